@@ -1,0 +1,66 @@
+// Appending to a trace file from inside the traced process.
+//
+// Knows the file format and nothing of hooks, sessions or reports. Uses no malloc, no stdio, no
+// cancellation point and keeps no descriptor open: the file is opened, grown, mapped and closed
+// again each time a chunk is added. Blocks are reserved before they are mapped, so that a full disk
+// is an error here and never a SIGBUS in the traced program.
+//
+// Thread safety: all functions may be called from several threads at once, except trace_create and
+// trace_forget. Signal safety: none of them may be called from a signal handler.
+#ifndef UNCLOSED_TRACE_WRITER_H
+#define UNCLOSED_TRACE_WRITER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trace_format.h"
+
+enum { TRACE_WRITER_CHUNKS = 40, TRACE_PATH_BYTES = 4096 };
+
+struct trace_writer {
+    struct trace_header *header; // NULL: no trace
+    pthread_mutex_t lock;        // guards growing and appending
+    uint64_t device, inode;      // of the file, to recognize it when it is opened again
+    struct trace_space {
+        struct trace_chunk *chunk[TRACE_WRITER_CHUNKS];
+        uint32_t first[TRACE_WRITER_CHUNKS]; // copy of chunk->first
+        uint32_t chunks;
+    } space[TRACE_CHUNK_TYPES];
+    char path[TRACE_PATH_BYTES];
+};
+
+// Creates the trace `path` (never overwrites, never follows a symbolic link) and fills in what the
+// format fixes: magic, version, byte order. The caller fills in the rest of `writer->header`.
+// Returns 0 or -errno; -EEXIST if there is such a file. On error `writer` holds no trace.
+int trace_create(struct trace_writer *writer, const char *path);
+
+// Unmaps the trace without changing the file; for a forked child that must not write to it.
+void trace_forget(struct trace_writer *writer);
+
+// Reserves a new zeroed record of `type` (a record type, not a space).
+// Result: its reference, and its address in *record; TRACE_NONE with *record NULL if there is no
+// room (header->lost[TRACE_LOST_SPACE] is advanced). The address stays valid until trace_forget.
+uint32_t trace_new_record(struct trace_writer *writer, enum trace_chunk_type type, void *record);
+
+// Address of a record that trace_new_record returned, or NULL for TRACE_NONE.
+void *trace_record(const struct trace_writer *writer, enum trace_chunk_type type, uint32_t ref);
+
+// Appends a string of `bytes` bytes (longer than 64 KiB is cut). Result: its reference or
+// TRACE_NONE if there is no room. The text is not interned here.
+uint32_t trace_append_string(struct trace_writer *writer, const char *text, size_t bytes);
+
+// The text behind a string reference, NUL-terminated; "" for TRACE_NONE.
+const char *trace_string(const struct trace_writer *writer, uint32_t ref);
+
+// Appends `words` 64-bit words to a space of words (TRACE_STACKS, TRACE_SHORTAGES).
+// Result: the reference of the first or TRACE_NONE.
+uint32_t trace_append_words(struct trace_writer *writer, enum trace_chunk_type type,
+                            const uint64_t *words, uint32_t count);
+
+// Address of a word appended before, or NULL for TRACE_NONE.
+const uint64_t *trace_words(const struct trace_writer *writer, enum trace_chunk_type type,
+                            uint32_t ref);
+
+#endif
