@@ -1,0 +1,58 @@
+// The entry to reports: from the names of traces, folders and processes to what a user reads.
+//
+// Whoever prints a report (`unclosed report`, `unclosed run` at its end) fills in a request and
+// calls report_print; everything else in this folder is behind it. Knows nothing of the recorder
+// beyond the trace format, and nothing of command lines.
+#ifndef UNCLOSED_REPORT_H
+#define UNCLOSED_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum report_group {
+    REPORT_BY_SITE = 0,
+    REPORT_BY_FILE,
+    REPORT_BY_THREAD,
+    REPORT_BY_POOL,
+    REPORT_BY_TEST,
+};
+
+enum { REPORT_DEFAULT_LIMIT = 10, REPORT_FAILURE = 125 };
+
+struct report_request {
+    const char *const *sources; // trace files, folders, or process ids in decimal
+    size_t source_count;        // 0: the current folder
+    const char *format;         // a name that report_has_format knows; NULL: "text"
+    enum report_group group_by;
+    uint64_t threshold_ns; // judge only sessions held longer than this; 0: all
+    uint64_t run_id;       // only traces with this trace_header.run_id; 0: all
+    unsigned limit;        // sites (or groups) to list in text; 0: all
+    bool all_frames;       // text: whole stacks, library and interpreter frames included
+    bool none_is_fine;     // a folder without traces is an empty report, not a failure
+};
+
+struct report_outcome {
+    uint64_t never_closed; // sessions judged never closed, after threshold
+    uint64_t late;         // sessions released, but held longer than threshold_ns (at least)
+    unsigned traces;       // traces read
+    unsigned problems;     // messages printed about traces that are damaged or cannot be read
+};
+
+// Reads the traces and prints a report on `out`; what is wrong with a trace goes to standard error,
+// one line each, with the thing, the reason and the remedy. The colours and the width of text
+// follow the terminal that `out` is, if it is one, and NO_COLOR.
+// outcome: filled in also on failure; may be NULL.
+// Result: 0, or REPORT_FAILURE if nothing could be reported (the message is then printed already).
+// Not thread-safe: one report at a time.
+int report_print(const struct report_request *request, FILE *out, struct report_outcome *outcome);
+
+// Whether there is a renderer of that name, and the names of all of them ("text, json").
+bool report_has_format(const char *name);
+const char *report_formats(void);
+
+// The number behind the name of a group ("site", "file", ...), or -1.
+int report_group_by_name(const char *name);
+
+#endif
