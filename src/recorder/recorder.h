@@ -12,7 +12,8 @@
 #include "recorder/session.h"
 #include "trace/trace_writer.h"
 
-// The trace of this process; `trace.header` is NULL until the first session (or event worth a file).
+// The trace of this process; `trace.header` is NULL until the first session (or event worth a
+// file).
 extern struct trace_writer recorder_trace;
 
 // true while calls are to be recorded (false: inert, detached, not followed).

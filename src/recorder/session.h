@@ -25,24 +25,24 @@ struct stack {
 
 // What is said about an acquire that succeeded.
 struct acquire {
-    uint64_t handle;        // never 0
-    uint32_t kind;          // string reference of the spec's kind: handles of two kinds may coincide
-    uint8_t session;        // enum trace_kind
-    uint32_t function;      // TRACE_FUNCTIONS reference or TRACE_NONE
-    uint32_t pool;          // TRACE_POOLS reference: where it was taken from, or TRACE_NONE
-    uint32_t owner;         // for a handle opened by a pool: that pool
-    uint32_t database;      // string reference or TRACE_NONE
-    uint32_t task;          // string reference or TRACE_NONE
-    uint32_t created;       // stack reference: where the object was created, or TRACE_NONE
-    uint64_t started_ns;    // when the acquire call began; the wait is now - started
-    uint64_t since_ns;      // after this moment a session of the same handle is the same acquire,
-                            // seen through a nested call: it is counted once; 0: never
+    uint64_t handle;     // never 0
+    uint32_t kind;       // string reference of the spec's kind: handles of two kinds may coincide
+    uint8_t session;     // enum trace_kind
+    uint32_t function;   // TRACE_FUNCTIONS reference or TRACE_NONE
+    uint32_t pool;       // TRACE_POOLS reference: where it was taken from, or TRACE_NONE
+    uint32_t owner;      // for a handle opened by a pool: that pool
+    uint32_t database;   // string reference or TRACE_NONE
+    uint32_t task;       // string reference or TRACE_NONE
+    uint32_t created;    // stack reference: where the object was created, or TRACE_NONE
+    uint64_t started_ns; // when the acquire call began; the wait is now - started
+    uint64_t since_ns;   // after this moment a session of the same handle is the same acquire,
+                         // seen through a nested call: it is counted once; 0: never
     const struct stack *stack;
 };
 
 // A session taken out of the table: see session_take.
 struct session {
-    uint32_t slot;          // TRACE_SESSIONS reference; TRACE_NONE: none was found
+    uint32_t slot; // TRACE_SESSIONS reference; TRACE_NONE: none was found
     struct trace_session *record;
     void *entry;
 };
@@ -94,6 +94,7 @@ const char *name_text(uint32_t name);
 
 // Interned stacks and code locations of language runtimes.
 uint32_t stack_intern(const struct stack *stack, uint64_t now_ns);
-uint32_t location_intern(uint32_t file, uint32_t function, uint32_t line, enum trace_language language);
+uint32_t location_intern(uint32_t file, uint32_t function, uint32_t line,
+                         enum trace_language language);
 
 #endif

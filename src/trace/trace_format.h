@@ -19,13 +19,13 @@
 #include <stdint.h>
 
 #define TRACE_MAGIC "UNCLOSED"
-#define TRACE_VERSION 1            // a reader refuses another version
+#define TRACE_VERSION 1 // a reader refuses another version
 #define TRACE_BYTE_ORDER 0x01020304u
-#define TRACE_HEADER_BYTES 4096u   // also the offset of the first chunk
-#define TRACE_CHUNK_ALIGN 4096u    // chunks start and end on multiples of this
+#define TRACE_HEADER_BYTES 4096u      // also the offset of the first chunk
+#define TRACE_CHUNK_ALIGN 4096u       // chunks start and end on multiples of this
 #define TRACE_CHUNK_MAGIC 0x4b4e4843u // "CHNK"
-#define TRACE_NONE 0u              // "no record", "no string", "no stack": references start at 1
-#define TRACE_UNKNOWN UINT32_MAX   // a number that is not known (pool size, overflow)
+#define TRACE_NONE 0u                 // "no record", "no string", "no stack": references start at 1
+#define TRACE_UNKNOWN UINT32_MAX      // a number that is not known (pool size, overflow)
 
 enum trace_chunk_type {
     TRACE_STRINGS = 1, // a space of bytes, see struct trace_string
@@ -71,17 +71,17 @@ enum trace_lost {
     TRACE_LOST_REASONS = 16
 };
 
-enum trace_ended { // how the process ended, in trace_header.ended
+enum trace_ended {           // how the process ended, in trace_header.ended
     TRACE_ENDED_UNKNOWN = 0, // still running, killed, or gone in a way the recorder could not see
     TRACE_ENDED_EXIT,        // end_status is the exit status
     TRACE_ENDED_SIGNAL,      // end_status is the signal; written by the parent, if it is ours
 };
 
 enum trace_header_flags {
-    TRACE_FLAG_ATTACHED = 1 << 0,    // the recorder came into a running process
-    TRACE_FLAG_DETACHED = 1 << 1,    // ... and left it again, at end_ns
-    TRACE_FLAG_PYTHON = 1 << 2,      // a CPython interpreter was hooked
-    TRACE_FLAG_FORKED = 1 << 3,      // began as a fork of `parent_pid`
+    TRACE_FLAG_ATTACHED = 1 << 0, // the recorder came into a running process
+    TRACE_FLAG_DETACHED = 1 << 1, // ... and left it again, at end_ns
+    TRACE_FLAG_PYTHON = 1 << 2,   // a CPython interpreter was hooked
+    TRACE_FLAG_FORKED = 1 << 3,   // began as a fork of `parent_pid`
 };
 
 struct trace_header { // exactly TRACE_HEADER_BYTES
@@ -89,37 +89,37 @@ struct trace_header { // exactly TRACE_HEADER_BYTES
     uint32_t version;
     uint32_t byte_order;
     uint32_t header_bytes;
-    uint32_t machine; // ELF e_machine
+    uint32_t machine;    // ELF e_machine
     uint64_t file_bytes; // end of the last complete chunk; advanced with release
     uint32_t pid;
     uint32_t parent_pid;
     uint32_t uid;
-    uint32_t flags;          // enum trace_header_flags
-    uint64_t run_id;         // the same for all processes of one `unclosed run`; 0 without
-    uint64_t start_ns;       // when the recorder began, CLOCK_MONOTONIC
-    uint64_t start_realtime; // the same moment, CLOCK_REALTIME
+    uint32_t flags;               // enum trace_header_flags
+    uint64_t run_id;              // the same for all processes of one `unclosed run`; 0 without
+    uint64_t start_ns;            // when the recorder began, CLOCK_MONOTONIC
+    uint64_t start_realtime;      // the same moment, CLOCK_REALTIME
     uint64_t process_start_ticks; // field 22 of /proc/PID/stat: tells a reused pid apart
-    uint64_t last_ns;        // about the last moment at which anything was recorded
-    uint64_t end_ns;         // when it ended; 0 while unknown
-    uint32_t ended;          // enum trace_ended
+    uint64_t last_ns;             // about the last moment at which anything was recorded
+    uint64_t end_ns;              // when it ended; 0 while unknown
+    uint32_t ended;               // enum trace_ended
     int32_t end_status;
-    uint64_t threshold_ns;   // sessions released after more than this count as late; 0: off
+    uint64_t threshold_ns; // sessions released after more than this count as late; 0: off
     uint64_t lost[TRACE_LOST_REASONS];
-    uint64_t shutdown_ns;    // when interpreter shutdown began; 0: not seen
-    char exe[512];           // path of the executable, NUL-terminated, cut if longer
-    char command[1024];      // command line, arguments joined by spaces, NUL-terminated, cut
-    char directory[512];     // working directory at the start
+    uint64_t shutdown_ns; // when interpreter shutdown began; 0: not seen
+    char exe[512];        // path of the executable, NUL-terminated, cut if longer
+    char command[1024];   // command line, arguments joined by spaces, NUL-terminated, cut
+    char directory[512];  // working directory at the start
     uint8_t reserved[TRACE_HEADER_BYTES - 2296];
 };
 
 struct trace_chunk { // 64 bytes, then the records
     uint32_t magic;
-    uint16_t type;        // enum trace_chunk_type
+    uint16_t type;         // enum trace_chunk_type
     uint16_t record_bytes; // size of a record, or of a unit of a space (1 or 8)
-    uint64_t bytes;       // whole chunk with this header; multiple of TRACE_CHUNK_ALIGN
-    uint32_t first;       // reference of the first record (or unit) in this chunk
-    uint32_t capacity;    // records (or units) that fit
-    uint32_t count;       // records (or units) in use; advanced with release
+    uint64_t bytes;        // whole chunk with this header; multiple of TRACE_CHUNK_ALIGN
+    uint32_t first;        // reference of the first record (or unit) in this chunk
+    uint32_t capacity;     // records (or units) that fit
+    uint32_t count;        // records (or units) in use; advanced with release
     uint8_t reserved[36];
 };
 
@@ -136,9 +136,9 @@ struct trace_string {
 // address points behind its call: subtract 1 before looking up a line.
 #define TRACE_FRAME_LOCATION (UINT64_C(1) << 63)
 struct trace_stack {
-    uint64_t seen_ns;     // when first seen: which of two modules at one address is meant
+    uint64_t seen_ns; // when first seen: which of two modules at one address is meant
     uint32_t frame_count;
-    uint32_t flags;       // enum trace_stack_flags
+    uint32_t flags; // enum trace_stack_flags
     uint64_t frames[];
 };
 enum trace_stack_flags {
@@ -147,11 +147,11 @@ enum trace_stack_flags {
 
 enum { TRACE_BUILD_ID_BYTES = 32 };
 struct trace_module {
-    uint64_t start, end;   // the addresses it is mapped at
-    uint64_t bias;         // address = ELF virtual address + bias
-    uint64_t mapped_ns;    // when first seen
-    uint64_t unmapped_ns;  // when found unmapped; 0: still mapped
-    uint32_t path;         // string
+    uint64_t start, end;     // the addresses it is mapped at
+    uint64_t bias;           // address = ELF virtual address + bias
+    uint64_t mapped_ns;      // when first seen
+    uint64_t unmapped_ns;    // when found unmapped; 0: still mapped
+    uint32_t path;           // string
     uint32_t build_id_bytes; // 0: none
     uint8_t build_id[TRACE_BUILD_ID_BYTES];
 };
@@ -175,12 +175,12 @@ enum trace_verb { // what a call spec says a function does
 };
 
 struct trace_function { // a traced function
-    uint64_t calls; // calls seen, nested ones included
-    uint32_t name;  // string
-    uint32_t kind;  // string: the spec's kind, e.g. "sqlite3", "libzdb"
-    uint16_t verb;  // enum trace_verb
-    uint16_t asked; // 1: named by the user, not one of the shipped specs
-    uint32_t hooked; // places where it was hooked
+    uint64_t calls;     // calls seen, nested ones included
+    uint32_t name;      // string
+    uint32_t kind;      // string: the spec's kind, e.g. "sqlite3", "libzdb"
+    uint16_t verb;      // enum trace_verb
+    uint16_t asked;     // 1: named by the user, not one of the shipped specs
+    uint32_t hooked;    // places where it was hooked
 };
 
 // The occupancy of a pool over time: bucket i is the largest number out at once in
@@ -194,24 +194,24 @@ struct trace_timeline {
 };
 
 struct trace_pool {
-    uint64_t address;  // of the pool object; 0 if the pool is known by name only
-    uint32_t kind;     // string: "apr_reslist", "libzdb", "sqlalchemy", ...
-    uint32_t name;     // string or none: what the program calls it, a URL without password
-    uint32_t detail;   // string or none: class of the pool, e.g. "QueuePool"
-    uint32_t size;     // TRACE_UNKNOWN where not known
-    uint32_t overflow; // TRACE_UNKNOWN where not known
-    uint32_t out;      // checkouts out now
-    uint32_t high_water; // most checkouts out at once
-    uint32_t peak;     // number of the peak; see trace_site.peak
+    uint64_t address;       // of the pool object; 0 if the pool is known by name only
+    uint32_t kind;          // string: "apr_reslist", "libzdb", "sqlalchemy", ...
+    uint32_t name;          // string or none: what the program calls it, a URL without password
+    uint32_t detail;        // string or none: class of the pool, e.g. "QueuePool"
+    uint32_t size;          // TRACE_UNKNOWN where not known
+    uint32_t overflow;      // TRACE_UNKNOWN where not known
+    uint32_t out;           // checkouts out now
+    uint32_t high_water;    // most checkouts out at once
+    uint32_t peak;          // number of the peak; see trace_site.peak
     uint64_t high_water_ns; // when that was first reached
-    uint64_t acquires; // that succeeded
-    uint64_t failed;   // that failed
-    uint64_t timeouts; // of the failed ones, those known to have timed out
-    uint64_t waits;    // acquires (failed or not) that took at least wait_threshold_ns
+    uint64_t acquires;      // that succeeded
+    uint64_t failed;        // that failed
+    uint64_t timeouts;      // of the failed ones, those known to have timed out
+    uint64_t waits;         // acquires (failed or not) that took at least wait_threshold_ns
     uint64_t longest_wait_ns;
     uint64_t total_wait_ns;
     uint64_t wait_threshold_ns;
-    uint32_t waiting;  // in an acquire right now, where that is known
+    uint32_t waiting;    // in an acquire right now, where that is known
     uint32_t timeout_ms; // the pool's own limit on waiting; TRACE_UNKNOWN where not known
     struct trace_timeline timeline;
 };
@@ -232,20 +232,20 @@ struct trace_site {
     uint32_t function; // the traced function that acquired, or TRACE_NONE (a language runtime)
     uint8_t kind;      // enum trace_kind
     uint8_t reserved[3];
-    uint32_t flags;    // enum trace_site_flags
+    uint32_t flags;             // enum trace_site_flags
     uint64_t ended[TRACE_ENDS]; // sessions ended, by enum trace_end
-    uint64_t refusals; // releases refused (SQLITE_BUSY), whatever came after
-    uint64_t zombies;  // sqlite3_close_v2 with children alive, whatever came after
-    uint64_t late;     // released, but held longer than trace_header.threshold_ns
-    uint64_t failed;   // acquires that failed here
-    uint64_t exceptions; // sessions never closed by the code after an exception passed by
-    uint64_t longest_ns; // longest hold among the ended
-    uint64_t total_hold_ns; // of the ended
-    uint32_t longest_thread; // string
-    uint32_t database; // string: of the last session here
+    uint64_t refusals;          // releases refused (SQLITE_BUSY), whatever came after
+    uint64_t zombies;           // sqlite3_close_v2 with children alive, whatever came after
+    uint64_t late;              // released, but held longer than trace_header.threshold_ns
+    uint64_t failed;            // acquires that failed here
+    uint64_t exceptions;        // sessions never closed by the code after an exception passed by
+    uint64_t longest_ns;        // longest hold among the ended
+    uint64_t total_hold_ns;     // of the ended
+    uint32_t longest_thread;    // string
+    uint32_t database;          // string: of the last session here
     uint64_t first_ns, last_ns; // first and last acquire
-    uint32_t out;      // out now, in the sense of the pool's high-water mark
-    uint32_t peak;     // out_at_peak is valid if this equals the pool's peak, else `out` is it
+    uint32_t out;               // out now, in the sense of the pool's high-water mark
+    uint32_t peak; // out_at_peak is valid if this equals the pool's peak, else `out` is it
     uint32_t out_at_peak;
     uint32_t most_out; // most out at once from this site
     uint32_t hold[TRACE_HOLD_BUCKETS];
@@ -259,20 +259,20 @@ enum trace_session_state {
 };
 
 enum trace_session_flags {
-    TRACE_SESSION_REFUSED = 1 << 0,   // a release was refused and none succeeded since
-    TRACE_SESSION_ZOMBIE = 1 << 1,    // closed by sqlite3_close_v2, kept alive by children
-    TRACE_SESSION_POOLED = 1 << 2,    // a handle that belongs to the pool `owner`
-    TRACE_SESSION_INHERITED = 1 << 3, // open before fork or attach
-    TRACE_SESSION_USED = 1 << 4,      // ... and used since, in this process
-    TRACE_SESSION_ASKED = 1 << 5,     // SQLite was asked: transaction and `detail` are known
+    TRACE_SESSION_REFUSED = 1 << 0,     // a release was refused and none succeeded since
+    TRACE_SESSION_ZOMBIE = 1 << 1,      // closed by sqlite3_close_v2, kept alive by children
+    TRACE_SESSION_POOLED = 1 << 2,      // a handle that belongs to the pool `owner`
+    TRACE_SESSION_INHERITED = 1 << 3,   // open before fork or attach
+    TRACE_SESSION_USED = 1 << 4,        // ... and used since, in this process
+    TRACE_SESSION_ASKED = 1 << 5,       // SQLite was asked: transaction and `detail` are known
     TRACE_SESSION_TRANSACTION = 1 << 6, // a transaction was open when SQLite was asked
-    TRACE_SESSION_SHUTDOWN = 1 << 7,  // was still out when interpreter shutdown began
-    TRACE_SESSION_EXCEPTION = 1 << 8, // an exception left the function that acquired it
+    TRACE_SESSION_SHUTDOWN = 1 << 7,    // was still out when interpreter shutdown began
+    TRACE_SESSION_EXCEPTION = 1 << 8,   // an exception left the function that acquired it
 };
 
 struct trace_session { // 64 bytes
-    uint32_t state;       // enum trace_session_state; stored with release, read with acquire
-    uint32_t flags;       // enum trace_session_flags
+    uint32_t state;    // enum trace_session_state; stored with release, read with acquire
+    uint32_t flags;    // enum trace_session_flags
     uint64_t handle;
     uint64_t acquired_ns; // of an inherited one: when the fork or attach happened
     uint32_t site;        // TRACE_NONE: inherited without a known acquire
@@ -288,11 +288,11 @@ struct trace_session { // 64 bytes
 };
 
 enum trace_misuse_kind {
-    TRACE_MISUSE_UNKNOWN = 1,  // release of a handle that was never seen acquired
-    TRACE_MISUSE_DOUBLE,       // release of a handle whose session has already ended
-    TRACE_MISUSE_CHILD,        // use or release, in a forked child, of the parent's session
+    TRACE_MISUSE_UNKNOWN = 1, // release of a handle that was never seen acquired
+    TRACE_MISUSE_DOUBLE,      // release of a handle whose session has already ended
+    TRACE_MISUSE_CHILD,       // use or release, in a forked child, of the parent's session
 };
-struct trace_misuse { // one per kind and stack
+struct trace_misuse {  // one per kind and stack
     uint32_t kind;     // enum trace_misuse_kind
     uint32_t stack;    // of the misuse
     uint32_t function; // the traced function that was called
@@ -310,10 +310,10 @@ struct trace_shortage {
     uint64_t at_ns;     // when it was recorded
     uint64_t waited_ns; // how long that acquire had waited or took
     uint32_t pool;
-    uint32_t stack;     // of the waiter
-    uint32_t thread;    // string
-    uint32_t failed;    // 1: the acquire failed, 0: it got one in the end
-    uint32_t waiting;   // acquires under way, this one included
+    uint32_t stack;   // of the waiter
+    uint32_t thread;  // string
+    uint32_t failed;  // 1: the acquire failed, 0: it got one in the end
+    uint32_t waiting; // acquires under way, this one included
     uint32_t holder_count;
     struct trace_holder {
         uint32_t site;
