@@ -12,6 +12,13 @@
 //     release ConnectionPool_returnConnection(pool, handle)
 //     acquire python:psycopg_pool.pool:ConnectionPool.getconn(self=pool) -> handle
 //
+// A kind line may end in `handle`: sessions of that kind are database handles (PQconnectdb), not
+// checkouts from a pool. `...` as the last argument says that more follow, which are not looked at.
+//
+//     kind sqlite3 handle
+//     acquire sqlite3_open(database, *handle) -> 0 or handle     a failed call that leaves a handle
+//     use     sqlite3_exec(handle, ...)                          which must be closed counts too
+//
 // docs/call-specs.md is the reference for users.
 #ifndef UNCLOSED_SPEC_H
 #define UNCLOSED_SPEC_H
@@ -27,15 +34,15 @@ enum { SPEC_NAME_BYTES = 160, SPEC_KIND_BYTES = 40, SPEC_ARGUMENTS = 6, SPEC_STA
 // What an argument of a traced function is. In a python spec an argument may be named
 // ("self=pool", "conn=handle") and is then found by that name.
 enum spec_role {
-    SPEC_IGNORED = 0,  // _
-    SPEC_HANDLE,       // handle      the handle itself
-    SPEC_HANDLE_OUT,   // *handle     address of the handle: read after an acquire, before a release
-    SPEC_POOL,         // pool
-    SPEC_POOL_OUT,     // *pool       address of the pool: read after the call
-    SPEC_POOL_NAME,    // name        a C string that names the pool (and is the pool if no other is)
-    SPEC_DATABASE,     // database    a C string: file name, URL, connection string
-    SPEC_SIZE,         // size        an integer: the pool's size
-    SPEC_EQUALS,       // an integer  the call only counts if this argument has this value
+    SPEC_IGNORED = 0, // _
+    SPEC_HANDLE,      // handle      the handle itself
+    SPEC_HANDLE_OUT,  // *handle     address of the handle: read after an acquire, before a release
+    SPEC_POOL,        // pool
+    SPEC_POOL_OUT,    // *pool       address of the pool: read after the call
+    SPEC_POOL_NAME,   // name        a C string that names the pool (and is the pool if no other is)
+    SPEC_DATABASE,    // database    a C string: file name, URL, connection string
+    SPEC_SIZE,        // size        an integer: the pool's size
+    SPEC_EQUALS,      // an integer  the call only counts if this argument has this value
 };
 
 enum spec_result {
@@ -47,18 +54,18 @@ enum spec_result {
 };
 
 struct spec_argument {
-    uint8_t role;                // enum spec_role
-    int64_t equals;              // SPEC_EQUALS
-    char name[32];               // python: name of the parameter, or ""
+    uint8_t role;   // enum spec_role
+    int64_t equals; // SPEC_EQUALS
+    char name[32];  // python: name of the parameter, or ""
 };
 
 struct spec {
-    uint8_t verb;                // enum trace_verb
-    uint8_t result;              // enum spec_result
-    uint8_t session;             // enum trace_kind: TRACE_CHECKOUT, or what the kind line says
-    bool python;                 // `function` is module:qualified.name
-    bool asked;                  // the user named it; set by the caller
-    bool kept_on_failure;        // acquire: a failed call may still set the handle (sqlite3_open)
+    uint8_t verb;         // enum trace_verb
+    uint8_t result;       // enum spec_result
+    uint8_t session;      // enum trace_kind: TRACE_CHECKOUT, or what the kind line says
+    bool python;          // `function` is module:qualified.name
+    bool asked;           // the user named it; set by the caller
+    bool kept_on_failure; // "or handle": success is also a failed call that leaves a handle
     uint8_t argument_count;
     uint8_t status_count;
     int32_t status[SPEC_STATUSES];
@@ -68,8 +75,8 @@ struct spec {
 };
 
 struct spec_error {
-    int line, column;    // from 1, in the text given
-    char message[160];   // what is wrong and what is expected there
+    int line, column;  // from 1, in the text given
+    char message[160]; // what is wrong and what is expected there
 };
 
 // Parses the specs in `text` (NUL-terminated) into at most `capacity` entries of `specs`.

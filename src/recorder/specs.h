@@ -11,7 +11,7 @@
 // Generated from src/specs/*.spec; sqlite3 comes first.
 extern const char spec_shipped[];
 
-enum { SPECS_TEXT_BYTES = 64 * 1024, SPECS_SOURCE_BYTES = 256 };
+enum { SPECS_TEXT_BYTES = 64 * 1024, SPECS_SOURCE_BYTES = 256, SPECS_CAPACITY = 512 };
 
 // What is wrong, and in which of the user's texts.
 struct specs_error {
@@ -21,10 +21,11 @@ struct specs_error {
 };
 
 // Writes the spec text that `value` stands for to `text` (at most `bytes`, NUL-terminated).
-// value: the name of a shipped spec ("libzdb"), the path of a spec file (it contains a `/` or ends
-// in ".spec"), or the text of specs (it contains a `(` or a blank).
-// Result: length of the text, or -1 with *error filled in. The text is not parsed here.
-// Async-signal-safe: raw open, read and close; errno is kept.
+// value: the text of specs (it contains a `(`), the name of a shipped spec ("libzdb"), or the path
+// of a spec file (it contains a `/` or ends in ".spec"). Result: length of the text, or -1 with
+// *error filled in: ENOENT no such file or shipped spec, EFBIG longer than `bytes`, EINVAL a file
+// with NUL bytes in it. The text is not parsed here. Async-signal-safe: raw open, read and close;
+// errno is kept.
 int specs_resolve(const char *value, char *text, size_t bytes, struct specs_error *error);
 
 // Fills `specs` with all shipped specs, then with those of the user, which are marked `asked`.
@@ -33,7 +34,8 @@ int specs_resolve(const char *value, char *text, size_t bytes, struct specs_erro
 // separated by commas.
 // text, bytes: room for the text of one file (SPECS_TEXT_BYTES will do).
 // Result: number of specs, at most `capacity`. *error: what was wrong with the user's part, of
-// which then nothing is used; source[0] is NUL if all is well. The shipped ones are always there.
+// which then nothing is used (E2BIG: more than `capacity`); source[0] is NUL if all is well. The
+// shipped ones are always there.
 // Async-signal-safe: no malloc, no stdio.
 int specs_load(const char *pools, struct spec *specs, int capacity, char *text, size_t bytes,
                struct specs_error *error);
