@@ -1,0 +1,18 @@
+// What the parts of the reader share with each other and with nobody else.
+#ifndef UNCLOSED_TRACE_READER_PRIVATE_H
+#define UNCLOSED_TRACE_READER_PRIVATE_H
+
+#include "trace/trace_reader.h"
+
+// Adds a message to reader->problems (the first READER_PROBLEMS of them are kept).
+__attribute__((format(printf, 2, 3))) void reader_complain(struct trace_reader *reader,
+                                                           const char *format, ...);
+
+// Replaces every reference that leads nowhere by TRACE_NONE and says how many there were.
+void reader_check(struct trace_reader *reader);
+
+// Finds out whether the process runs: sets state, pid and end_ns.
+// pid: as in reader_open. `reader->fd` is open.
+void reader_find_process(struct trace_reader *reader, pid_t pid);
+
+#endif

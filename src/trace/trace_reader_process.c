@@ -1,0 +1,133 @@
+// Whether the process that a trace belongs to still runs.
+//
+// A pid alone does not tell: it may be reused, and after exec the same process runs another
+// program. It runs if the pid exists, began at the same clock tick, and has the trace mapped.
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trace/trace_reader_private.h"
+
+static void close_file(FILE **file)
+{
+    if (*file)
+        fclose(*file);
+}
+
+static FILE *open_proc(pid_t pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    return fopen(path, "re");
+}
+
+// Field 22 of /proc/PID/stat (proc(5)), or 0 if there is no such process or it is a zombie. The
+// command in field 2 may hold spaces and parentheses: fields are counted from the last ")".
+static uint64_t start_ticks(pid_t pid)
+{
+    __attribute__((cleanup(close_file))) FILE *file = open_proc(pid, "stat");
+    char text[1024];
+    if (!file)
+        return 0;
+    size_t bytes = fread(text, 1, sizeof text - 1, file);
+    text[bytes] = 0;
+    char *at = strrchr(text, ')');
+    if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
+        return 0;
+    at++;
+    for (int field = 3; field < 22 && at; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoull(at, NULL, 10) : 0;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+enum mapped { NOT_MAPPED, MAPPED, MAPPED_ELSEWHERE, CANNOT_TELL };
+
+// Whether the process has the file mapped. On some file systems (overlayfs, btrfs) the device or
+// inode in maps is not that of stat(2), so the name counts too. MAPPED_ELSEWHERE: it has another
+// file of that name mapped, so that ours may be a copy.
+static enum mapped find_mapping(const struct trace_reader *reader, pid_t pid)
+{
+    __attribute__((cleanup(close_file))) FILE *file = open_proc(pid, "maps");
+    struct stat status;
+    if (!file || fstat(reader->fd, &status) < 0)
+        return CANNOT_TELL;
+    char *real = realpath(reader->path, NULL);
+    const char *wanted = base_name(real ? real : reader->path);
+    enum mapped result = NOT_MAPPED;
+    char *line = NULL;
+    size_t room = 0;
+    bool read_any = false;
+    while (result != MAPPED && getline(&line, &room, file) > 0) {
+        unsigned high, low;
+        uint64_t inode;
+        int name = 0;
+        read_any = true;
+        line[strcspn(line, "\n")] = 0;
+        if (sscanf(line, "%*s %*s %*s %x:%x %" SCNu64 " %n", &high, &low, &inode, &name) < 3 ||
+            name == 0 || inode == 0)
+            continue;
+        bool same_name = strcmp(base_name(line + name), wanted) == 0;
+        if (inode == status.st_ino && (same_name || makedev(high, low) == status.st_dev))
+            result = MAPPED;
+        else if (real && strcmp(line + name, real) == 0)
+            result = MAPPED;
+        else if (same_name)
+            result = MAPPED_ELSEWHERE;
+    }
+    free(line);
+    free(real);
+    return read_any ? result : CANNOT_TELL;
+}
+
+static enum reader_state find_state(struct trace_reader *reader, pid_t pid)
+{
+    const struct trace_header *header = &reader->header;
+    if (header->ended == TRACE_ENDED_EXIT)
+        return READER_EXITED;
+    if (header->ended == TRACE_ENDED_SIGNAL)
+        return READER_SIGNALED;
+    if (header->flags & TRACE_FLAG_DETACHED)
+        return READER_DETACHED;
+    if (pid <= 0 || start_ticks(pid) != header->process_start_ticks ||
+        header->process_start_ticks == 0)
+        return READER_GONE;
+    switch (find_mapping(reader, pid)) {
+    case NOT_MAPPED:
+        return READER_EXEC;
+    case MAPPED_ELSEWHERE:
+        return READER_GONE;
+    default:
+        return READER_RUNNING;
+    }
+}
+
+void reader_find_process(struct trace_reader *reader, pid_t pid)
+{
+    const struct trace_header *header = &reader->header;
+    if (pid == 0 && header->pid <= INT32_MAX)
+        pid = (pid_t)header->pid;
+    reader->state = find_state(reader, pid);
+    reader->pid = reader->state == READER_RUNNING ? pid : 0;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (reader->state == READER_RUNNING)
+        reader->end_ns = now_ns;
+    else
+        reader->end_ns = header->end_ns ? header->end_ns : header->last_ns;
+    if (reader->end_ns < header->start_ns)
+        reader->end_ns = header->start_ns;
+}
