@@ -1,0 +1,181 @@
+// Hostile surroundings: descriptors closed behind the recorder's back, limits on files, memory and
+// descriptors, another root folder, a signal handler in the middle.
+//
+// Usage: limits SCENARIO [ARGUMENT]; prints its own counts.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include "counts.h"
+
+#define SCENARIO static __attribute__((noinline)) int
+
+static sqlite3 *open_one(void)
+{
+    sqlite3 *db = NULL;
+    sqlite3_open(":memory:", &db);
+    return counts_opened(db);
+}
+
+static void limit(int resource, rlim_t value)
+{
+    struct rlimit limits = {value, value};
+    must(setrlimit(resource, &limits) == 0, "setrlimit");
+}
+
+SCENARIO close_all(const char *argument)
+{
+    (void)argument;
+    open_one();
+    must(close_range(3, ~0U, 0) == 0, "close_range");
+    for (int i = 0; i < 10; i++)
+        open_one();
+    int file = open("data", O_CREAT | O_RDWR, 0600); // gets the number a careless recorder had
+    must(file == 3, "first free descriptor is 3");
+    closefrom(3);
+    for (int i = 0; i < 2000; i++)
+        open_one();
+    struct stat status;
+    must(stat("data", &status) == 0 && status.st_size == 0, "nobody wrote to data");
+    return 0;
+}
+
+SCENARIO no_descriptors(const char *argument)
+{
+    (void)argument;
+    limit(RLIMIT_NOFILE, 3);
+    for (int i = 0; i < 2000; i++)
+        open_one();
+    return 0;
+}
+
+// SIGXFSZ has its default action, death.
+SCENARIO file_size(const char *bytes)
+{
+    limit(RLIMIT_FSIZE, (rlim_t)atol(bytes));
+    for (int i = 0; i < 5000; i++)
+        open_one();
+    return 0;
+}
+
+SCENARIO address_space(const char *mebibytes)
+{
+    long pages;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    must(statm != NULL && fscanf(statm, "%ld", &pages) == 1, "statm");
+    fclose(statm);
+    limit(RLIMIT_AS, (rlim_t)(pages * 4096 + atol(mebibytes) * 1048576));
+    long failed = 0;
+    sqlite3 *first = open_one();
+    for (int i = 0; i < 5000; i++)
+        failed += open_one() == NULL;
+    counts_closed(sqlite3_close(first));
+    printf("some_failed=%d\n", failed > 0);
+    return 0;
+}
+
+// As many as the disk does not hold.
+SCENARIO many(const char *number)
+{
+    for (long i = 0; i < atol(number); i++)
+        open_one();
+    return 0;
+}
+
+SCENARIO changed_root(const char *folder)
+{
+    open_one();
+    must(chroot(folder) == 0 && chdir("/") == 0, "chroot");
+    for (int i = 0; i < 2000; i++)
+        open_one();
+    return 0;
+}
+
+SCENARIO changed_root_first(const char *folder)
+{
+    must(chroot(folder) == 0 && chdir("/") == 0, "chroot");
+    for (int i = 0; i < 20; i++)
+        open_one();
+    return 0;
+}
+
+// A profiler's signal interrupts at any instruction and does what SQLite allows nobody to do; ours
+// is a pool of our own, which is safe: see the pool argument of depots. Here the handler only
+// breaks system calls and takes time.
+static volatile sig_atomic_t ticks;
+static void on_tick(int signal)
+{
+    (void)signal;
+    int saved = errno;
+    getppid();
+    ticks = ticks + 1;
+    errno = saved;
+}
+
+SCENARIO interrupted(const char *argument)
+{
+    (void)argument;
+    struct sigaction action = {.sa_handler = on_tick};
+    sigaction(SIGPROF, &action, NULL);
+    struct itimerval timer = {{0, 500}, {0, 500}};
+    setitimer(ITIMER_PROF, &timer, NULL);
+    for (int i = 0; i < 20000; i++)
+        counts_closed(sqlite3_close(open_one()));
+    open_one();
+    printf("ticked=%d\n", ticks > 0);
+    return 0;
+}
+
+// A stack of 16 KiB, the smallest that pthread allows: what a wrapper uses of it must be little.
+static void *on_small_stack(void *data)
+{
+    counts_closed(sqlite3_close(open_one()));
+    return data;
+}
+
+SCENARIO small_stack(const char *kibibytes)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    must(pthread_attr_setstacksize(&attributes, (size_t)atol(kibibytes) * 1024) == 0, "stack size");
+    sqlite3_initialize();
+    for (int i = 0; i < 5; i++) {
+        pthread_t thread;
+        must(pthread_create(&thread, &attributes, on_small_stack, NULL) == 0, "thread");
+        pthread_join(thread, NULL);
+    }
+    return 0;
+}
+
+static const struct scenario {
+    const char *name;
+    int (*run)(const char *argument);
+} scenarios[] = {
+    {"close_all", close_all},
+    {"no_descriptors", no_descriptors},
+    {"file_size", file_size},
+    {"address_space", address_space},
+    {"many", many},
+    {"changed_root", changed_root},
+    {"interrupted", interrupted},
+    {"changed_root_first", changed_root_first},
+    {"small_stack", small_stack},
+};
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (size_t s = 0; argc > 1 && s < sizeof scenarios / sizeof scenarios[0]; s++)
+        if (strcmp(argv[1], scenarios[s].name) == 0) {
+            int status = scenarios[s].run(argc > 2 ? argv[2] : "");
+            counts_print();
+            return status;
+        }
+    return 98;
+}
