@@ -26,7 +26,7 @@ struct part *depot_get_timed(struct depot *depot, double seconds, double factor)
 int depot_take_long(struct depot *depot, struct part **part, long c, long d, long e, long f, long g,
                     long h, double i); // fails with 2 if c..h are not 3..8 or i is not 9
 int depot_take_format(struct depot *depot, struct part **part, char *text, int bytes,
-                      const char *format, ...);
+                      const char *format, ...) __attribute__((format(printf, 5, 6)));
 double depot_take_priced(struct depot *depot, struct part **part, float price); // price, or -1
 struct part_and_serial depot_get_pair(struct depot *depot);
 struct part *depot_get_nested(struct depot *depot); // calls depot_get through the PLT
