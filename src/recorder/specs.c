@@ -19,7 +19,7 @@ static void source_set(struct specs_error *error, const char *source, size_t byt
     error->source[bytes] = '\0';
 }
 
-static bool is_text(const char *value)
+bool specs_is_text(const char *value)
 {
     return strpbrk(value, "(\n") || (strpbrk(value, " \t;#") && !strchr(value, '/'));
 }
@@ -77,7 +77,7 @@ static int resolve(const char *value, char *text, size_t bytes, struct specs_err
     size_t length = strlen(value);
     const char *from = value;
     source_set(error, value, length);
-    if (!is_text(value)) {
+    if (!specs_is_text(value)) {
         from = find_shipped(value, &length);
         if (!from && is_path(value)) {
             ssize_t got = read_file(value, text, bytes);
@@ -185,7 +185,7 @@ int specs_load(const char *pools, struct spec *specs, int capacity, char *text, 
     int shipped = list.count;
     if (pools && *pools) {
         bool good = false;
-        if (is_text(pools)) {
+        if (specs_is_text(pools)) {
             source_set(error, pools, strlen(pools));
             good = append(&list, pools, true, error);
         } else {

@@ -20,8 +20,12 @@ struct specs_error {
     struct spec_error spec;
 };
 
+// Whether `value` is the text of specs, not the name of one or a path: it contains a `(`, or a
+// blank and no `/`.
+bool specs_is_text(const char *value);
+
 // Writes the spec text that `value` stands for to `text` (at most `bytes`, NUL-terminated).
-// value: the text of specs (it contains a `(`), the name of a shipped spec ("libzdb"), or the path
+// value: the text of specs, the name of a shipped spec ("libzdb"), or the path
 // of a spec file (it contains a `/` or ends in ".spec"). Result: length of the text, or -1 with
 // *error filled in: ENOENT no such file or shipped spec, EFBIG longer than `bytes`, EINVAL a file
 // with NUL bytes in it. The text is not parsed here. Async-signal-safe: raw open, read and close;

@@ -1,0 +1,31 @@
+// What the subcommands share: their table, their messages, their exit statuses.
+#ifndef UNCLOSED_CLI_H
+#define UNCLOSED_CLI_H
+
+enum { // exit statuses of unclosed itself, as those of env(1)
+    CLI_FAILURE = 125,
+    CLI_NOT_EXECUTABLE = 126,
+    CLI_NOT_FOUND = 127,
+};
+
+// A subcommand: argv[0] is "unclosed NAME", for its messages. Result: the exit status.
+int command_run(int argc, char **argv);
+int command_report(int argc, char **argv);
+int command_held(int argc, char **argv);
+int command_attach(int argc, char **argv);
+int command_detach(int argc, char **argv);
+int command_dump(int argc, char **argv);
+
+// Prints "unclosed: " and the message as one line on standard error: the thing, the reason and the
+// remedy. errno is kept. cli_fail returns CLI_FAILURE.
+void cli_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// Ends the process with CLI_FAILURE after a message, for want of memory.
+void cli_no_memory(void) __attribute__((noreturn));
+
+// Path of libunclosed.so, in the build folder or installed, found relative to the running
+// executable; to be freed. NULL: there is none (a message was printed).
+char *cli_library_path(void);
+
+#endif

@@ -1,0 +1,132 @@
+// The entry: finds the subcommand. Knows the names of the subcommands and nothing of what they do.
+#include "cli/cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma weak command_report
+#pragma weak command_held
+#pragma weak command_attach
+#pragma weak command_detach
+#pragma weak command_dump
+
+static const struct command {
+    const char *name;
+    int (*function)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"run", command_run, "run a command and report the sessions it never closed"},
+    {"report", command_report, "report what traces tell, in one of several formats"},
+    {"held", command_held, "list who holds what right now"},
+    {"attach", command_attach, "trace a process that runs already"},
+    {"detach", command_detach, "leave an attached process as it was"},
+    {"dump", command_dump, "have a traced process print its summary"},
+};
+
+static void message(const char *format, va_list arguments)
+{
+    flockfile(stderr);
+    (void)fputs("unclosed: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    funlockfile(stderr);
+}
+
+void cli_message(const char *format, ...)
+{
+    int kept = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    message(format, arguments);
+    va_end(arguments);
+    errno = kept;
+}
+
+int cli_fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    message(format, arguments);
+    va_end(arguments);
+    return CLI_FAILURE;
+}
+
+void cli_no_memory(void)
+{
+    exit(cli_fail("out of memory"));
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (commands[i].function && strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    char title[64];
+    (void)snprintf(title, sizeof title, "unclosed %s", command->name);
+    argv[0] = title;
+    program_invocation_name = title;
+    return command->function(argc, argv);
+}
+
+static int print_help(FILE *out)
+{
+    (void)fputs("Usage: unclosed COMMAND [OPTION...]\n"
+                "Finds the database sessions that a program opens or checks out and never gives "
+                "back.\n\n",
+                out);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (commands[i].function)
+            (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    }
+    (void)fputs("\n'unclosed COMMAND --help' lists the options of a command, "
+                "'man unclosed-COMMAND' explains them.\n"
+                "Try: unclosed run -- python3 app.py\n",
+                out);
+    return fflush(out) == 0 ? 0 : CLI_FAILURE;
+}
+
+static int unknown_command(const char *name)
+{
+    return cli_fail("there is no command '%s'; 'unclosed --help' lists them", name);
+}
+
+// unclosed help [COMMAND]
+static int print_command_help(int argc, char **argv)
+{
+    if (argc < 2)
+        return print_help(stdout);
+    const struct command *command = find_command(argv[1]);
+    if (!command)
+        return unknown_command(argv[1]);
+    char help[] = "--help";
+    char *arguments[] = {argv[1], help, NULL};
+    return run_command(command, 2, arguments);
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = CLI_FAILURE;
+    if (argc < 2) {
+        (void)print_help(stderr);
+        return CLI_FAILURE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return print_help(stdout);
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        return puts("unclosed " CLI_VERSION) < 0 ? CLI_FAILURE : 0;
+    if (strcmp(name, "help") == 0)
+        return print_command_help(argc - 1, argv + 1);
+    const struct command *command = find_command(name);
+    return command ? run_command(command, argc - 1, argv + 1) : unknown_command(name);
+}
