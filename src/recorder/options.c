@@ -218,8 +218,10 @@ static bool parse_signal(const char *text, int *value)
     const char *at = text;
     uint64_t number = 0;
     if (take_number(&at, 64, &number)) {
+        if (*at != '\0' || !is_usable_signal(number))
+            return false;
         *value = (int)number;
-        return *at == '\0' && is_usable_signal(number);
+        return true;
     }
     if (strncmp(text, "SIG", 3) == 0)
         text += 3;
