@@ -14,6 +14,7 @@ struct parser {
     int line;
     char kind[SPEC_KIND_BYTES];
     uint8_t session; // enum trace_kind
+    bool counted;
     struct spec_error *error;
 };
 
@@ -43,7 +44,7 @@ static const char expected_argument[] =
     "expected an argument: _, handle, *handle, pool, *pool, name, database, size, an integer or "
     "... as the last";
 static const char expected_result[] =
-    "expected a result after ->: handle, pool, !0, or integers such as 0 or 0|1";
+    "expected a result after ->: handle, pool, !0, or integers such as 0 or int16 0|1";
 
 // Letters of identifiers, without the locale's opinion.
 static bool is_word_byte(char byte)
@@ -325,9 +326,45 @@ static bool parse_or_handle(struct parser *parser, struct spec *spec)
     return true;
 }
 
+// "int16 " in front of a status; false: no such word.
+static bool take_width(struct parser *parser, struct spec *spec)
+{
+    static const struct width {
+        const char *word;
+        uint8_t bits;
+    } widths[] = {{"int8", 8}, {"int16", 16}, {"int32", 32}};
+    const char *start = parser->at;
+    struct token word = take_word(parser, "");
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        if (token_is(word, widths[i].word)) {
+            spec->status_bits = widths[i].bits;
+            return true;
+        }
+    }
+    parser->at = start;
+    return false;
+}
+
+// "-> handle" or "-> pool".
+static bool parse_pointer(struct parser *parser, struct spec *spec, const char *start, bool handle)
+{
+    bool fits =
+        handle ? spec->verb == TRACE_ACQUIRE : spec->verb == TRACE_FILL || spec->verb == TRACE_SIZE;
+    if (!fits && handle)
+        return fail(parser, start, "only an acquire has its handle as result", false);
+    if (!fits)
+        return fail(parser, start, "only fill and size have the pool as result", false);
+    if (has_argument_like(spec, handle ? SPEC_HANDLE : SPEC_POOL))
+        return fail(parser, start, "that is an argument already; one is expected", true);
+    spec->result = handle ? SPEC_RESULT_HANDLE : SPEC_RESULT_POOL;
+    return true;
+}
+
 // What follows "->".
 static bool parse_result(struct parser *parser, struct spec *spec)
 {
+    skip_blanks(parser);
+    bool narrow = take_width(parser, spec);
     skip_blanks(parser);
     const char *start = parser->at;
     if (is_digit(*start) || *start == '-')
@@ -337,22 +374,9 @@ static bool parse_result(struct parser *parser, struct spec *spec)
         spec->result = SPEC_RESULT_NONZERO;
         return parse_or_handle(parser, spec);
     }
-    if (token_is(word, "handle")) {
-        if (spec->verb != TRACE_ACQUIRE)
-            return fail(parser, start, "only an acquire has its handle as result", false);
-        if (has_argument_like(spec, SPEC_HANDLE))
-            return fail(parser, start, "the handle is an argument already; one is expected", false);
-        spec->result = SPEC_RESULT_HANDLE;
-        return true;
-    }
-    if (token_is(word, "pool")) {
-        if (spec->verb != TRACE_FILL && spec->verb != TRACE_SIZE)
-            return fail(parser, start, "only fill and size have the pool as result", false);
-        if (has_argument_like(spec, SPEC_POOL))
-            return fail(parser, start, "the pool is an argument already; one is expected", false);
-        spec->result = SPEC_RESULT_POOL;
-        return true;
-    }
+    bool handle = token_is(word, "handle");
+    if (!narrow && (handle || token_is(word, "pool")))
+        return parse_pointer(parser, spec, start, handle);
     return fail(parser, start, expected_result, true);
 }
 
@@ -430,7 +454,7 @@ static bool parse_call(struct parser *parser, struct spec *spec)
     return check_verb(parser, spec, where);
 }
 
-// The rest of a line that begins with "kind": NAME [handle]
+// The rest of a line that begins with "kind": NAME [handle] [counted]
 static bool parse_kind(struct parser *parser)
 {
     struct token name = take_word(parser, "-.+");
@@ -439,15 +463,18 @@ static bool parse_kind(struct parser *parser)
     if (!token_copy(parser, name, parser->kind, sizeof parser->kind))
         return false;
     parser->session = TRACE_CHECKOUT;
-    struct token word = take_word(parser, "");
-    if (token_is(word, "handle"))
-        parser->session = TRACE_HANDLE;
-    else if (word.bytes > 0)
-        return fail(parser, word.text, "expected handle or the end of the line", true);
-    skip_blanks(parser);
-    if (!is_line_end(*parser->at))
-        return fail(parser, parser->at, "expected handle or the end of the line", true);
-    return true;
+    parser->counted = false;
+    for (;;) {
+        struct token word = take_word(parser, "");
+        if (token_is(word, "handle"))
+            parser->session = TRACE_HANDLE;
+        else if (token_is(word, "counted"))
+            parser->counted = true;
+        else if (word.bytes == 0 && is_line_end(*parser->at))
+            return true;
+        else
+            return fail(parser, word.text, "expected handle, counted or the end of the line", true);
+    }
 }
 
 // One statement. *is_spec tells whether `spec` was filled in.
@@ -468,6 +495,8 @@ static bool parse_statement(struct parser *parser, struct spec *spec, bool *is_s
                     true);
     memcpy(spec->kind, parser->kind, sizeof spec->kind);
     spec->session = parser->session;
+    spec->counted = parser->counted;
+    spec->status_bits = 32;
     *is_spec = true;
     return parse_call(parser, spec);
 }
@@ -493,4 +522,20 @@ int spec_parse(const char *text, const char *kind, struct spec *specs, int capac
         count += is_spec;
     }
     return count;
+}
+
+bool spec_succeeded(const struct spec *spec, uint64_t result)
+{
+    if (spec->result == SPEC_RESULT_HANDLE || spec->result == SPEC_RESULT_POOL)
+        return result != 0;
+    int32_t status = spec->status_bits == 8    ? (int8_t)result
+                     : spec->status_bits == 16 ? (int16_t)result
+                                               : (int32_t)result;
+    if (spec->result == SPEC_RESULT_NONZERO)
+        return status != 0;
+    for (int i = 0; i < spec->status_count; i++) {
+        if (status == spec->status[i])
+            return true;
+    }
+    return spec->result == SPEC_RESULT_IGNORED;
 }

@@ -12,8 +12,10 @@
 //     release ConnectionPool_returnConnection(pool, handle)
 //     acquire python:psycopg_pool.pool:ConnectionPool.getconn(self=pool) -> handle
 //
-// A kind line may end in `handle`: sessions of that kind are database handles (PQconnectdb), not
-// checkouts from a pool. `...` as the last argument says that more follow, which are not looked at.
+// A kind line may go on with `handle`: sessions of that kind are database handles (PQconnectdb),
+// not checkouts from a pool; and with `counted`: a handle that is out may be acquired again, and is
+// then out until it was released as often. `...` as the last argument says that more follow, which
+// are not looked at.
 //
 //     kind sqlite3 handle
 //     acquire sqlite3_open(database, *handle) -> 0 or handle     a failed call that leaves a handle
@@ -49,8 +51,9 @@ enum spec_result {
     SPEC_RESULT_IGNORED = 0, // nothing after the parenthesis
     SPEC_RESULT_HANDLE,      // -> handle         NULL is a failed acquire
     SPEC_RESULT_POOL,        // -> pool
-    SPEC_RESULT_STATUS,      // -> 0  or  -> 0|1  success is one of these values, as 32-bit integers
+    SPEC_RESULT_STATUS,      // -> 0  or  -> 0|1  success is one of these values
     SPEC_RESULT_NONZERO,     // -> !0             success is anything but 0
+                             // both as 32-bit integers, unless int8 or int16 precedes: -> int16 0|1
 };
 
 struct spec_argument {
@@ -66,8 +69,10 @@ struct spec {
     bool python;          // `function` is module:qualified.name
     bool asked;           // the user named it; set by the caller
     bool kept_on_failure; // "or handle": success is also a failed call that leaves a handle
+    bool counted;         // a handle may be out several times at once
     uint8_t argument_count;
     uint8_t status_count;
+    uint8_t status_bits; // width of a status in the result register: 8, 16 or 32
     int32_t status[SPEC_STATUSES];
     struct spec_argument argument[SPEC_ARGUMENTS];
     char kind[SPEC_KIND_BYTES];
@@ -85,5 +90,9 @@ struct spec_error {
 // or -1 with *error filled in. Thread-safe and async-signal-safe: touches only its arguments.
 int spec_parse(const char *text, const char *kind, struct spec *specs, int capacity,
                struct spec_error *error);
+
+// Whether a call that returned `result` (the whole register) succeeded, as far as the result tells.
+// A narrow type leaves the rest of the register undefined (System V ABI), hence status_bits.
+bool spec_succeeded(const struct spec *spec, uint64_t result);
 
 #endif

@@ -150,6 +150,42 @@ static void kinds(void **state)
     assert_int_equal(specs[3].session, TRACE_CHECKOUT);
 }
 
+static void counted_kinds(void **state)
+{
+    (void)state;
+    struct spec_error error;
+    const char *text = "kind a counted\nuse f(handle)\nkind b\nuse f(handle)\n"
+                       "kind c counted handle\nuse f(handle)\n";
+    assert_int_equal(spec_parse(text, NULL, specs, SPECS_CAPACITY, &error), 3);
+    assert_true(specs[0].counted);
+    assert_int_equal(specs[0].session, TRACE_CHECKOUT);
+    assert_false(specs[1].counted);
+    assert_true(specs[2].counted);
+    assert_int_equal(specs[2].session, TRACE_HANDLE);
+}
+
+static void success(void **state)
+{
+    (void)state;
+    assert_true(spec_succeeded(parse_one("release f(handle)"), 0));
+    assert_true(spec_succeeded(parse_one("acquire f() -> handle"), 0x100000000));
+    assert_false(spec_succeeded(parse_one("acquire f() -> handle"), 0));
+    assert_false(spec_succeeded(parse_one("fill f() -> pool"), 0));
+    const struct spec *spec = parse_one("release f(handle) -> 0|-2");
+    assert_true(spec_succeeded(spec, 0xabcd00000000));
+    assert_true(spec_succeeded(spec, 0xfffffffe));
+    assert_false(spec_succeeded(spec, 0x10000));
+    spec = parse_one("release f(handle) -> int16 0|1");
+    assert_int_equal(spec->status_count, 2);
+    assert_true(spec_succeeded(spec, 0x30001));
+    assert_false(spec_succeeded(spec, 0xffff));
+    assert_true(spec_succeeded(parse_one("release f(handle) -> int16 -1"), 0xffff));
+    spec = parse_one("release f(handle) -> int8 !0");
+    assert_false(spec_succeeded(spec, 0x100));
+    assert_true(spec_succeeded(spec, 0x101));
+    assert_true(spec_succeeded(parse_one("release f(handle) -> !0"), 0x100));
+}
+
 static void nothing(void **state)
 {
     (void)state;
@@ -209,8 +245,9 @@ static void errors_name_their_place(void **state)
         {"release f(handle, handle)", 1, 19, "a second argument of this meaning"},
         {"acquire f(handle, *handle)", 1, 19, "a second argument of this meaning"},
         {"fill f(pool, *pool)", 1, 14, "a second argument of this meaning"},
-        {"acquire f(handle) -> handle", 1, 22, "the handle is an argument already"},
-        {"fill f(pool) -> pool", 1, 17, "the pool is an argument already"},
+        {"acquire f(handle) -> handle", 1, 22,
+         "that is an argument already; one is expected, found 'handle'"},
+        {"fill f(pool) -> pool", 1, 17, "that is an argument already"},
         {"release f(pool) -> handle", 1, 20, "only an acquire has its handle as result"},
         {"acquire f(handle) -> pool", 1, 22, "only fill and size"},
         {"release f(_,_,_,_,_,_,handle)", 1, 23, "at most 6 arguments"},
@@ -234,8 +271,12 @@ static void errors_name_their_place(void **state)
         {"acquire python:m:f(*handle)", 1, 20, "no out-parameters"},
         {"acquire python:m:f(a_name_that_is_too_long_for_anything=handle)", 1, 20, "too long"},
         {"kind", 1, 5, "expected the name of the kind"},
-        {"kind a b", 1, 8, "expected handle or the end of the line, found 'b'"},
-        {"kind a handle b", 1, 15, "expected handle or the end"},
+        {"kind a b", 1, 8, "expected handle, counted or the end of the line, found 'b'"},
+        {"kind a handle b", 1, 15, "expected handle, counted or the end"},
+        {"kind a counted (", 1, 16, "expected handle, counted or the end"},
+        {"release f(handle) -> int16", 1, 27, "expected a result"},
+        {"release f(handle) -> int64 0", 1, 22, "expected a result"},
+        {"acquire f() -> int16 handle", 1, 22, "expected a result"},
         {"kind a_name_that_is_a_little_longer_than_40_bytes", 1, 6, "too long"},
         {"use f(handle)\n# acqire\n\n\tuse g(handle); use h(", 4, 23, "expected an argument"},
     };
@@ -457,6 +498,8 @@ int main(void)
         cmocka_unit_test(kept_on_failure),
         cmocka_unit_test(python_methods),
         cmocka_unit_test(kinds),
+        cmocka_unit_test(counted_kinds),
+        cmocka_unit_test(success),
         cmocka_unit_test(nothing),
         cmocka_unit_test(counts_beyond_capacity),
         cmocka_unit_test(errors_name_their_place),
