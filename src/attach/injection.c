@@ -1,0 +1,330 @@
+// See injection.h.
+//
+// All ptrace calls are made in a forked child. Whatever happens to this program or to a thread that
+// would not stop in time, its end lets every thread of the target go.
+#include "attach/injection.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "attach/helper_layout.h"
+#include "attach/process.h"
+#include "attach/safe_point.h"
+#include "attach/seccomp.h"
+#include "attach/tracee.h"
+
+extern const uint8_t attach_blob_begin[], attach_blob_end[];
+extern const uint8_t attach_blob_first[], attach_blob_worker[];
+
+enum {
+    PAGE = 4096,
+    STACK_BYTES = 0x20000, // of the raw thread; jemalloc sets itself up on it
+    DTV_SLOT_BYTES = 16,
+    DTV_SPARE = 1024,       // for modules loaded meanwhile: ld.so must not want to enlarge ours
+    TLS_SPARE = 0x4000,     // likewise, for their static TLS
+    TLS_UNKNOWN = 0x40000,  // if the offsets cannot be read
+    PATIENCE_POLLS = 30000, // the helper leaves after as many polls with nothing asked of it
+    POLL_NS = 100000,
+    HOLD_MS = 50,
+};
+
+#define SIGNALS_OF_GLIBC (UINT64_C(3) << 31) // 32 and 33: cancellation and setuid need answers
+
+_Static_assert(offsetof(struct helper_page, thread) == HELPER_THREAD, "layout");
+_Static_assert(offsetof(struct helper_page, create) == HELPER_CREATE, "layout");
+_Static_assert(offsetof(struct helper_page, detach) == HELPER_DETACH, "layout");
+_Static_assert(offsetof(struct helper_page, tls_init) == HELPER_TLS_INIT, "layout");
+_Static_assert(offsetof(struct helper_page, tcb) == HELPER_TCB, "layout");
+_Static_assert(offsetof(struct helper_page, create_result) == HELPER_CREATE_RESULT, "layout");
+_Static_assert(offsetof(struct helper_page, created) == HELPER_CREATED, "layout");
+_Static_assert(offsetof(struct helper_page, first_lives) == HELPER_FIRST_LIVES, "layout");
+_Static_assert(offsetof(struct helper_page, asked) == HELPER_ASKED, "layout");
+_Static_assert(offsetof(struct helper_page, answered) == HELPER_ANSWERED, "layout");
+_Static_assert(offsetof(struct helper_page, function) == HELPER_FUNCTION, "layout");
+_Static_assert(offsetof(struct helper_page, arguments) == HELPER_ARGUMENTS, "layout");
+_Static_assert(offsetof(struct helper_page, result) == HELPER_RESULT, "layout");
+_Static_assert(offsetof(struct helper_page, munmap) == HELPER_MUNMAP, "layout");
+_Static_assert(offsetof(struct helper_page, base) == HELPER_BASE, "layout");
+_Static_assert(offsetof(struct helper_page, bytes) == HELPER_BYTES, "layout");
+_Static_assert(offsetof(struct helper_page, leave) == HELPER_LEAVE, "layout");
+_Static_assert(offsetof(struct helper_page, patience) == HELPER_PATIENCE, "layout");
+_Static_assert(offsetof(struct helper_page, poll) == HELPER_POLL, "layout");
+_Static_assert(offsetof(struct helper_page, close) == HELPER_CLOSE, "layout");
+_Static_assert(offsetof(struct helper_page, name) == HELPER_NAME, "layout");
+_Static_assert(offsetof(struct helper_page, signals) == HELPER_SIGNALS, "layout");
+_Static_assert(offsetof(struct helper_page, mxcsr) == HELPER_MXCSR, "layout");
+
+// What libthread_db is told about a field: struct { uint32_t bits, count, offset }.
+static bool read_field(const struct target *target, const char *name, uint32_t *offset)
+{
+    uint32_t description[3];
+    const uint64_t address = target_symbol(target, name);
+    if (address == 0 || target_read(target, address, description, sizeof description) != 0)
+        return false;
+    *offset = description[2];
+    return true;
+}
+
+// Bytes of static TLS below a thread pointer that ld.so will fill for the modules there are.
+static uint64_t static_tls_bytes(const struct target *target)
+{
+    uint32_t field = 0;
+    uint64_t most = 0;
+    if (!read_field(target, "_thread_db_link_map_l_tls_offset", &field))
+        return TLS_UNKNOWN;
+    for (size_t i = 0; i < target->module_count; i++) {
+        int64_t offset = 0;
+        if (target_read(target, target->modules[i].link + field, &offset, sizeof offset) == 0 &&
+            offset > 0 && (uint64_t)offset > most)
+            most = (uint64_t)offset;
+    }
+    return most;
+}
+
+// Where the thread id is, behind the thread pointer, or 0.
+static uint64_t tid_offset(const struct target *target)
+{
+    uint32_t offset = 0;
+    return read_field(target, "_thread_db_pthread_tid", &offset) ? offset : 0;
+}
+
+static uint64_t round_up(uint64_t bytes, uint64_t unit)
+{
+    return (bytes + unit - 1) / unit * unit;
+}
+
+static void lay_out(const struct target *target, struct injection_plan *plan)
+{
+    const uint64_t tls = round_up(static_tls_bytes(target) + TLS_SPARE, PAGE);
+    plan->dtv_slots = target->module_count * 2 + DTV_SPARE;
+    plan->page = PAGE; // the code comes first
+    plan->text = plan->page + PAGE;
+    plan->frame = plan->text + INJECTION_TEXT_BYTES;
+    plan->dtv = plan->frame + round_up(ARCH_FRAME_BYTES, PAGE);
+    plan->stack_end =
+        plan->dtv + round_up((plan->dtv_slots + 2) * DTV_SLOT_BYTES, PAGE) + STACK_BYTES;
+    plan->tcb = plan->stack_end + tls;
+    plan->bytes = plan->tcb + ARCH_PTHREAD_BYTES;
+}
+
+int injection_prepare(const struct target *target, struct injection_plan *plan,
+                      struct failure *failure)
+{
+    *plan = (struct injection_plan){0};
+    int error = arch_find_gadgets(target, &plan->gadgets, failure);
+    if (error != 0)
+        return error;
+    plan->create = target_symbol(target, "pthread_create");
+    plan->detach = target_symbol(target, "pthread_detach");
+    plan->munmap = module_symbol(target, target->libc, "munmap", NULL);
+    plan->tls_init = module_symbol(target, target->loader, "_dl_allocate_tls_init", NULL);
+    plan->tid_offset = tid_offset(target);
+    if (plan->create == 0 || plan->detach == 0)
+        return failure_set(failure, ENOTSUP,
+                           "process %d has no thread library loaded (glibc before 2.34 without "
+                           "libpthread); start it with `unclosed run` instead",
+                           target->pid);
+    if (plan->munmap == 0 || plan->tls_init == 0 || plan->tid_offset == 0)
+        return failure_set(failure, ENOTSUP,
+                           "the C library of process %d (%s) is not one this tool knows; start "
+                           "the program with `unclosed run` instead",
+                           target->pid, target->libc->name);
+    lay_out(target, plan);
+    return 0;
+}
+
+// Maps the memory of the helper. Result: its address, or -errno.
+static int64_t map_memory(struct tracee *tracee, const struct injection_plan *plan)
+{
+    // Executable from the beginning: a policy may forbid to make memory executable later.
+    const uint64_t map[6] = {
+        0, plan->bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0};
+    int64_t base = 0;
+    int error = tracee_call(tracee, SYS_mmap, map, &base);
+    if (error != 0 || (base < 0 && base > -PAGE))
+        return error != 0 ? error : base;
+    const uint64_t rest[6] = {(uint64_t)base + plan->page, plan->bytes - plan->page,
+                              PROT_READ | PROT_WRITE};
+    const uint64_t all[6] = {(uint64_t)base, plan->bytes};
+    int64_t answer = 0;
+    error = tracee_call(tracee, SYS_mprotect, rest, &answer);
+    if (error == 0 && answer == 0)
+        return base;
+    tracee_call(tracee, SYS_munmap, all, &base);
+    return error != 0 ? error : answer;
+}
+
+static int fill_memory(const struct tracee *tracee, const struct injection_plan *plan,
+                       uint64_t base)
+{
+    const struct target *target = tracee->target;
+    const uint64_t code = base;
+    const struct helper_page page = {
+        .create = plan->create,
+        .detach = plan->detach,
+        .tls_init = plan->tls_init,
+        .tcb = base + plan->tcb,
+        .first_lives = 1,
+        .munmap = plan->munmap,
+        .base = base,
+        .bytes = plan->bytes,
+        .patience = PATIENCE_POLLS,
+        .poll = {0, POLL_NS},
+        .close = {-1, -1},
+        .name = "unclosed-helper",
+        .signals = ~SIGNALS_OF_GLIBC,
+        .mxcsr = 0x1f80,
+    };
+    int error = target_write(target, code, attach_blob_begin,
+                             (size_t)(attach_blob_end - attach_blob_begin));
+    if (error == 0)
+        error = target_write(target, base + plan->page, &page, sizeof page);
+    if (error == 0)
+        error =
+            arch_write_tcb(target, base + plan->tcb, arch_thread_pointer(&tracee->state.registers),
+                           base + plan->dtv, plan->dtv_slots);
+    return error;
+}
+
+static void unmap_borrowed(struct tracee *tracee, const struct injection_plan *plan, uint64_t base)
+{
+    const uint64_t all[6] = {base, plan->bytes};
+    int64_t answer = 0;
+    if (tracee_move_frame_back(tracee) == 0)
+        tracee_call(tracee, SYS_munmap, all, &answer);
+}
+
+// In a program with a single thread the borrowed one holds no lock, and must not go on before
+// glibc knows of the second one. It is let go in any case after a while.
+static void hold_until_created(const struct tracee *tracee, uint64_t page)
+{
+    const uint64_t deadline = process_now() + HOLD_MS * UINT64_C(1000000);
+    uint32_t created = 0;
+    while (process_now() < deadline &&
+           target_read(tracee->target, page + HELPER_CREATED, &created, sizeof created) == 0 &&
+           created == 0)
+        process_sleep(POLL_NS / 5);
+}
+
+static int explain(const struct target *target, int error, const char *what,
+                   struct failure *failure)
+{
+    if (error == -ESRCH)
+        return failure_set(failure, ESRCH,
+                           "process %d has ended or executed another program meanwhile",
+                           target->pid);
+    const char *remedy = error == -ENOMEM || error == -EAGAIN
+                             ? "raise its limits on memory and threads (prlimit --as, --nproc)"
+                             : "start it with `unclosed run` instead";
+    return failure_set(failure, -error, "process %d cannot %s: %s; %s", target->pid, what,
+                       strerror(-error), remedy);
+}
+
+// With the thread borrowed. Result: 0 with result->base and ->first set, or -errno explained.
+static int start_thread(struct tracee *tracee, const struct injection_plan *plan,
+                        struct injection_result *result)
+{
+    const int64_t base = map_memory(tracee, plan);
+    if (base < 0 && base > -PAGE)
+        return explain(tracee->target, (int)base, "map memory for the helper thread",
+                       &result->failure);
+    const uint64_t start = (uint64_t)base;
+    int error = tracee_move_frame(tracee, start + plan->frame, ARCH_FRAME_BYTES);
+    if (error == 0)
+        error = fill_memory(tracee, plan, start);
+    if (error == 0) {
+        const uint64_t entry = start + (uint64_t)(attach_blob_first - attach_blob_begin);
+        const uint64_t page = start + plan->page;
+        result->first = tracee_clone(tracee, start + plan->stack_end - DTV_SLOT_BYTES, entry, page,
+                                     start + plan->tcb, start + plan->tcb + plan->tid_offset,
+                                     page + HELPER_FIRST_LIVES);
+        error = result->first < 0 ? result->first : 0;
+    }
+    if (error != 0) {
+        unmap_borrowed(tracee, plan, start);
+        return explain(tracee->target, error, "start a helper thread", &result->failure);
+    }
+    result->base = start;
+    if (result->single)
+        hold_until_created(tracee, start + plan->page);
+    return 0;
+}
+
+enum task { TASK_START, TASK_UNMAP };
+
+static void borrow_and_work(const struct target *target, const struct injection_plan *plan,
+                            enum task task, uint64_t base, struct injection_result *result)
+{
+    static struct tracee tracee;
+    const uint64_t begin = process_now();
+    tracee.target = target;
+    tracee.gadgets = &plan->gadgets;
+    if (safe_point_borrow(&tracee, &result->single, &result->failure) != 0)
+        return;
+    result->borrowed = tracee.tid;
+    result->search_ns = tracee.stopped_at - begin;
+    if (task == TASK_UNMAP)
+        unmap_borrowed(&tracee, plan, base);
+    else if (seccomp_check(target->pid, tracee.tid, &result->failure) == 0)
+        start_thread(&tracee, plan, result);
+    tracee_release(&tracee);
+    result->pause_ns = process_now() - tracee.stopped_at;
+}
+
+// Runs the above in a child process. Result: as said in result->failure.
+static int run_in_child(const struct target *target, const struct injection_plan *plan,
+                        enum task task, uint64_t base, struct injection_result *result)
+{
+    int ends[2];
+    sigset_t all;
+    sigset_t old;
+    *result = (struct injection_result){0};
+    if (pipe(ends) != 0)
+        return failure_set(&result->failure, errno, "cannot make a pipe: %s", strerror(errno));
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &old); // Ctrl-C is not to end the child in the middle
+    const pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        borrow_and_work(target, plan, task, base, result);
+        const ssize_t written = write(ends[1], result, sizeof *result);
+        _exit(written == sizeof *result ? 0 : 1);
+    }
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    close(ends[1]);
+    ssize_t got = -1;
+    if (child > 0) {
+        do {
+            got = read(ends[0], result, sizeof *result);
+        } while (got < 0 && errno == EINTR);
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    close(ends[0]);
+    if (got != sizeof *result) {
+        *result = (struct injection_result){0};
+        failure_set(&result->failure, ECHILD,
+                    "the process that was to attach has died; process "
+                    "%d goes on as before, try again",
+                    target->pid);
+    }
+    return -result->failure.error;
+}
+
+int injection_start(const struct target *target, const struct injection_plan *plan,
+                    struct injection_result *result)
+{
+    return run_in_child(target, plan, TASK_START, 0, result);
+}
+
+int injection_unmap(const struct target *target, const struct injection_plan *plan, uint64_t base,
+                    struct injection_result *result)
+{
+    return run_in_child(target, plan, TASK_UNMAP, base, result);
+}

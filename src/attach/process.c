@@ -1,0 +1,160 @@
+// See process.h. The files are described in proc(5).
+#include "attach/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 64, STATUS_BYTES = 8192, NANOSECONDS = 1000000000 };
+
+// Reads a small file whole. Result: bytes read (the text is then NUL-terminated) or -errno.
+static ssize_t read_file(const char *path, char *text, size_t bytes)
+{
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    size_t length = 0;
+    ssize_t got = 0;
+    while (length < bytes - 1 && (got = read(file, text + length, bytes - 1 - length)) > 0)
+        length += (size_t)got;
+    const int error = got < 0 ? errno : 0;
+    close(file);
+    text[length] = '\0';
+    return error != 0 ? -error : (ssize_t)length;
+}
+
+int process_status(pid_t pid, pid_t tid, const char *key, char *value, size_t bytes)
+{
+    char path[PATH_BYTES];
+    char text[STATUS_BYTES];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/status", pid, tid);
+    const ssize_t length = read_file(path, text, sizeof text);
+    if (length < 0)
+        return (int)length;
+    const size_t key_length = strlen(key);
+    for (char *line = text; line != NULL && *line != '\0';) {
+        char *end = strchr(line, '\n');
+        if (end != NULL)
+            *end = '\0';
+        if (strncmp(line, key, key_length) == 0 && line[key_length] == ':') {
+            line += key_length + 1;
+            snprintf(value, bytes, "%s", line + strspn(line, " \t"));
+            return 0;
+        }
+        line = end != NULL ? end + 1 : NULL;
+    }
+    return -ENODATA;
+}
+
+long process_number(pid_t pid, pid_t tid, const char *key)
+{
+    char value[256];
+    if (process_status(pid, tid, key, value, sizeof value) != 0)
+        return -1;
+    return strtol(value, NULL, 10);
+}
+
+char process_state(pid_t pid, pid_t tid)
+{
+    char value[64];
+    return process_status(pid, tid, "State", value, sizeof value) == 0 ? value[0] : '\0';
+}
+
+long process_system_call(pid_t pid, pid_t tid)
+{
+    char path[PATH_BYTES];
+    char text[256];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, tid);
+    if (read_file(path, text, sizeof text) <= 0)
+        return -2;
+    return strncmp(text, "running", 7) == 0 ? -1 : strtol(text, NULL, 10);
+}
+
+static uint64_t signal_set(pid_t pid, pid_t tid, const char *key)
+{
+    char value[64];
+    if (process_status(pid, tid, key, value, sizeof value) != 0)
+        return 0;
+    return strtoull(value, NULL, 16);
+}
+
+uint64_t process_pending_signals(pid_t pid, pid_t tid)
+{
+    return signal_set(pid, tid, "SigPnd") | signal_set(pid, tid, "ShdPnd");
+}
+
+uint64_t process_blocked_signals(pid_t pid, pid_t tid)
+{
+    return signal_set(pid, tid, "SigBlk");
+}
+
+int process_threads(pid_t pid, pid_t *tids, int capacity)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return -errno;
+    int count = 0;
+    const struct dirent *entry = NULL;
+    while (count < capacity && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] != '.')
+            tids[count++] = (pid_t)strtol(entry->d_name, NULL, 10);
+    }
+    closedir(folder);
+    return count;
+}
+
+bool process_has_thread_named(pid_t pid, const char *name)
+{
+    static __thread pid_t tids[PROCESS_THREADS];
+    const int count = process_threads(pid, tids, PROCESS_THREADS);
+    for (int i = 0; i < count; i++) {
+        char path[PATH_BYTES];
+        char text[32];
+        snprintf(path, sizeof path, "/proc/%d/task/%d/comm", pid, tids[i]);
+        const ssize_t length = read_file(path, text, sizeof text);
+        if (length > 0 && strcspn(text, "\n") == strlen(name) &&
+            strncmp(text, name, strlen(name)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool same_file(pid_t one, pid_t other, const char *name)
+{
+    char path[PATH_BYTES];
+    struct stat first;
+    struct stat second;
+    snprintf(path, sizeof path, "/proc/%d/%s", one, name);
+    if (stat(path, &first) != 0)
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/%s", other, name);
+    if (stat(path, &second) != 0)
+        return false;
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+bool process_same_files(pid_t one, pid_t other)
+{
+    return same_file(one, other, "ns/mnt") && same_file(one, other, "root");
+}
+
+uint64_t process_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
+}
+
+void process_sleep(uint64_t ns)
+{
+    const struct timespec time = {(time_t)(ns / NANOSECONDS), (long)(ns % NANOSECONDS)};
+    nanosleep(&time, NULL);
+}
