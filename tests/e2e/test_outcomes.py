@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""Every outcome a SQLite handle can have: exact counts, exact lines, database, transaction, SQL."""
+
+import harness
+
+PROGRAM = harness.program("outcomes")
+SOURCE = "outcomes.c"
+
+
+class Outcomes(harness.TestCase):
+    def outcome(self, *scenarios, sites=(), **totals):
+        """Runs scenarios of the program; its own counts, the totals and the sites must be equal."""
+        run = self.assert_same_behaviour([PROGRAM, *scenarios])
+        report = run.report()
+        self.assertEqual(len(report["processes"]), 1)
+        self.assert_totals(report, opened=run.sum("opened"), **totals)
+        self.assert_sites(report, SOURCE, sites)
+        return report
+
+    def site(self, report, marker):
+        return self.sites(report)[(SOURCE, harness.line_of(SOURCE, marker))]
+
+    def test_closed(self):
+        report = self.outcome("closed", released=3, never_closed=0)
+        self.assert_totals(report, opened=3)
+
+    def test_leaked(self):
+        report = self.outcome("leaked", sites=["leaked open", "leaked v2", "leaked 16"],
+                              released=0, never_closed=3, live=3)
+        self.assertTrue(self.site(report, "leaked open")["database"].endswith("leaked.db"))
+        self.assertTrue(self.site(report, "leaked v2")["database"].endswith("leaked2.db"))
+        self.assertTrue(self.site(report, "leaked 16")["database"].endswith("l16.db"))
+        for marker in ("leaked open", "leaked v2", "leaked 16"):
+            self.assertEqual(self.site(report, marker)["function"], "leaked")
+            self.assertTrue(self.site(report, marker)["module"].endswith("outcomes"))
+
+    def test_failed_open_closed(self):
+        self.outcome("failed_closed", released=1, never_closed=0)
+
+    def test_failed_open_leaked(self):
+        report = self.outcome("failed_leaked", sites=["failed leaked"], never_closed=1, live=1)
+        self.assertIn("all.db", self.site(report, "failed leaked")["database"])
+
+    def test_nothing_opened(self):
+        for scenario in ("failed_without_handle", "close_null"):
+            run = self.assert_same_behaviour([PROGRAM, scenario])
+            self.assertEqual(run.sum("opened"), 0)
+            for trace in run.traces:  # one is allowed for a failed open, but nothing may be in it
+                report = self.report(trace)
+                self.assert_totals(report, opened=0, never_closed=0)
+                self.assertEqual(report["misuse"], [])
+
+    def test_close_null_leaves_no_file(self):
+        self.assertEqual(self.trace([PROGRAM, "close_null"]).traces, [])
+
+    def test_busy_then_closed(self):
+        self.outcome("busy_then_closed", released=1, never_closed=0, refused=0)
+
+    def test_busy_leaked(self):
+        report = self.outcome("busy_leaked", sites=["busy leaked"], never_closed=1, refused=1,
+                              live=0)
+        self.assertEqual(self.site(report, "busy leaked")["refused"], 1)
+        self.assertIn("select 'busy leaked'", str(report))
+
+    def test_zombies(self):
+        report = self.outcome("zombie_statement", "zombie_blob", "zombie_backup",
+                              sites=["zombie statement", "zombie blob", "zombie backup source",
+                                     "zombie backup target"],
+                              released=0, never_closed=4, zombie=4)
+        self.assertIn("select 'zombie statement'", str(report))
+
+    def test_zombie_resolved(self):
+        self.outcome("zombie_resolved", released=1, never_closed=0, zombie=0)
+
+    def test_transaction(self):
+        report = self.outcome("transaction_open", sites=["transaction"], never_closed=1)
+        self.assertIn("transaction", str(self.site(report, "transaction")).lower().replace(
+            "transaction.db", "").replace("transaction_open", ""))
+
+    def test_statements(self):
+        report = self.outcome("statements_alive", sites=["statements"], never_closed=1)
+        self.assertIn("select x from t", str(report))
+        self.assertIn("insert into t values (7)", str(report))
+
+    def test_unknown_handle(self):
+        run = self.assert_same_behaviour([PROGRAM, "unknown_handle"])
+        report = run.report()
+        self.assert_totals(report, opened=0)
+        self.assertEqual(sum(misuse["count"] for misuse in report["misuse"]), 2)
+        self.assertIn(harness.line_of(SOURCE, "unknown"),
+                      [misuse.get("line") for misuse in report["misuse"]])
+
+    def test_double_close(self):
+        report = self.outcome("double_close", released=1, never_closed=0)
+        self.assertEqual(sum(misuse["count"] for misuse in report["misuse"]), 2)
+        self.assertIn(harness.line_of(SOURCE, "double close"),
+                      [misuse.get("line") for misuse in report["misuse"]])
+
+    def test_some_and_all_paths(self):
+        report = self.outcome("some_paths", "all_paths", sites={"some paths": 12, "all paths": 15},
+                              released=28, never_closed=27)
+        self.assertEqual(self.site(report, "some paths")["opened"], 40)
+        self.assertEqual(self.site(report, "all paths")["opened"], 15)
+
+    def test_address_reuse(self):
+        report = self.outcome("address_reuse", released=2000, never_closed=0)
+        self.assertEqual(report["misuse"], [])
+
+    def test_all_against_counter(self):
+        run = self.trace([PROGRAM, "all"], count=["sqlite3"])
+        report = run.report()
+        self.assertEqual(run.counted("sqlite3.acquire"), run.sum("opened"))
+        self.assertEqual(run.counted("sqlite3.release"), run.sum("closed"))
+        self.assert_totals(report, opened=run.counted("sqlite3.acquire"))
+        # Closed by close_v2, but zombies: four of them are not over, one is.
+        self.assert_totals(report, released=run.counted("sqlite3.release") - 4, zombie=4)
+
+
+if __name__ == "__main__":
+    harness.main()
