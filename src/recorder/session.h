@@ -33,6 +33,7 @@ struct acquire {
     uint32_t owner;      // for a handle opened by a pool: that pool
     uint32_t database;   // string reference or TRACE_NONE
     uint32_t task;       // string reference or TRACE_NONE
+    bool counted;        // a handle that is out may be acquired again, and released as often
     uint32_t created;    // stack reference: where the object was created, or TRACE_NONE
     uint64_t started_ns; // when the acquire call began; the wait is now - started
     uint64_t since_ns;   // after this moment a session of the same handle is the same acquire,
@@ -44,6 +45,8 @@ struct acquire {
 struct session {
     uint32_t slot; // TRACE_SESSIONS reference; TRACE_NONE: none was found
     struct trace_session *record;
+    bool still_out;    // a counted handle, released less often than acquired
+    uint64_t taken_ns; // when session_take was called: the hold ends here
     void *entry;
 };
 
@@ -68,13 +71,21 @@ void session_put_back(struct session *session, uint32_t add_flags);
 // Flags of a session that is out, added or removed; false: there is none.
 bool session_flag(uint32_t kind, uint64_t handle, uint32_t add_flags, uint32_t remove_flags);
 
+// The handle belongs to this pool from now on; TRACE_NONE: to none any more. false: no such
+// session.
+bool session_set_owner(uint32_t kind, uint64_t handle, uint32_t pool);
+
+// Whether a session that is out has any of these flags.
+bool session_has_flag(uint32_t kind, uint64_t handle, uint32_t flags);
+
 // Calls `visit` for each session out now, with the shard's lock held: `visit` must not acquire or
 // release. Order is arbitrary.
 void session_each(void (*visit)(struct trace_session *record, uint32_t slot, void *data),
                   void *data);
 
 // A call that makes no sense (release of an unknown handle ...), counted once per kind and stack.
-void session_misuse(enum trace_misuse_kind kind, uint64_t handle, uint32_t function,
+// space: the kind of the handle, a string reference.
+void session_misuse(enum trace_misuse_kind kind, uint32_t space, uint64_t handle, uint32_t function,
                     const struct stack *stack, uint64_t now_ns);
 
 // The pool at `address` (or known by name only, address 0), made known on first sight.

@@ -2,7 +2,6 @@
 //
 // System calls are made with syscall(): the libc functions are cancellation points, and a program
 // may have put its own in front of them.
-#define _GNU_SOURCE
 #include "trace/trace_writer.h"
 
 #include <errno.h>
@@ -73,6 +72,8 @@ static int write_zeros(int fd, uint64_t from, uint64_t bytes)
 // a full disk would be a SIGBUS. Growing past RLIMIT_FSIZE would be a SIGXFSZ.
 static int reserve(int fd, uint64_t from, uint64_t bytes)
 {
+    if (fd < 0)
+        return 0;
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
         from + bytes > limit.rlim_cur)
@@ -88,7 +89,7 @@ static int reserve(int fd, uint64_t from, uint64_t bytes)
     return -errno;
 }
 
-static void *map_file(int fd, uint64_t from, uint64_t bytes)
+static void *map_part(int fd, uint64_t from, uint64_t bytes)
 {
     long address =
         syscall(SYS_mmap, NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)from);
@@ -150,7 +151,7 @@ static int map_initial(struct trace_writer *writer, int fd)
     }
     if (error < 0)
         return error;
-    char *base = map_file(fd, 0, bytes);
+    char *base = map_part(fd, 0, bytes);
     if (!base)
         return -errno;
     struct trace_header *header = (struct trace_header *)base;
@@ -165,36 +166,66 @@ static int map_initial(struct trace_writer *writer, int fd)
         at += part;
     }
     header->file_bytes = bytes;
-    writer->header = header;
+    __atomic_store_n(&writer->header, header,
+                     __ATOMIC_RELEASE); // other threads may use it from here
     return 0;
+}
+
+static void begin(struct trace_writer *writer)
+{
+    memset(writer, 0, sizeof *writer);
+    writer->fd = -1;
+    pthread_mutex_init(&writer->lock, NULL);
+}
+
+static int begin_file(struct trace_writer *writer, int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    writer->device = status.st_dev;
+    writer->inode = status.st_ino;
+    return map_initial(writer, fd);
 }
 
 int trace_create(struct trace_writer *writer, const char *path)
 {
-    memset(writer, 0, sizeof *writer);
-    pthread_mutex_init(&writer->lock, NULL);
+    begin(writer);
+    if (!path)
+        return map_initial(writer, -1);
     if (strlen(path) >= sizeof writer->path)
         return -ENAMETOOLONG;
     strcpy(writer->path, path);
     __attribute__((cleanup(close_file))) int fd = open_file(path, O_CREAT | O_EXCL);
     if (fd < 0)
         return fd;
-    struct stat status;
-    int error = fstat(fd, &status) == 0 ? map_initial(writer, fd) : -errno;
+    int error = begin_file(writer, fd);
     if (error < 0) {
         (void)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
         memset(writer->space, 0, sizeof writer->space);
-        return error;
     }
-    writer->device = status.st_dev;
-    writer->inode = status.st_ino;
-    return 0;
+    return error;
 }
 
-void trace_forget(struct trace_writer *writer)
+int trace_create_open(struct trace_writer *writer, int fd, const char *path)
 {
-    if (!writer->header)
-        return;
+    begin(writer);
+    int error = strlen(path) < sizeof writer->path ? 0 : -ENAMETOOLONG;
+    if (error == 0) {
+        strcpy(writer->path, path);
+        writer->fd = fd;
+        error = begin_file(writer, fd);
+    }
+    if (error < 0) {
+        close_file(&fd);
+        writer->fd = -1;
+    }
+    return error;
+}
+
+// Calls `release` for each mapping of the trace.
+static void each_mapping(const struct trace_writer *writer, void (*release)(void *, size_t))
+{
     // Chunks made with the file lie behind the header in one mapping; the others have their own.
     uintptr_t base = (uintptr_t)writer->header;
     uint64_t initial = TRACE_HEADER_BYTES;
@@ -204,12 +235,73 @@ void trace_forget(struct trace_writer *writer)
         for (uint32_t i = 0; i < writer->space[type].chunks; i++) {
             struct trace_chunk *chunk = writer->space[type].chunk[i];
             if ((uintptr_t)chunk < base || (uintptr_t)chunk >= base + initial)
-                munmap(chunk, chunk->bytes);
+                release(chunk, chunk->bytes);
         }
     }
-    munmap(writer->header, initial);
+    release(writer->header, initial);
+}
+
+static void unmap(void *address, size_t bytes)
+{
+    munmap(address, bytes);
+}
+
+static void replace_by_memory(void *address, size_t bytes)
+{
+    (void)syscall(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0L);
+}
+
+static void let_go(struct trace_writer *writer)
+{
     memset(writer->space, 0, sizeof writer->space);
     writer->header = NULL;
+}
+
+void trace_forget(struct trace_writer *writer)
+{
+    if (!writer->header)
+        return;
+    each_mapping(writer, unmap);
+    let_go(writer);
+}
+
+// Whether the descriptor that was kept is still the trace: programs close and reuse numbers.
+static bool is_still_ours(const struct trace_writer *writer, int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_dev == writer->device &&
+           status.st_ino == writer->inode;
+}
+
+void trace_retire(struct trace_writer *writer)
+{
+    if (!writer->header)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    each_mapping(writer, replace_by_memory);
+    if (writer->fd >= 0 && is_still_ours(writer, writer->fd))
+        close_file(&writer->fd);
+    writer->fd = -1;
+    let_go(writer);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+// The file to grow, as a descriptor of our own; NO_FILE if the trace is kept in memory only, or
+// -errno.
+enum { NO_FILE = -100000 };
+static int reopen(const struct trace_writer *writer)
+{
+    if (writer->path[0] == 0)
+        return NO_FILE;
+    long fd = writer->fd >= 0 ? syscall(SYS_fcntl, writer->fd, F_DUPFD_CLOEXEC, 0)
+                              : open_file(writer->path, 0);
+    if (fd < 0)
+        return writer->fd >= 0 ? -errno : (int)fd;
+    if (is_still_ours(writer, (int)fd))
+        return (int)fd;
+    (void)syscall(SYS_close, fd); // another file has taken the name
+    return -ESTALE;
 }
 
 // Adds a chunk to `type`; the lock is held.
@@ -218,20 +310,15 @@ static int grow(struct trace_writer *writer, enum trace_chunk_type type)
     struct trace_space *space = &writer->space[type];
     if (space->chunks == TRACE_WRITER_CHUNKS)
         return -ENOSPC;
-    __attribute__((cleanup(close_file))) int fd = open_file(writer->path, 0);
-    if (fd < 0)
+    __attribute__((cleanup(close_file))) int fd = reopen(writer);
+    if (fd < 0 && fd != NO_FILE)
         return fd;
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    if (status.st_dev != writer->device || status.st_ino != writer->inode)
-        return -ESTALE; // another file has taken the name
     uint64_t from = writer->header->file_bytes;
     uint64_t bytes = chunk_bytes(type, space->chunks, 1);
     int error = reserve(fd, from, bytes);
     if (error < 0)
         return error;
-    struct trace_chunk *chunk = map_file(fd, from, bytes);
+    struct trace_chunk *chunk = map_part(fd, from, bytes);
     if (!chunk)
         return -errno;
     chunk_add(writer, type, chunk, bytes);

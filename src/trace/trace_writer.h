@@ -22,6 +22,7 @@ enum { TRACE_WRITER_CHUNKS = 40, TRACE_PATH_BYTES = 4096 };
 struct trace_writer {
     struct trace_header *header; // NULL: no trace
     pthread_mutex_t lock;        // guards growing and appending
+    int fd;                      // that had to be kept open, see trace_create_open; else -1
     uint64_t device, inode;      // of the file, to recognize it when it is opened again
     struct trace_space {
         struct trace_chunk *chunk[TRACE_WRITER_CHUNKS];
@@ -33,8 +34,18 @@ struct trace_writer {
 
 // Creates the trace `path` (never overwrites, never follows a symbolic link) and fills in what the
 // format fixes: magic, version, byte order. The caller fills in the rest of `writer->header`.
+// path NULL: the trace is kept in this process's memory only.
 // Returns 0 or -errno; -EEXIST if there is such a file. On error `writer` holds no trace.
 int trace_create(struct trace_writer *writer, const char *path);
+
+// The same in a file that is open already, as `fd`, empty and writable; for a process that cannot
+// open it by name. path: its name elsewhere, for messages. The writer owns `fd` until trace_retire
+// and uses it only as long as it still is that file. On error `fd` is closed.
+int trace_create_open(struct trace_writer *writer, int fd, const char *path);
+
+// The trace is complete: lets go of the file. Threads that are still writing find memory of this
+// process in its place, for good. After this `writer` holds no trace; its path stays.
+void trace_retire(struct trace_writer *writer);
 
 // Unmaps the trace without changing the file; for a forked child that must not write to it.
 void trace_forget(struct trace_writer *writer);

@@ -1,0 +1,315 @@
+// What happens before and after a wrapped call: from registers to sessions.
+//
+// The heart of the recorder. Knows call specs, the session table and pools; not how the call came
+// here (an exported symbol, a rewritten slot), nor what is special to SQLite (sqlite.c) or to the
+// dynamic linker (dl_hooks.c).
+#include "recorder/hook.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "recorder/dl_hooks.h"
+#include "recorder/functions.h"
+#include "recorder/log.h"
+#include "recorder/nesting.h"
+#include "recorder/process.h"
+#include "recorder/recorder.h"
+#include "recorder/sessions.h"
+#include "recorder/sqlite.h"
+
+extern const char hook_stubs[];
+
+uint64_t hook_stub(uint32_t index)
+{
+    return (uint64_t)(uintptr_t)hook_stubs + (uint64_t)index * HOOK_STUB_BYTES;
+}
+
+size_t hook_readable(uint64_t from)
+{
+    enum { PAGE = 4096 };
+    uint64_t edge = (from + PAGE) & ~(uint64_t)(PAGE - 1);
+    unsigned char there;
+    int kept = errno;
+    long result = syscall(SYS_mincore, edge, (size_t)PAGE, &there); // fails on what is not mapped
+    errno = kept;
+    return result == 0 ? HOOK_STACK_BYTES : (size_t)(edge - from) & ~(size_t)7;
+}
+
+// The value of the argument with this role; false: the spec has none.
+static bool argument(const struct call *call, enum spec_role role, uint64_t *value)
+{
+    for (int i = 0; i < call->spec->argument_count; i++) {
+        if (call->spec->argument[i].role == role) {
+            *value = call->argument[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+// What an argument of role `out` points to.
+static bool pointed_at(const struct call *call, enum spec_role out, uint64_t *value)
+{
+    uint64_t address;
+    if (!argument(call, out, &address) || address == 0)
+        return false;
+    memcpy(value, (const void *)address, sizeof *value); // NOLINT(performance-no-int-to-ptr)
+    return true;
+}
+
+static uint64_t handle_before(const struct call *call)
+{
+    uint64_t handle = 0;
+    if (!argument(call, SPEC_HANDLE, &handle))
+        (void)pointed_at(call, SPEC_HANDLE_OUT, &handle);
+    return handle;
+}
+
+static uint64_t handle_after(const struct call *call)
+{
+    uint64_t handle = 0;
+    if (call->spec->result == SPEC_RESULT_HANDLE)
+        return call->result[0];
+    if (!pointed_at(call, SPEC_HANDLE_OUT, &handle))
+        (void)argument(call, SPEC_HANDLE, &handle);
+    return handle;
+}
+
+static bool succeeded(const struct call *call)
+{
+    return spec_succeeded(call->spec, call->result[0]);
+}
+
+static uint32_t text_argument(const struct call *call, enum spec_role role)
+{
+    uint64_t address;
+    if (!argument(call, role, &address) || address == 0)
+        return TRACE_NONE;
+    return name_intern((const char *)address); // NOLINT(performance-no-int-to-ptr)
+}
+
+// The pool of a call; TRACE_NONE if its spec names none.
+static uint32_t pool_of(const struct call *call)
+{
+    uint32_t name = text_argument(call, SPEC_POOL_NAME);
+    if (call->pool_address == 0 && name == TRACE_NONE)
+        return TRACE_NONE;
+    return pool_intern(function_kind(call->spec), call->pool_address, name);
+}
+
+static void count_call(const struct call *call)
+{
+    struct trace_function *record =
+        recorder_trace.header ? function_record(call->hook->function) : NULL;
+    if (record)
+        __atomic_add_fetch(&record->calls, 1, __ATOMIC_RELAXED);
+}
+
+static void misuse(const struct call *call, enum trace_misuse_kind kind, uint64_t now)
+{
+    struct stack stack;
+    stack_capture(&stack);
+    session_misuse(kind, function_kind(call->spec), call->handle, call->hook->function->ref, &stack,
+                   now);
+}
+
+static unsigned before_release(struct call *call)
+{
+    call->handle = handle_before(call);
+    if (call->handle == 0 || !sessions_any())
+        return HOOK_TAIL;
+    call->taken = session_take(function_kind(call->spec), call->handle, &call->session);
+    if (call->session.still_out)
+        return HOOK_TAIL;
+    if (!call->taken) {
+        uint32_t site, database;
+        if (nesting_around(call).spec || process_is_attached())
+            return HOOK_TAIL; // released by the enclosing call; or acquired before we came
+        bool twice =
+            session_recently_ended(function_kind(call->spec), call->handle, &site, &database);
+        misuse(call, twice ? TRACE_MISUSE_DOUBLE : TRACE_MISUSE_UNKNOWN, recorder_now());
+        return HOOK_TAIL;
+    }
+    call->inherited = call->session.record->flags & TRACE_SESSION_INHERITED;
+    if (call->inherited && !process_is_attached())
+        misuse(call, TRACE_MISUSE_CHILD, call->session.taken_ns);
+    if (call->hook->sqlite)
+        sqlite_before_close(call);
+    nesting_enter(call);
+    return HOOK_THROUGH;
+}
+
+static unsigned before_use(struct call *call)
+{
+    if (recorder_generation == 1 && !process_is_attached())
+        return HOOK_TAIL; // nothing is inherited
+    call->handle = handle_before(call);
+    if (call->handle != 0 && sessions_any() &&
+        session_mark_used(function_kind(call->spec), call->handle) && !process_is_attached())
+        misuse(call, TRACE_MISUSE_CHILD, recorder_now());
+    return HOOK_TAIL;
+}
+
+static unsigned before_traced(struct call *call)
+{
+    call->spec = function_spec(call->hook->function, call->argument);
+    if (!call->spec)
+        return HOOK_TAIL;
+    count_call(call);
+    if (call->spec->verb == TRACE_USE)
+        return before_use(call);
+    if (!argument(call, SPEC_POOL, &call->pool_address))
+        call->pool_address = 0;
+    if (call->spec->verb == TRACE_RELEASE || call->spec->verb == TRACE_DISCARD)
+        return before_release(call);
+    // The coarse clock will do: a wait that matters takes longer than its tick.
+    call->started_ns = recorder_now_coarse();
+    call->acquires_before = recorder_thread.acquires;
+    nesting_enter(call);
+    return HOOK_THROUGH;
+}
+
+// The real function behind an exported symbol, for this caller.
+static bool find_real(struct call *call)
+{
+    call->target = call->hook->real;
+    if (call->target == 0)
+        call->target = dl_hooks_real(call->hook, call->return_address, &call->hook->sqlite);
+    return call->target != 0;
+}
+
+unsigned hook_before(struct call *call)
+{
+    struct hook *hook = &hooks[call->index];
+    if (call->index < HOOK_EXPORTED)
+        process_start(); // a constructor that ran before ours called it
+    call->hook = hook;
+    if (!find_real(call))
+        process_undefined(hook->function->name);
+    if (hook->function->special >= FUNCTION_DLOPEN && hook->function->special <= FUNCTION_DLCLOSE)
+        return dl_hooks_before(call);
+    if (!recorder_enter())
+        return HOOK_TAIL;
+    unsigned mode = HOOK_TAIL;
+    dl_hooks_catch_up();
+    if (hook->function->special == FUNCTION_TRACED)
+        mode = before_traced(call);
+    else if (hook->function->special == FUNCTION_EXIT)
+        process_exiting((int)call->argument[0]);
+    else
+        mode = sqlite_before(call);
+    recorder_leave();
+    return mode;
+}
+
+static void fill_acquire(const struct call *call, struct acquire *acquire)
+{
+    *acquire = (struct acquire){
+        .handle = handle_after(call),
+        .kind = function_kind(call->spec),
+        .session = call->spec->session,
+        .function = call->hook->function->ref,
+        .counted = call->spec->counted,
+        .started_ns = call->started_ns,
+        // Only if an acquire was recorded within this one can it be the same.
+        .since_ns = recorder_thread.acquires != call->acquires_before ? call->started_ns : 0,
+    };
+    struct nesting around = nesting_around(call);
+    bool from_pool = acquire->session != TRACE_HANDLE;
+    if (from_pool)
+        acquire->pool = pool_of(call);
+    else if (around.spec && around.spec->session != TRACE_HANDLE)
+        acquire->owner = pool_intern(function_kind(around.spec), around.pool_address, TRACE_NONE);
+    else
+        acquire->owner = recorder_thread.owner;
+    acquire->database =
+        call->hook->sqlite ? sqlite_database(call) : text_argument(call, SPEC_DATABASE);
+}
+
+static void after_acquire(struct call *call)
+{
+    struct stack stack;
+    struct acquire acquire;
+    bool success = succeeded(call);
+    if (!success && !call->spec->kept_on_failure && !recorder_trace.header)
+        return; // no file for a failure alone
+    if (call->pool_address == 0)
+        (void)pointed_at(call, SPEC_POOL_OUT, &call->pool_address);
+    if (!recorder_open_trace())
+        return;
+    fill_acquire(call, &acquire);
+    acquire.stack = &stack;
+    stack_capture(&stack);
+    uint64_t now = recorder_now();
+    if (acquire.handle == 0 || (!success && !call->spec->kept_on_failure)) {
+        session_acquire_failed(&acquire, false, now);
+        return;
+    }
+    (void)session_acquired(&acquire, now);
+    if (call->hook->sqlite)
+        sqlite_opened(call, acquire.kind, acquire.handle);
+}
+
+static enum trace_end end_of(const struct call *call)
+{
+    if (call->spec->verb == TRACE_DISCARD)
+        return TRACE_DISCARDED;
+    if (recorder_language_end && session_word(&call->session) != 0)
+        return recorder_language_end((const void *)call->return_address); // NOLINT
+    return TRACE_RELEASED;
+}
+
+static void after_release(struct call *call)
+{
+    if (!call->taken)
+        return;
+    bool ended = succeeded(call);
+    if (call->hook->sqlite && sqlite_after_close(call, ended))
+        return;
+    if (ended)
+        session_end(&call->session, end_of(call), call->session.taken_ns);
+    else
+        session_put_back(&call->session, TRACE_SESSION_REFUSED);
+}
+
+static void after_size(const struct call *call)
+{
+    uint64_t size;
+    if (argument(call, SPEC_SIZE, &size) && succeeded(call) && recorder_open_trace())
+        pool_describe(pool_of(call), TRACE_NONE, TRACE_NONE, (uint32_t)size, TRACE_UNKNOWN);
+}
+
+static void after_traced(struct call *call)
+{
+    nesting_leave(call);
+    switch (call->spec->verb) {
+    case TRACE_ACQUIRE:
+        after_acquire(call);
+        break;
+    case TRACE_RELEASE:
+    case TRACE_DISCARD:
+        after_release(call);
+        break;
+    default:
+        after_size(call);
+        break;
+    }
+}
+
+void hook_after(struct call *call)
+{
+    enum function_special special = call->hook->function->special;
+    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_DLCLOSE) {
+        dl_hooks_after(call);
+        return;
+    }
+    if (!recorder_enter())
+        return;
+    if (special == FUNCTION_TRACED)
+        after_traced(call);
+    else
+        sqlite_after(call);
+    recorder_leave();
+}

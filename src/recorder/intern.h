@@ -1,0 +1,18 @@
+// Upkeep of the interned strings, stacks and locations declared in session.h: forgetting them.
+#ifndef UNCLOSED_INTERN_H
+#define UNCLOSED_INTERN_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+extern pthread_mutex_t intern_lock; // taken around fork by process.c
+
+// Drops all tables: the trace they point into is not this process's any more.
+void intern_reset(void);
+
+// Another module was mapped at [start, end): a stack with these addresses, seen again, is a new
+// one. Result: whether any stack had such a frame.
+bool intern_forget_range(uint64_t start, uint64_t end);
+
+#endif

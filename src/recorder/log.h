@@ -1,0 +1,28 @@
+// The recorder's own words: to standard error, or to the file that UNCLOSED_LOG names.
+//
+// Async-signal-safe: a fixed buffer of the caller's, numbers formatted here, written by system
+// call.
+#ifndef UNCLOSED_LOG_H
+#define UNCLOSED_LOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOG_BYTES = 2048 };
+struct log {
+    int fd; // -1: not open
+    size_t used;
+    char text[LOG_BYTES];
+};
+
+void log_open(struct log *log);
+void log_text(struct log *log, const char *text);
+void log_number(struct log *log, uint64_t number);
+void log_hex(struct log *log, uint64_t number);
+void log_seconds(struct log *log, uint64_t ns); // "12.3 s"
+void log_close(struct log *log);                // writes what is left
+
+// One line: no trace could be created at `pattern`, for this errno value, and what to do.
+void log_no_trace(const char *pattern, int error);
+
+#endif

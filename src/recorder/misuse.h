@@ -1,0 +1,10 @@
+// Upkeep of the misuses declared in session.h.
+#ifndef UNCLOSED_MISUSE_H
+#define UNCLOSED_MISUSE_H
+
+#include <pthread.h>
+
+extern pthread_mutex_t misuse_lock; // taken around fork by process.c
+void misuse_reset(void);            // after a fork
+
+#endif

@@ -1,0 +1,66 @@
+// Wrapped calls within wrapped calls: see nesting.h.
+//
+// A list per thread is cheap but may be stale: a longjmp skips hook_after. So the list only raises
+// the suspicion, and is never dereferenced: entries whose frame is below the present one are gone,
+// and as many of the rest are believed, the oldest first, as the stack has wrappers.
+#include "recorder/nesting.h"
+
+#include "recorder/recorder.h"
+#include "recorder/unwind.h"
+
+enum { DEEPEST = 6 };
+
+static __thread struct {
+    uint32_t depth;
+    struct {
+        uint64_t frame;
+        uint64_t pool_address;
+        const struct spec *spec;
+    } level[DEEPEST];
+} list __attribute__((tls_model("initial-exec")));
+
+static uint64_t frame_of(const struct call *call)
+{
+    return (uint64_t)(uintptr_t)call;
+}
+
+static void drop_below(uint64_t frame)
+{
+    while (list.depth > 0 && list.level[list.depth - 1].frame <= frame)
+        list.depth--;
+}
+
+void nesting_enter(const struct call *call)
+{
+    drop_below(frame_of(call));
+    if (list.depth == DEEPEST)
+        return;
+    list.level[list.depth].frame = frame_of(call);
+    list.level[list.depth].pool_address = call->pool_address;
+    list.level[list.depth].spec = call->spec;
+    list.depth++;
+}
+
+void nesting_leave(const struct call *call)
+{
+    drop_below(frame_of(call));
+}
+
+struct nesting nesting_around(const struct call *call)
+{
+    drop_below(frame_of(call));
+    if (list.depth == 0)
+        return (struct nesting){0};
+    struct stack stack = {0};
+    uint32_t wrapped;
+    unwind_capture(&stack, STACK_FRAMES, &wrapped);
+    uint32_t enclosing = wrapped > 0 ? wrapped - 1 : 0; // one of them is this call
+    if (list.depth > enclosing)
+        list.depth = enclosing;
+    if (list.depth == 0)
+        return (struct nesting){0};
+    return (struct nesting){
+        .spec = list.level[list.depth - 1].spec,
+        .pool_address = list.level[list.depth - 1].pool_address,
+    };
+}

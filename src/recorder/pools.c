@@ -1,0 +1,242 @@
+// Pools: see pools.h and session.h. Knows the trace and sites; nothing of the session table.
+//
+// The high-water mark names who was out at that moment without copying a list each time it rises:
+// a site remembers the number of the peak up to which its `out` has been kept. Before `out` changes
+// after a peak, the old value is what was out at the peak.
+#include "recorder/pools.h"
+
+#include <string.h>
+
+#include "recorder/recorder.h"
+#include "recorder/table.h"
+
+enum { MOST_POOLS = 1 << 12 };
+
+static const uint64_t first_width_ns = UINT64_C(1) << 26; // of a timeline bucket: 67 ms
+
+pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct pool_key {
+    uint64_t address;
+    uint32_t kind, name;
+};
+struct pool {
+    struct pool_key key;
+    pthread_mutex_t lock; // guards the counters of the record and of the sites of this pool
+    struct trace_pool *record;
+    uint32_t ref;
+    uint32_t bucket; // the last one of the timeline that was written
+    UT_hash_handle hh;
+};
+static struct pool *pools;
+static struct pool *by_ref[MOST_POOLS + 1];
+
+void pools_reset(void)
+{
+    pools = NULL;
+    memset(by_ref, 0, sizeof by_ref);
+}
+
+void pools_lock_all(void)
+{
+    pthread_mutex_lock(&pools_lock);
+    for (struct pool *pool = pools; pool; pool = pool->hh.next)
+        pthread_mutex_lock(&pool->lock);
+}
+
+void pools_unlock_all(void)
+{
+    for (struct pool *pool = pools; pool; pool = pool->hh.next)
+        pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_unlock(&pools_lock);
+}
+
+static struct pool *pool_of(uint32_t ref)
+{
+    return ref <= MOST_POOLS ? __atomic_load_n(&by_ref[ref], __ATOMIC_ACQUIRE) : NULL;
+}
+
+struct trace_pool *pool_record(uint32_t ref)
+{
+    struct pool *pool = pool_of(ref);
+    return pool ? pool->record : NULL;
+}
+
+static void describe_new(struct trace_pool *record, const struct pool_key *key)
+{
+    record->address = key->address;
+    record->kind = key->kind;
+    record->name = key->name;
+    record->size = TRACE_UNKNOWN;
+    record->overflow = TRACE_UNKNOWN;
+    record->timeout_ms = TRACE_UNKNOWN;
+    record->wait_threshold_ns = recorder_options.wait_threshold_ns;
+    record->timeline.origin_ns = recorder_now();
+    record->timeline.width_ns = first_width_ns;
+}
+
+static struct pool *pool_add(const struct pool_key *key)
+{
+    struct pool *pool = HASH_COUNT(pools) < MOST_POOLS ? arena_alloc(sizeof *pool) : NULL;
+    if (!pool) {
+        recorder_lost(TRACE_LOST_SITES);
+        return NULL;
+    }
+    pool->ref = trace_new_record(&recorder_trace, TRACE_POOLS, &pool->record);
+    if (!pool->record || pool->ref > MOST_POOLS) {
+        arena_free(pool, sizeof *pool);
+        return NULL;
+    }
+    pthread_mutex_init(&pool->lock, NULL);
+    pool->key = *key;
+    describe_new(pool->record, key);
+    HASH_ADD(hh, pools, key, sizeof pool->key, pool);
+    __atomic_store_n(&by_ref[pool->ref], pool, __ATOMIC_RELEASE);
+    return pool;
+}
+
+// A thread mostly uses one pool: no lock for that one.
+static __thread struct {
+    uint32_t generation;
+    struct pool *pool;
+} last __attribute__((tls_model("initial-exec")));
+
+uint32_t pool_intern(uint32_t kind, uint64_t address, uint32_t name)
+{
+    struct pool_key key = {.address = address, .kind = kind, .name = address ? TRACE_NONE : name};
+    if (last.generation == recorder_generation && last.pool &&
+        memcmp(&last.pool->key, &key, sizeof key) == 0)
+        return last.pool->ref;
+    if (!recorder_open_trace())
+        return TRACE_NONE;
+    struct pool *pool;
+    pthread_mutex_lock(&pools_lock);
+    HASH_FIND(hh, pools, &key, sizeof key, pool);
+    if (!pool)
+        pool = pool_add(&key);
+    pthread_mutex_unlock(&pools_lock);
+    if (!pool)
+        return TRACE_NONE;
+    if (name != TRACE_NONE && pool->record->name == TRACE_NONE)
+        pool->record->name = name;
+    last.generation = recorder_generation;
+    last.pool = pool;
+    return pool->ref;
+}
+
+void pool_describe(uint32_t ref, uint32_t name, uint32_t detail, uint32_t size, uint32_t overflow)
+{
+    struct trace_pool *record = pool_record(ref);
+    if (!record)
+        return;
+    if (name != TRACE_NONE)
+        record->name = name;
+    if (detail != TRACE_NONE)
+        record->detail = detail;
+    if (size != TRACE_UNKNOWN)
+        record->size = size;
+    if (overflow != TRACE_UNKNOWN)
+        record->overflow = overflow;
+}
+
+// Merges neighbours, so that the timeline reaches twice as far.
+static void timeline_halve(struct pool *pool)
+{
+    struct trace_timeline *line = &pool->record->timeline;
+    for (int i = 0; i < TRACE_TIMELINE_BUCKETS / 2; i++) {
+        uint32_t a = line->most_out[2 * i], b = line->most_out[2 * i + 1];
+        line->most_out[i] = a > b ? a : b;
+    }
+    memset(line->most_out + TRACE_TIMELINE_BUCKETS / 2, 0, sizeof line->most_out / 2);
+    line->width_ns *= 2;
+    pool->bucket /= 2;
+}
+
+// Notes that `before` were out until now and `after` are from now on.
+static void timeline_note(struct pool *pool, uint32_t before, uint32_t after, uint64_t now_ns)
+{
+    struct trace_timeline *line = &pool->record->timeline;
+    uint64_t since = now_ns > line->origin_ns ? now_ns - line->origin_ns : 0;
+    while (since >= line->width_ns * TRACE_TIMELINE_BUCKETS)
+        timeline_halve(pool);
+    uint32_t bucket = (uint32_t)(since >> __builtin_ctzll(line->width_ns));
+    while (pool->bucket < bucket) {
+        pool->bucket++;
+        if (line->most_out[pool->bucket] < before)
+            line->most_out[pool->bucket] = before;
+    }
+    if (line->most_out[bucket] < after)
+        line->most_out[bucket] = after;
+}
+
+static void site_keep_peak(struct trace_site *site, uint32_t peak)
+{
+    if (site->peak != peak) {
+        site->out_at_peak = site->out;
+        site->peak = peak;
+    }
+}
+
+static void site_out(struct trace_site *site, uint64_t now_ns)
+{
+    uint32_t out = __atomic_add_fetch(&site->out, 1, __ATOMIC_RELAXED);
+    if (out > site->most_out)
+        site->most_out = out;
+    site->last_ns = now_ns;
+}
+
+void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t now_ns)
+{
+    struct pool *pool = pool_of(ref);
+    if (!pool) {
+        site_out(site, now_ns);
+        return;
+    }
+    struct trace_pool *record = pool->record;
+    pthread_mutex_lock(&pool->lock);
+    site_keep_peak(site, record->peak);
+    site_out(site, now_ns);
+    uint32_t out = ++record->out;
+    timeline_note(pool, out - 1, out, now_ns);
+    if (out > record->high_water) {
+        record->high_water = out;
+        record->high_water_ns = now_ns;
+        record->peak++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t now_ns)
+{
+    struct pool *pool = pool_of(ref);
+    if (!pool) {
+        __atomic_sub_fetch(&site->out, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    struct trace_pool *record = pool->record;
+    pthread_mutex_lock(&pool->lock);
+    site_keep_peak(site, record->peak);
+    __atomic_sub_fetch(&site->out, 1, __ATOMIC_RELAXED);
+    uint32_t out = record->out > 0 ? --record->out : 0;
+    timeline_note(pool, out + 1, out, now_ns);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_count_acquire(uint32_t ref, bool succeeded, bool timed_out, uint64_t took_ns)
+{
+    struct pool *pool = pool_of(ref);
+    if (!pool)
+        return;
+    struct trace_pool *record = pool->record;
+    __atomic_add_fetch(succeeded ? &record->acquires : &record->failed, 1, __ATOMIC_RELAXED);
+    if (timed_out)
+        __atomic_add_fetch(&record->timeouts, 1, __ATOMIC_RELAXED);
+    if (took_ns < record->wait_threshold_ns || record->wait_threshold_ns == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    record->waits++;
+    record->total_wait_ns += took_ns;
+    if (took_ns > record->longest_wait_ns)
+        record->longest_wait_ns = took_ns;
+    pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,251 @@
+// The recorder's life: see recorder.h. Entering and leaving, the trace file, what was lost.
+//
+// Knows nothing of hooks. A fork is noticed by a page that the kernel clears in the child
+// (MADV_WIPEONFORK): this also holds for clone() and _Fork(), which run no handlers.
+#include "recorder/recorder.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "recorder/intern.h"
+#include "recorder/misuse.h"
+#include "recorder/modules.h"
+#include "recorder/pools.h"
+#include "recorder/process.h"
+#include "recorder/sessions.h"
+#include "recorder/sites.h"
+#include "recorder/trace_file.h"
+#include "recorder/unwind.h"
+
+struct trace_writer recorder_trace;
+atomic_bool recorder_active;
+struct options recorder_options;
+atomic_uint recorder_generation = 1;
+void (*recorder_language_frames)(struct stack *stack);
+enum trace_end (*recorder_language_end)(const void *caller);
+
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool opened; // the trace is complete enough for everybody to use
+static bool open_failed;   // not tried again: there is no memory
+
+__thread struct recorder_thread recorder_thread __attribute__((tls_model("initial-exec")));
+
+// The kernel clears this word in a forked child. ALIVE: this process has noticed its own birth.
+enum { BORN = 0, ALIVE = 1, NOTICING = 2 };
+static atomic_uint *life;
+
+bool recorder_watch_forks(void)
+{
+    if (life)
+        return true;
+    long page = sysconf(_SC_PAGESIZE);
+    void *word =
+        mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (word == MAP_FAILED)
+        return false;
+    // Without MADV_WIPEONFORK (Linux before 4.14) the handler of pthread_atfork clears the word.
+    (void)madvise(word, (size_t)page, MADV_WIPEONFORK);
+    life = word;
+    atomic_store(life, ALIVE);
+    return true;
+}
+
+void recorder_mark_forked(void)
+{
+    if (life)
+        atomic_store(life, BORN);
+}
+
+bool recorder_is_forked(void)
+{
+    return life && atomic_load_explicit(life, memory_order_relaxed) != ALIVE;
+}
+
+static void notice_fork(void)
+{
+    unsigned born = BORN;
+    if (atomic_compare_exchange_strong(life, &born, NOTICING)) {
+        pthread_mutex_init(&open_lock, NULL);
+        open_failed = false;
+        atomic_store(&opened, false);
+        atomic_fetch_add(&recorder_generation, 1);
+        process_forked();
+        atomic_store(life, ALIVE);
+    }
+    while (atomic_load(life) != ALIVE)
+        (void)syscall(SYS_sched_yield);
+}
+
+static void thread_begin(struct recorder_thread *thread)
+{
+    thread->generation = recorder_generation;
+    thread->tid = (uint32_t)syscall(SYS_gettid);
+    thread->name = TRACE_NONE;
+    thread->name_uses = 0;
+    thread->owner = TRACE_NONE;
+    thread->opening = false;
+    sites_forget_cache();
+}
+
+bool recorder_enter(void)
+{
+    if (!atomic_load_explicit(&recorder_active, memory_order_relaxed))
+        return false;
+    struct recorder_thread *thread = &recorder_thread;
+    if (thread->inside) {
+        recorder_lost(TRACE_LOST_REENTRY);
+        return false;
+    }
+    thread->inside = true;
+    thread->saved_errno = errno;
+    if (atomic_load_explicit(life, memory_order_relaxed) != ALIVE) {
+        notice_fork();
+        if (!atomic_load_explicit(&recorder_active, memory_order_relaxed)) { // not to be followed
+            recorder_leave();
+            return false;
+        }
+    }
+    if (thread->generation != recorder_generation)
+        thread_begin(thread);
+    return true;
+}
+
+void recorder_leave(void)
+{
+    errno = recorder_thread.saved_errno;
+    recorder_thread.inside = false;
+}
+
+uint64_t recorder_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t recorder_now_coarse(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+void recorder_lost(enum trace_lost reason)
+{
+    struct trace_header *header = recorder_trace.header;
+    if (header && !recorder_is_forked())
+        __atomic_add_fetch(&header->lost[reason], 1, __ATOMIC_RELAXED);
+}
+
+uint32_t recorder_tid(void)
+{
+    return recorder_thread.tid;
+}
+
+// A thread may be named after its first session: the name is read again at its 1st, 2nd, 4th, ...
+// use.
+uint32_t recorder_thread_name(void)
+{
+    struct recorder_thread *thread = &recorder_thread;
+    uint32_t uses = thread->name_uses++;
+    if ((uses & (uses - 1)) == 0) {
+        char name[17] = "";
+        if (prctl(PR_GET_NAME, name) == 0)
+            thread->name = name_intern(name);
+    }
+    return thread->name;
+}
+
+bool recorder_open_trace(void)
+{
+    // What is done to open it may itself ask for it.
+    if (atomic_load_explicit(&opened, memory_order_acquire) || recorder_thread.opening)
+        return true;
+    pthread_mutex_lock(&open_lock);
+    recorder_thread.opening = true;
+    if (!atomic_load(&opened) && !open_failed) {
+        open_failed = trace_file_create(&recorder_trace) < 0;
+        if (!open_failed) {
+            modules_write_all();
+            process_trace_opened();
+            atomic_store_explicit(&opened, true, memory_order_release);
+        }
+    }
+    recorder_thread.opening = false;
+    pthread_mutex_unlock(&open_lock);
+    return atomic_load(&opened);
+}
+
+void recorder_lock_opening(void)
+{
+    pthread_mutex_lock(&open_lock);
+}
+
+void recorder_unlock_opening(void)
+{
+    pthread_mutex_unlock(&open_lock);
+}
+
+void recorder_forget_trace(void)
+{
+    pthread_mutex_lock(&open_lock);
+    atomic_store(&opened, false);
+    open_failed = false;
+    atomic_fetch_add(&recorder_generation, 1);
+    intern_reset();
+    sites_reset();
+    pools_reset();
+    modules_reset();
+    misuse_reset();
+    sessions_clear();
+    trace_retire(&recorder_trace);
+    pthread_mutex_unlock(&open_lock);
+}
+
+static struct {
+    char name[512];
+    uint32_t ref, generation;
+} test;
+
+void recorder_set_test(const char *name)
+{
+    size_t bytes = name ? strnlen(name, sizeof test.name - 1) : 0;
+    memcpy(test.name, name ? name : "", bytes);
+    test.name[bytes] = 0;
+    test.generation = 0; // interned at the next acquire
+}
+
+uint32_t recorder_test(void)
+{
+    if (test.name[0] == 0)
+        return TRACE_NONE;
+    uint32_t generation = atomic_load_explicit(&recorder_generation, memory_order_relaxed);
+    if (test.generation != generation) {
+        test.ref = name_intern(test.name);
+        test.generation = generation;
+    }
+    return test.ref;
+}
+
+uint32_t session_thread_owner(uint32_t pool)
+{
+    uint32_t before = recorder_thread.owner;
+    recorder_thread.owner = pool;
+    return before;
+}
+
+void stack_capture(struct stack *stack)
+{
+    uint32_t wrapped;
+    stack->count = 0;
+    stack->cut = false;
+    if (recorder_language_frames)
+        recorder_language_frames(stack);
+    unwind_capture(stack, recorder_options.depth, &wrapped);
+}

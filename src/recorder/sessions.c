@@ -1,0 +1,560 @@
+// The table of sessions that are out, by kind and handle: see session.h.
+//
+// Sharded by handle, one lock per shard. An entry lives in the process; its record, which a reader
+// sees, is a slot of the trace. Both are reused together, so that memory grows with what is out at
+// once and not with the number of calls. The entry repeats what a forked child needs, because the
+// parent goes on using the slot.
+#include "recorder/sessions.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "recorder/intern.h"
+#include "recorder/pools.h"
+#include "recorder/recorder.h"
+#include "recorder/sites.h"
+#include "recorder/table.h"
+
+enum { SHARDS = 16, RECENT = 1024 };
+
+struct session_key {
+    uint64_t handle;
+    uint64_t kind;
+};
+struct entry {
+    struct session_key key;
+    struct trace_session *record;
+    uint64_t acquired_ns;
+    uint64_t word; // see session_remember
+    uint32_t slot;
+    uint32_t site;
+    uint32_t database;
+    uint32_t generation; // of recorder_generation: whose trace the references are for
+    uint32_t again;      // times it was acquired again while out, if it may be
+    UT_hash_handle hh;
+};
+static struct shard {
+    pthread_mutex_t lock;
+    struct entry *sessions;
+    struct entry *spare;                           // linked by hh.next; each keeps its slot
+    char apart[64 - sizeof(pthread_mutex_t) % 64]; // shards on cache lines of their own
+} shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+
+// Sessions that ended not long ago, to tell a double release from that of a handle never seen.
+static struct recent {
+    uint64_t handle;
+    uint32_t kind, site, database;
+} recent[RECENT];
+
+static struct session_key key_of(uint32_t kind, uint64_t handle)
+{
+    return (struct session_key){.handle = handle, .kind = kind};
+}
+
+static struct shard *shard_of(const struct session_key *key, unsigned *hash)
+{
+    HASH_FUNCTION(key, sizeof *key, *hash);
+    return &shards[(*hash >> 24) % SHARDS]; // the low bits choose the bucket
+}
+
+static struct recent *recent_of(const struct session_key *key)
+{
+    unsigned hash;
+    HASH_FUNCTION(key, sizeof *key, hash);
+    return &recent[hash % RECENT];
+}
+
+uint32_t sessions_count(void)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < SHARDS; i++)
+        count += HASH_COUNT(shards[i].sessions);
+    return count;
+}
+
+// Gives `entry` a slot in the trace if it has none in this process's one. false: no room.
+static bool entry_slot(struct entry *entry)
+{
+    if (entry->slot == TRACE_NONE || entry->generation != recorder_generation)
+        entry->slot = trace_new_record(&recorder_trace, TRACE_SESSIONS, &entry->record);
+    entry->generation = recorder_generation;
+    return entry->slot != TRACE_NONE;
+}
+
+// A spare or new entry with a slot; the shard is locked.
+static struct entry *entry_take(struct shard *shard)
+{
+    struct entry *entry = shard->spare;
+    if (entry)
+        shard->spare = entry->hh.next;
+    else
+        entry = arena_alloc(sizeof *entry);
+    if (!entry) {
+        recorder_lost(TRACE_LOST_MEMORY);
+        return NULL;
+    }
+    if (!entry_slot(entry)) {
+        entry->hh.next = shard->spare;
+        shard->spare = entry;
+        return NULL;
+    }
+    return entry;
+}
+
+static void entry_give_back(struct entry *entry)
+{
+    unsigned hash;
+    struct shard *shard = shard_of(&entry->key, &hash);
+    pthread_mutex_lock(&shard->lock);
+    entry->hh.next = shard->spare;
+    shard->spare = entry;
+    pthread_mutex_unlock(&shard->lock);
+}
+
+static void fill_record(struct trace_session *record, const struct acquire *acquire, uint32_t site,
+                        uint64_t now_ns)
+{
+    record->handle = acquire->handle;
+    record->flags = acquire->owner != TRACE_NONE ? TRACE_SESSION_POOLED : 0;
+    record->acquired_ns = now_ns;
+    record->site = site;
+    record->owner = acquire->owner != TRACE_NONE ? acquire->owner : acquire->pool;
+    record->tid = recorder_tid();
+    record->thread = recorder_thread_name();
+    record->database = acquire->database;
+    record->detail = TRACE_NONE;
+    record->test = recorder_test();
+    record->task = acquire->task;
+    record->parent = TRACE_NONE;
+    record->generation++;
+    __atomic_store_n(&record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
+}
+
+// Puts a new session into the table. *old: the entry of the same handle that was there, taken out.
+// *same_one: it is the same acquire seen twice, or may be acquired again: left in, nothing added.
+static struct entry *table_add(const struct acquire *acquire, uint32_t site, uint64_t now_ns,
+                               struct entry **old, bool *same_one)
+{
+    struct session_key key = key_of(acquire->kind, acquire->handle);
+    unsigned hash;
+    struct shard *shard = shard_of(&key, &hash);
+    struct entry *entry = NULL;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, *old);
+    bool same = *old && (acquire->counted ||
+                         (acquire->since_ns != 0 && (*old)->acquired_ns >= acquire->since_ns));
+    if (same && acquire->counted)
+        (*old)->again++;
+    if (*old && !same)
+        HASH_DEL(shard->sessions, *old);
+    if (!same)
+        entry = entry_take(shard);
+    if (entry) {
+        entry->key = key;
+        entry->acquired_ns = now_ns;
+        entry->word = 0;
+        entry->again = 0;
+        entry->site = site;
+        entry->database = acquire->database;
+        HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->sessions, &entry->key, sizeof entry->key, hash,
+                                    entry);
+        fill_record(entry->record, acquire, site, now_ns);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    *same_one = same;
+    return entry;
+}
+
+static void end_entry(struct entry *entry, enum trace_end end, uint64_t now_ns)
+{
+    struct trace_session *record = entry->record;
+    struct trace_site *site = site_record(entry->site);
+    struct recent *ended = recent_of(&entry->key);
+    *ended =
+        (struct recent){entry->key.handle, (uint32_t)entry->key.kind, entry->site, entry->database};
+    __atomic_store_n(&record->state, TRACE_SLOT_ENDED, __ATOMIC_RELEASE);
+    if (site && !(record->flags & TRACE_SESSION_INHERITED)) {
+        uint64_t held = now_ns > entry->acquired_ns ? now_ns - entry->acquired_ns : 0;
+        site_count_end(site, end, held, record->thread);
+    }
+    __atomic_store_n(&record->state, TRACE_SLOT_FREE, __ATOMIC_RELEASE);
+    recorder_trace.header->last_ns = now_ns;
+    entry_give_back(entry);
+}
+
+static void count_back(const struct entry *entry, uint64_t now_ns)
+{
+    struct trace_site *site = site_record(entry->site);
+    bool pooled = entry->record->flags & TRACE_SESSION_POOLED;
+    if (site && !(entry->record->flags & TRACE_SESSION_INHERITED))
+        pool_count_back(pooled ? TRACE_NONE : site->pool, site, now_ns);
+}
+
+uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
+{
+    if (!recorder_open_trace())
+        return TRACE_NONE;
+    struct site site = site_intern(acquire, now_ns);
+    if (!site.record)
+        return TRACE_NONE;
+    struct entry *old = NULL;
+    bool same_one;
+    struct entry *entry = table_add(acquire, site.ref, now_ns, &old, &same_one);
+    if (same_one)
+        return old->slot;
+    recorder_thread.acquires++;
+    if (old) {
+        count_back(old, now_ns);
+        end_entry(old, TRACE_LOST_RELEASE, now_ns);
+    }
+    if (!entry)
+        return TRACE_NONE;
+    if (acquire->database != TRACE_NONE)
+        site.record->database = acquire->database;
+    pool_count_out(acquire->owner != TRACE_NONE ? TRACE_NONE : acquire->pool, site.record, now_ns);
+    uint64_t took =
+        acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
+    pool_count_acquire(acquire->pool, true, false, took);
+    recorder_trace.header->last_ns = now_ns;
+    return entry->slot;
+}
+
+void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint64_t now_ns)
+{
+    // A process whose every acquire fails has nothing to report but that: no trace for it alone.
+    if (acquire->pool == TRACE_NONE && !recorder_trace.header)
+        return;
+    struct site site = site_intern(acquire, now_ns);
+    if (site.record)
+        __atomic_add_fetch(&site.record->failed, 1, __ATOMIC_RELAXED);
+    uint64_t took =
+        acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
+    pool_count_acquire(acquire->pool, false, timed_out, took);
+}
+
+bool session_take(uint32_t kind, uint64_t handle, struct session *session)
+{
+    struct session_key key = key_of(kind, handle);
+    unsigned hash;
+    struct shard *shard = shard_of(&key, &hash);
+    struct entry *entry;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
+    session->still_out = entry && entry->again > 0;
+    if (session->still_out)
+        entry->again--;
+    else if (entry)
+        HASH_DEL(shard->sessions, entry);
+    pthread_mutex_unlock(&shard->lock);
+    if (!entry || session->still_out)
+        return false;
+    __atomic_store_n(&entry->record->state, TRACE_SLOT_RELEASING, __ATOMIC_RELEASE);
+    session->slot = entry->slot;
+    session->record = entry->record;
+    session->entry = entry;
+    session->taken_ns = recorder_now();
+    count_back(entry, session->taken_ns);
+    return true;
+}
+
+void session_end(struct session *session, enum trace_end end, uint64_t now_ns)
+{
+    end_entry(session->entry, end, now_ns);
+}
+
+void session_put_back(struct session *session, uint32_t add_flags)
+{
+    struct entry *entry = session->entry;
+    struct trace_site *site = site_record(entry->site);
+    unsigned hash;
+    struct shard *shard = shard_of(&entry->key, &hash);
+    bool was_in_pool = !(entry->record->flags & TRACE_SESSION_POOLED);
+    if (site && (add_flags & TRACE_SESSION_REFUSED))
+        __atomic_add_fetch(&site->refusals, 1, __ATOMIC_RELAXED);
+    if (site && (add_flags & TRACE_SESSION_ZOMBIE))
+        __atomic_add_fetch(&site->zombies, 1, __ATOMIC_RELAXED);
+    entry->record->flags |= add_flags;
+    if (site && !(entry->record->flags & TRACE_SESSION_INHERITED))
+        pool_count_out(was_in_pool ? site->pool : TRACE_NONE, site, session->taken_ns);
+    pthread_mutex_lock(&shard->lock);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->sessions, &entry->key, sizeof entry->key, hash, entry);
+    pthread_mutex_unlock(&shard->lock);
+    __atomic_store_n(&entry->record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
+}
+
+// Runs `change` on the entry of a handle with its shard locked; false: there is none.
+static bool with_entry(uint32_t kind, uint64_t handle,
+                       void (*change)(struct entry *entry, const void *data), const void *data)
+{
+    struct session_key key = key_of(kind, handle);
+    unsigned hash;
+    struct shard *shard = shard_of(&key, &hash);
+    struct entry *entry;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
+    if (entry)
+        change(entry, data);
+    pthread_mutex_unlock(&shard->lock);
+    return entry != NULL;
+}
+
+static void change_flags(struct entry *entry, const void *data)
+{
+    const uint32_t *flags = data;
+    entry->record->flags = (entry->record->flags | flags[0]) & ~flags[1];
+}
+
+bool session_flag(uint32_t kind, uint64_t handle, uint32_t add_flags, uint32_t remove_flags)
+{
+    const uint32_t flags[2] = {add_flags, remove_flags};
+    return with_entry(kind, handle, change_flags, flags);
+}
+
+struct flag_question {
+    uint32_t flags;
+    bool *answer;
+};
+
+static void ask_flags(struct entry *entry, const void *data)
+{
+    const struct flag_question *question = data;
+    *question->answer = entry->record->flags & question->flags;
+}
+
+bool session_has_flag(uint32_t kind, uint64_t handle, uint32_t flags)
+{
+    bool answer = false;
+    const struct flag_question question = {flags, &answer};
+    (void)with_entry(kind, handle, ask_flags, &question);
+    return answer;
+}
+
+bool session_mark_used(uint32_t kind, uint64_t handle)
+{
+    bool first = false;
+    struct session_key key = key_of(kind, handle);
+    unsigned hash;
+    struct shard *shard = shard_of(&key, &hash);
+    struct entry *entry;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
+    if (entry && (entry->record->flags & TRACE_SESSION_INHERITED)) {
+        first = !(entry->record->flags & TRACE_SESSION_USED);
+        entry->record->flags |= TRACE_SESSION_USED;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return first;
+}
+
+static void change_owner(struct entry *entry, const void *data)
+{
+    uint32_t pool = *(const uint32_t *)data;
+    entry->record->owner = pool;
+    if (pool != TRACE_NONE)
+        entry->record->flags |= TRACE_SESSION_POOLED;
+    else
+        entry->record->flags &= ~(uint32_t)TRACE_SESSION_POOLED;
+}
+
+bool session_set_owner(uint32_t kind, uint64_t handle, uint32_t pool)
+{
+    return with_entry(kind, handle, change_owner, &pool);
+}
+
+static void change_word(struct entry *entry, const void *data)
+{
+    entry->word = *(const uint64_t *)data;
+}
+
+void session_remember(uint32_t kind, uint64_t handle, uint64_t word)
+{
+    (void)with_entry(kind, handle, change_word, &word);
+}
+
+uint64_t session_word(const struct session *session)
+{
+    return ((const struct entry *)session->entry)->word;
+}
+
+void session_each(void (*visit)(struct trace_session *record, uint32_t slot, void *data),
+                  void *data)
+{
+    for (int i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&shards[i].lock);
+        for (struct entry *entry = shards[i].sessions; entry; entry = entry->hh.next)
+            if (entry->generation == recorder_generation)
+                visit(entry->record, entry->slot, data);
+        pthread_mutex_unlock(&shards[i].lock);
+    }
+}
+
+void sessions_visit(uint32_t kind, uint32_t most,
+                    void (*visit)(struct trace_session *record, uint64_t word, void *data),
+                    void *data)
+{
+    enum { AT_ONCE = 64 };
+    struct {
+        struct trace_session *record;
+        uint64_t word;
+    } some[AT_ONCE];
+    for (int i = 0; i < SHARDS && most > 0; i++) {
+        uint32_t count = 0;
+        pthread_mutex_lock(&shards[i].lock);
+        for (struct entry *entry = shards[i].sessions; entry && count < AT_ONCE && count < most;
+             entry = entry->hh.next) {
+            if (entry->key.kind != kind || entry->generation != recorder_generation)
+                continue;
+            some[count].record = entry->record;
+            some[count++].word = entry->word;
+        }
+        pthread_mutex_unlock(&shards[i].lock);
+        for (uint32_t j = 0; j < count; j++)
+            visit(some[j].record, some[j].word, data);
+        most -= count;
+    }
+}
+
+bool session_recently_ended(uint32_t kind, uint64_t handle, uint32_t *site, uint32_t *database)
+{
+    struct session_key key = key_of(kind, handle);
+    const struct recent *ended = recent_of(&key);
+    if (ended->handle != handle || ended->kind != kind)
+        return false;
+    *site = ended->site;
+    *database = ended->database;
+    return true;
+}
+
+bool sessions_any(void)
+{
+    return recorder_trace.header || (sessions_count() > 0 && recorder_open_trace());
+}
+
+void sessions_forked(bool clean)
+{
+    memset(recent, 0, sizeof recent);
+    for (int i = 0; i < SHARDS; i++) {
+        pthread_mutex_init(&shards[i].lock, NULL);
+        if (clean)
+            continue;
+        shards[i].sessions = NULL;
+        shards[i].spare = NULL;
+    }
+}
+
+void sessions_clear(void)
+{
+    struct entry *entry, *next;
+    for (int i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&shards[i].lock);
+        HASH_ITER (hh, shards[i].sessions, entry, next) {
+            HASH_DEL(shards[i].sessions, entry);
+            entry->hh.next = shards[i].spare;
+            shards[i].spare = entry;
+        }
+        pthread_mutex_unlock(&shards[i].lock);
+    }
+    memset(recent, 0, sizeof recent);
+}
+
+void sessions_lock_all(void)
+{
+    for (int i = 0; i < SHARDS; i++)
+        pthread_mutex_lock(&shards[i].lock);
+}
+
+void sessions_unlock_all(void)
+{
+    for (int i = 0; i < SHARDS; i++)
+        pthread_mutex_unlock(&shards[i].lock);
+}
+
+static uint32_t import_name(const struct trace_writer *parent, uint32_t name)
+{
+    return name == TRACE_NONE ? TRACE_NONE : name_intern(trace_string(parent, name));
+}
+
+static uint32_t import_pool(const struct trace_writer *parent, uint32_t ref)
+{
+    const struct trace_pool *pool = trace_record(parent, TRACE_POOLS, ref);
+    if (!pool)
+        return TRACE_NONE;
+    uint32_t own = pool_intern(import_name(parent, pool->kind), pool->address,
+                               import_name(parent, pool->name));
+    pool_describe(own, TRACE_NONE, import_name(parent, pool->detail), pool->size, pool->overflow);
+    return own;
+}
+
+// The site in this process's trace that corresponds to one in the parent's.
+static uint32_t import_site(const struct trace_writer *parent, uint32_t ref)
+{
+    const struct trace_site *site = trace_record(parent, TRACE_SITES, ref);
+    const void *words = site ? trace_words(parent, TRACE_STACKS, site->stack) : NULL;
+    if (!words)
+        return TRACE_NONE;
+    const struct trace_stack *kept = words;
+    struct stack stack = {.count = kept->frame_count};
+    memcpy(stack.frames, kept->frames, kept->frame_count * sizeof stack.frames[0]);
+    for (uint32_t i = 0; i < stack.count; i++) {
+        if (!(stack.frames[i] & TRACE_FRAME_LOCATION))
+            continue;
+        const struct trace_location *line =
+            trace_record(parent, TRACE_LOCATIONS, (uint32_t)stack.frames[i]);
+        if (line)
+            stack.frames[i] =
+                TRACE_FRAME_LOCATION | location_intern(import_name(parent, line->file),
+                                                       import_name(parent, line->function),
+                                                       line->line, line->language);
+    }
+    const struct acquire acquire = {
+        .session = site->kind,
+        .function = site->function,
+        .pool = import_pool(parent, site->pool),
+        .stack = &stack,
+    };
+    return site_intern(&acquire, kept->seen_ns).ref;
+}
+
+static void import_entry(const struct trace_writer *parent, struct entry *entry)
+{
+    uint32_t kind = import_name(parent, (uint32_t)entry->key.kind);
+    uint32_t site = import_site(parent, entry->site);
+    if (!entry_slot(entry))
+        return;
+    entry->key = key_of(kind, entry->key.handle);
+    entry->site = site;
+    entry->database = import_name(parent, entry->database);
+    struct trace_session *record = entry->record;
+    record->handle = entry->key.handle;
+    record->flags = TRACE_SESSION_INHERITED;
+    record->acquired_ns = entry->acquired_ns;
+    record->site = site;
+    record->database = entry->database;
+    record->generation++;
+    __atomic_store_n(&record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
+    unsigned hash;
+    struct shard *shard = shard_of(&entry->key, &hash);
+    pthread_mutex_lock(&shard->lock);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->sessions, &entry->key, sizeof entry->key, hash, entry);
+    pthread_mutex_unlock(&shard->lock);
+}
+
+void sessions_import(const struct trace_writer *parent)
+{
+    struct entry *inherited = NULL, *entry, *next;
+    for (int i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&shards[i].lock);
+        HASH_ITER (hh, shards[i].sessions, entry, next) {
+            if (entry->generation == recorder_generation)
+                continue;
+            HASH_DEL(shards[i].sessions, entry);
+            entry->hh.next = inherited;
+            inherited = entry;
+        }
+        pthread_mutex_unlock(&shards[i].lock);
+    }
+    for (entry = inherited; entry; entry = next) {
+        next = entry->hh.next;
+        import_entry(parent, entry);
+    }
+}

@@ -1,0 +1,157 @@
+// Sites: see sites.h. Knows interned stacks and the trace; nothing of the session table.
+//
+// Looking up a site is on the path of every acquire. Each thread remembers its last few, by a hash
+// of the stack, and compares the frames themselves, so that a hit takes no lock.
+#include "recorder/sites.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "recorder/modules.h"
+#include "recorder/recorder.h"
+#include "recorder/table.h"
+
+enum { MOST_SITES = 1 << 16, CACHED = 8 };
+
+pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct site_key {
+    uint32_t stack, created, pool, function, session;
+};
+struct site_entry {
+    struct site_key key;
+    struct site site;
+    const uint64_t *frames; // in the trace
+    uint32_t frame_count;
+    UT_hash_handle hh;
+};
+static struct site_entry *sites;
+static atomic_uint forgotten = 1; // advanced when remembered sites must be looked up again
+
+static __thread struct {
+    unsigned epoch;
+    struct {
+        uint64_t hash;
+        const struct site_entry *entry;
+    } slot[CACHED];
+} cache __attribute__((tls_model("initial-exec")));
+
+void sites_forget_cache(void)
+{
+    memset(&cache, 0, sizeof cache);
+}
+
+void sites_forget_caches(void)
+{
+    atomic_fetch_add(&forgotten, 1);
+}
+
+void sites_reset(void)
+{
+    sites = NULL;
+    sites_forget_caches();
+}
+
+struct trace_site *site_record(uint32_t site)
+{
+    return trace_record(&recorder_trace, TRACE_SITES, site);
+}
+
+static struct site_entry *site_add(const struct site_key *key, const struct acquire *acquire,
+                                   uint64_t now_ns)
+{
+    if (HASH_COUNT(sites) >= MOST_SITES) {
+        recorder_lost(TRACE_LOST_SITES);
+        return NULL;
+    }
+    struct site_entry *entry = arena_alloc(sizeof *entry);
+    if (!entry)
+        return NULL;
+    entry->site.ref = trace_new_record(&recorder_trace, TRACE_SITES, &entry->site.record);
+    if (!entry->site.record) {
+        arena_free(entry, sizeof *entry);
+        return NULL;
+    }
+    entry->key = *key;
+    entry->frames = trace_words(&recorder_trace, TRACE_STACKS, key->stack);
+    entry->frames = entry->frames ? entry->frames + 2 : NULL;
+    entry->frame_count = entry->frames ? acquire->stack->count : 0;
+    struct trace_site *record = entry->site.record;
+    record->stack = key->stack;
+    record->created = key->created;
+    record->pool = key->pool;
+    record->function = key->function;
+    record->kind = (uint8_t)key->session;
+    record->first_ns = now_ns;
+    HASH_ADD(hh, sites, key, sizeof entry->key, entry);
+    return entry;
+}
+
+// Also the moment to look whether modules came or went unseen: a stack is new only now and then.
+static struct site_entry *site_look_up(const struct acquire *acquire, uint64_t now_ns)
+{
+    (void)modules_refresh();
+    struct site_key key = {
+        .stack = stack_intern(acquire->stack, now_ns),
+        .created = acquire->created,
+        .pool = acquire->pool,
+        .function = acquire->function,
+        .session = acquire->session,
+    };
+    struct site_entry *entry;
+    pthread_mutex_lock(&sites_lock);
+    HASH_FIND(hh, sites, &key, sizeof key, entry);
+    if (!entry)
+        entry = site_add(&key, acquire, now_ns);
+    pthread_mutex_unlock(&sites_lock);
+    return entry;
+}
+
+static bool is_same(const struct site_entry *entry, const struct acquire *acquire)
+{
+    return entry->frame_count == acquire->stack->count && entry->key.pool == acquire->pool &&
+           entry->key.function == acquire->function && entry->key.created == acquire->created &&
+           entry->key.session == acquire->session &&
+           memcmp(entry->frames, acquire->stack->frames,
+                  acquire->stack->count * sizeof acquire->stack->frames[0]) == 0;
+}
+
+struct site site_intern(const struct acquire *acquire, uint64_t now_ns)
+{
+    unsigned epoch = atomic_load_explicit(&forgotten, memory_order_acquire);
+    if (cache.epoch != epoch) {
+        sites_forget_cache();
+        cache.epoch = epoch;
+    }
+    uint64_t hash = hash_words(acquire->stack->frames, acquire->stack->count);
+    hash ^= ((uint64_t)acquire->pool << 32) + acquire->created;
+    unsigned index = (unsigned)(hash % CACHED);
+    const struct site_entry *entry = cache.slot[index].entry;
+    if (!entry || cache.slot[index].hash != hash || !is_same(entry, acquire)) {
+        entry = site_look_up(acquire, now_ns);
+        cache.slot[index].hash = hash;
+        cache.slot[index].entry = entry;
+    }
+    return entry ? entry->site : (struct site){NULL, TRACE_NONE};
+}
+
+static unsigned hold_bucket(uint64_t held_ns)
+{
+    uint64_t us = held_ns / 1000;
+    unsigned bucket = us == 0 ? 0 : 64 - (unsigned)__builtin_clzll(us);
+    return bucket < TRACE_HOLD_BUCKETS ? bucket : TRACE_HOLD_BUCKETS - 1;
+}
+
+void site_count_end(struct trace_site *site, enum trace_end end, uint64_t held_ns, uint32_t thread)
+{
+    uint64_t threshold = recorder_options.threshold_ns;
+    __atomic_add_fetch(&site->ended[end], 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&site->total_hold_ns, held_ns, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&site->hold[hold_bucket(held_ns)], 1, __ATOMIC_RELAXED);
+    if (threshold > 0 && held_ns > threshold)
+        __atomic_add_fetch(&site->late, 1, __ATOMIC_RELAXED);
+    if (held_ns > site->longest_ns) { // two at once: one of them wins, either was a longest one
+        site->longest_ns = held_ns;
+        site->longest_thread = thread;
+    }
+}
