@@ -48,6 +48,11 @@ struct report_outcome {
 // Not thread-safe: one report at a time.
 int report_print(const struct report_request *request, FILE *out, struct report_outcome *outcome);
 
+// Prints the sessions that are out (at the end of ended processes), oldest first. request: as for
+// report_print, except that `format` is "text" or "json", and `limit` counts sessions.
+int report_print_held(const struct report_request *request, FILE *out,
+                      struct report_outcome *outcome);
+
 // Whether there is a renderer of that name, and the names of all of them ("text, json").
 bool report_has_format(const char *name);
 const char *report_formats(void);

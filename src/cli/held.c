@@ -1,0 +1,41 @@
+// unclosed held: who holds what right now, oldest first.
+//
+// Only the command line: reading and printing is the business of src/report.
+#include "cli/cli.h"
+
+#include "cli/report_options.h"
+
+static error_t parse_argument(int key, char *value, struct argp_state *state)
+{
+    struct report_options *options = state->input;
+    (void)value;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = options;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int command_held(int argc, char **argv)
+{
+    struct report_options options = report_options_standard();
+    options.request.limit = 0; // whoever asks who holds what wants to see them all
+    const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0}, {0}};
+    const struct argp argp = {
+        .parser = parse_argument,
+        .children = children,
+        .args_doc = "PID|TRACE...",
+        .doc = "Lists the sessions that a traced process holds right now, or that an ended one "
+               "held at its end: how long, which thread, where they were opened. The process is "
+               "not stopped.",
+    };
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
+    if (options.count == 0)
+        return cli_fail("held: name a process or a trace, as in 'unclosed held 4711'");
+    report_options_finish(&options);
+    int status = report_print_held(&options.request, stdout, NULL);
+    report_options_free(&options);
+    return status == 0 ? 0 : CLI_FAILURE;
+}

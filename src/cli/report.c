@@ -1,0 +1,99 @@
+// unclosed report: what traces tell, in one of several formats.
+//
+// Only the command line: reading, judging and printing is the business of src/report.
+#include "cli/cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/report_options.h"
+
+struct arguments {
+    struct report_options options;
+    const char *output;
+    int error_exitcode;
+};
+
+enum { KEY_ERROR_EXITCODE = 0x1000, KEY_GROUP_BY };
+
+static const struct argp_option options[] = {
+    {"group-by", KEY_GROUP_BY, "GROUP", 0,
+     "Put sessions together by site (the standard), file, thread, pool or test", 0},
+    {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
+    {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0, "Exit with N if sessions were never closed", 0},
+    {0},
+};
+
+static error_t take_group(struct arguments *arguments, const char *value)
+{
+    int group = report_group_by_name(value);
+    if (group < 0)
+        exit(cli_fail("--group-by=%s: expected site, file, thread, pool or test", value));
+    arguments->options.request.group_by = (enum report_group)group;
+    return 0;
+}
+
+static error_t parse_argument(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    char *end;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->options;
+        return 0;
+    case KEY_GROUP_BY:
+        return take_group(arguments, value);
+    case 'o':
+        arguments->output = value;
+        return 0;
+    case KEY_ERROR_EXITCODE: {
+        long status = strtol(value, &end, 10);
+        if (end == value || *end || status < 1 || status > 255)
+            exit(cli_fail("--error-exitcode=%s: expected a number from 1 to 255", value));
+        arguments->error_exitcode = (int)status;
+        return 0;
+    }
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int print_report(struct arguments *arguments, FILE *out)
+{
+    struct report_outcome outcome;
+    if (report_print(&arguments->options.request, out, &outcome) != 0)
+        return CLI_FAILURE;
+    return outcome.never_closed > 0 ? arguments->error_exitcode : 0;
+}
+
+int command_report(int argc, char **argv)
+{
+    struct arguments arguments = {.options = report_options_standard()};
+    const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0}, {0}};
+    const struct argp argp = {
+        .options = options,
+        .parser = parse_argument,
+        .children = children,
+        .args_doc = "[TRACE|DIR|PID]...",
+        .doc = "Reports which database sessions were never closed, where they were opened, and who "
+               "held the pools when they ran dry. Several traces, or all of a folder, are put "
+               "together. Without an argument: the traces in the current folder.",
+    };
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    report_options_finish(&arguments.options);
+    FILE *out = stdout;
+    if (arguments.output) {
+        out = fopen(arguments.output, "we");
+        if (!out)
+            return cli_fail("%s: cannot be written: %s; name another file with -o",
+                            arguments.output, strerror(errno));
+    }
+    int status = print_report(&arguments, out);
+    if (out != stdout && fclose(out) != 0)
+        status = cli_fail("%s: cannot be written: %s", arguments.output, strerror(errno));
+    report_options_free(&arguments.options);
+    return status;
+}

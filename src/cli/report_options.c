@@ -1,0 +1,85 @@
+// Options of `report` and `held`: see report_options.h.
+#include "cli/report_options.h"
+
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "recorder/options.h"
+
+enum { KEY_FORMAT = 0x2000, KEY_THRESHOLD, KEY_FRAMES };
+
+static const struct argp_option options[] = {
+    {"format", KEY_FORMAT, "FORMAT", 0, "text (the standard) or json", 0},
+    {"threshold", KEY_THRESHOLD, "TIME", 0,
+     "Judge only sessions held longer than this (30s, 500ms, 2m), and list those that came back "
+     "later than this",
+     0},
+    {NULL, 'n', "N", 0, "List N entries (10; 0: all)", 0},
+    {"frames", KEY_FRAMES, NULL, 0, "Show whole stacks, with frames of libraries and interpreters",
+     0},
+    {"native", KEY_FRAMES, NULL, OPTION_ALIAS, NULL, 0},
+    {0},
+};
+
+static void take_source(struct report_options *taken, const char *source)
+{
+    taken->sources = reallocarray(taken->sources, taken->count + 1, sizeof *taken->sources);
+    if (!taken->sources)
+        cli_no_memory();
+    taken->sources[taken->count++] = source;
+}
+
+static unsigned take_limit(const char *value)
+{
+    char *end;
+    long limit = strtol(value, &end, 10);
+    if (end == value || *end || limit < 0 || limit > 1000000)
+        exit(cli_fail("-n %s: expected a number of entries, 0 for all", value));
+    return (unsigned)limit;
+}
+
+static error_t parse_argument(int key, char *value, struct argp_state *state)
+{
+    struct report_options *taken = state->input;
+    switch (key) {
+    case KEY_FORMAT:
+        if (!report_has_format(value))
+            exit(cli_fail("--format=%s: there is no such format; there are %s", value,
+                          report_formats()));
+        taken->request.format = value;
+        return 0;
+    case KEY_THRESHOLD:
+        if (!option_duration(value, &taken->request.threshold_ns))
+            exit(cli_fail("--threshold=%s: expected a time such as 30s, 500ms or 2m", value));
+        return 0;
+    case 'n':
+        taken->request.limit = take_limit(value);
+        return 0;
+    case KEY_FRAMES:
+        taken->request.all_frames = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        take_source(taken, value);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp report_options_argp = {.options = options, .parser = parse_argument};
+
+struct report_options report_options_standard(void)
+{
+    return (struct report_options){.request = {.limit = REPORT_DEFAULT_LIMIT}};
+}
+
+void report_options_finish(struct report_options *taken)
+{
+    taken->request.sources = taken->sources;
+    taken->request.source_count = taken->count;
+}
+
+void report_options_free(struct report_options *taken)
+{
+    free(taken->sources);
+}

@@ -1,0 +1,154 @@
+// Resolving the stacks of one trace: see frames.h.
+#include "report/frames.h"
+
+#include <string.h>
+
+#include "report/owners.h"
+
+#define uthash_fatal(message) memory_exhausted()
+#include <uthash.h>
+
+struct resolved {
+    uint32_t stack;
+    struct frames frames;
+    UT_hash_handle hh;
+};
+
+struct frames_reader {
+    struct arena *arena;
+    struct symbols *symbols;
+    const struct trace_reader *trace;
+    const char *stand_in_root;
+    struct resolved *resolved;
+};
+
+struct frames_reader *frames_reader_new(struct arena *arena, struct symbols *symbols,
+                                        const struct trace_reader *trace, const char *stand_in_root)
+{
+    struct frames_reader *reader = arena_take(arena, sizeof *reader);
+    *reader = (struct frames_reader){
+        .arena = arena, .symbols = symbols, .trace = trace, .stand_in_root = stand_in_root};
+    return reader;
+}
+
+void frames_reader_free(struct frames_reader *reader)
+{
+    if (reader)
+        HASH_CLEAR(hh, reader->resolved);
+}
+
+typedef LIST(struct frame) frame_list;
+
+static void add_location(struct frames_reader *reader, frame_list *list, uint64_t word)
+{
+    const struct trace_location *location = reader_location(reader->trace, (uint32_t)word);
+    if (!location)
+        return;
+    const char *file = arena_text(reader->arena, reader_string(reader->trace, location->file));
+    *LIST_ADD(reader->arena, list) = (struct frame){
+        .function = arena_text(reader->arena, reader_string(reader->trace, location->function)),
+        .file = file,
+        .line = location->line,
+        .owner = owners_of_source(file),
+        .language = location->language == TRACE_PYTHON ? "python" : "unknown",
+        .runtime = true,
+    };
+}
+
+static void add_address(struct frames_reader *reader, frame_list *list, uint64_t address,
+                        uint64_t seen_ns)
+{
+    struct arena *arena = reader->arena;
+    // A return address lies behind its call, which may be the last thing in its function.
+    uint64_t call = address > 0 ? address - 1 : 0;
+    const struct trace_module *module = reader_module_at(reader->trace, call, seen_ns);
+    if (!module) {
+        *LIST_ADD(arena, list) =
+            (struct frame){.offset = address, .owner = FRAME_LIBRARY, .language = "native"};
+        return;
+    }
+    const char *path = arena_text(arena, reader_string(reader->trace, module->path));
+    if (owners_is_recorder(path))
+        return;
+    struct symbols_file file = {
+        .path = path, .build_id = module->build_id, .build_id_bytes = module->build_id_bytes};
+    if (reader->stand_in_root && path[0] == '/')
+        file.stand_in = arena_format(arena, "%s%s", reader->stand_in_root, path);
+    size_t count = 0;
+    const struct symbol *symbol = symbols_find(reader->symbols, &file, call - module->bias, &count);
+    enum frame_owner owner = owners_of_module(path, reader->trace->header.exe);
+    for (size_t i = 0; i < count; i++)
+        *LIST_ADD(arena, list) = (struct frame){
+            .function = symbol[i].function,
+            .file = symbol[i].file,
+            .module = path,
+            .offset = address - module->bias,
+            .line = symbol[i].line,
+            .owner = owner,
+            .language = symbol[i].language,
+            .inlined = symbol[i].inlined,
+        };
+}
+
+const struct frames *frames_resolve(struct frames_reader *reader, uint32_t ref)
+{
+    struct resolved *resolved;
+    HASH_FIND(hh, reader->resolved, &ref, sizeof ref, resolved);
+    if (resolved)
+        return &resolved->frames;
+    resolved = arena_take(reader->arena, sizeof *resolved);
+    resolved->stack = ref;
+    HASH_ADD(hh, reader->resolved, stack, sizeof resolved->stack, resolved);
+    const struct trace_stack *stack = reader_stack(reader->trace, ref);
+    if (!stack)
+        return &resolved->frames;
+    frame_list list = {0};
+    for (uint32_t i = 0; i < stack->frame_count; i++) {
+        if (stack->frames[i] & TRACE_FRAME_LOCATION) {
+            add_location(reader, &list, stack->frames[i]);
+            resolved->frames.has_locations = true;
+        } else {
+            add_address(reader, &list, stack->frames[i], stack->seen_ns);
+        }
+    }
+    resolved->frames.frame = list.item;
+    resolved->frames.count = list.count;
+    resolved->frames.cut = stack->flags & TRACE_STACK_CUT;
+    return &resolved->frames;
+}
+
+static size_t first_of(const struct frames *frames, size_t from, enum frame_owner owner,
+                       bool locations)
+{
+    for (size_t i = from; i < frames->count; i++)
+        if (frames->frame[i].owner == owner && frames->frame[i].runtime == locations)
+            return i;
+    return frames->count;
+}
+
+// The direct caller of the traced function. Several frames of database and pool libraries may come
+// first when one calls the other.
+static size_t direct_caller(const struct frames *frames)
+{
+    bool locations = frames->has_locations;
+    for (size_t i = 0; i < frames->count; i++) {
+        const struct frame *frame = &frames->frame[i];
+        if (frame->runtime != locations)
+            continue;
+        if (!frame->module || !owners_is_traced_library(frame->module))
+            return i;
+    }
+    return frames->count > 0 ? 0 : frames->count;
+}
+
+size_t frames_user(const struct frames *frames, size_t from)
+{
+    size_t index = frames->count;
+    if (frames->has_locations)
+        index = first_of(frames, from, FRAME_USER, true);
+    else
+        index = first_of(frames, from, FRAME_USER, false);
+    if (index == frames->count && from == 0)
+        index = direct_caller(frames);
+    return index;
+}

@@ -1,0 +1,154 @@
+// Who holds what now: the sessions that are out, oldest first.
+#include <inttypes.h>
+#include <string.h>
+
+#include "report/json.h"
+#include "report/render.h"
+#include "report/text.h"
+
+// Whether a session is listed: handles that a pool keeps are nobody's.
+static bool is_listed(const struct profile *profile, const struct profile_session *session)
+{
+    return !(session->flags & TRACE_SESSION_POOLED) && session->age_ns >= profile->threshold_ns;
+}
+
+static const char *condition(const struct profile_session *session)
+{
+    if (session->flags & TRACE_SESSION_ZOMBIE)
+        return "zombie";
+    if (session->flags & TRACE_SESSION_REFUSED)
+        return "close refused";
+    if (session->flags & TRACE_SESSION_INHERITED)
+        return session->flags & TRACE_SESSION_USED ? "inherited, used since" : "inherited";
+    return "";
+}
+
+static json_t *session_json(const struct profile *profile, const struct profile_session *session)
+{
+    json_t *object = json_object();
+    json_set_seconds(object, "age", session->age_ns);
+    json_set_seconds(object, "acquired", session->acquired_ns);
+    json_set_text(object, "time",
+                  json_time_text(profile->arena, session->process, session->acquired_ns));
+    json_set_text(object, "kind", profile_kind_name(session->kind));
+    json_set_number(object, "pid", session->process->header->pid);
+    json_set_number(object, "tid", session->tid);
+    json_set_text(object, "thread", session->thread);
+    json_set_text(object, "database", session->database);
+    json_set_text(object, "test", session->test);
+    json_set_text(object, "task", session->task);
+    json_set_text(object, "statement", session->detail);
+    json_set_text(object, "condition", condition(session));
+    json_set_text(object, "handle", arena_format(profile->arena, "0x%" PRIx64, session->handle));
+    if (session->flags & TRACE_SESSION_ASKED)
+        json_object_set_new(object, "transaction",
+                            json_boolean(session->flags & TRACE_SESSION_TRANSACTION));
+    if (session->pool) {
+        json_t *pool = json_object();
+        json_set_text(pool, "kind", session->pool->kind);
+        json_set_text(pool, "name", session->pool->name);
+        json_object_set_new(object, "pool", pool);
+    }
+    if (session->site) {
+        json_set_text(object, "site", session->site->id);
+        json_set_place(object, session->site->name);
+        json_object_set_new(object, "frames", json_frames(session->site->stack));
+        if (session->site->created && session->site->created->count > 0)
+            json_object_set_new(object, "created", json_frames(session->site->created));
+    }
+    return object;
+}
+
+void render_held_json(const struct profile *profile, const struct report_request *request,
+                      FILE *out)
+{
+    (void)request; // all of them are given
+    json_t *root = json_object();
+    json_set_number(root, "schema", 1);
+    json_t *held = json_array();
+    for (size_t i = 0; i < profile->sessions.count; i++)
+        if (is_listed(profile, profile->sessions.item[i]))
+            json_array_append_new(held, session_json(profile, profile->sessions.item[i]));
+    json_object_set_new(root, "held", held);
+    json_dumpf(root, out, JSON_INDENT(2));
+    fputc('\n', out);
+    json_decref(root);
+}
+
+static void print_session(const struct text *text, const struct profile_session *session)
+{
+    const struct sheet *sheet = &text->sheet;
+    struct arena *arena = sheet->arena;
+    const char *directory = session->process->header->directory;
+    const char *age = sheet_duration(arena, session->age_ns);
+    int padding = (int)(12 + strlen(age) - sheet_columns(age));
+    const char *place = session->site ? sheet_frame(arena, session->site->name, directory)
+                                      : "(acquired before the trace)";
+    sheet_print(sheet, SHEET_BOLD, "%*s", padding, age);
+    fprintf(sheet->out, "  %s\n", place);
+    struct sheet_line line = sheet_line_begin(sheet, 14);
+    const char *thread = session->thread[0] ? sheet_clean(arena, session->thread, 40) : "";
+    sheet_line_add(&line, SHEET_PLAIN, profile_kind_name(session->kind));
+    sheet_line_add(&line, SHEET_PLAIN,
+                   session->thread[0]
+                       ? arena_format(arena, "thread %s (tid %u)", thread, session->tid)
+                       : arena_format(arena, "tid %u", session->tid));
+    if (session->database[0])
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "db %s", sheet_clean(arena, session->database, 60)));
+    if (session->pool)
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "from %s", text_pool_name(arena, session->pool)));
+    if (session->test[0])
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "test %s", sheet_clean(arena, session->test, 80)));
+    if (session->task[0])
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "task %s", sheet_clean(arena, session->task, 60)));
+    if (session->flags & TRACE_SESSION_TRANSACTION)
+        sheet_line_add(&line, SHEET_WARN, "transaction open");
+    sheet_line_add(&line, SHEET_WARN, condition(session));
+    if (text->profile->processes.count > 1)
+        sheet_line_add(&line, SHEET_DIM,
+                       arena_format(arena, "pid %u", session->process->header->pid));
+    sheet_line_end(&line);
+    if (session->detail[0])
+        fprintf(sheet->out, "%14skept open by: %s\n", "",
+                sheet_clean(arena, session->detail, sheet->width - 28));
+    if (session->site)
+        text_frames(text, session->site->stack, session->site->name, directory, 14);
+}
+
+void render_held_text(const struct profile *profile, const struct report_request *request,
+                      FILE *out)
+{
+    struct text text = {
+        .profile = profile, .request = request, .sheet = sheet_new(out, profile->arena)};
+    const struct sheet *sheet = &text.sheet;
+    size_t listed = 0;
+    size_t shown = 0;
+    for (size_t i = 0; i < profile->sessions.count; i++)
+        listed += is_listed(profile, profile->sessions.item[i]);
+    const struct profile_process *first =
+        profile->processes.count ? profile->processes.item[0] : NULL;
+    if (profile->processes.count == 1)
+        sheet_print(sheet, SHEET_BOLD, "unclosed: %s[%u]", text_program_name(sheet->arena, first),
+                    first->header->pid);
+    else
+        sheet_print(sheet, SHEET_BOLD, "unclosed: %zu processes", profile->processes.count);
+    fprintf(out, " %s %s\n", profile->running ? "holds" : "held at its end",
+            text_count(sheet->arena, listed, "session", "sessions"));
+    for (size_t i = 0; i < profile->sessions.count; i++) {
+        if (!is_listed(profile, profile->sessions.item[i]))
+            continue;
+        if (request->limit > 0 && shown == request->limit)
+            break;
+        print_session(&text, profile->sessions.item[i]);
+        shown++;
+    }
+    if (shown < listed)
+        fprintf(out, "%zu more (-n 0 for all)\n", listed - shown);
+    for (size_t i = 0; i < profile->problems.count; i++)
+        sheet_print(sheet, SHEET_WARN, "note: %s\n",
+                    sheet_clean(sheet->arena, profile->problems.item[i], 0));
+}

@@ -1,0 +1,162 @@
+// Which frame names a site: see naming.h.
+#include "report/naming.h"
+
+#include <string.h>
+
+#define uthash_fatal(message) memory_exhausted()
+#include <uthash.h>
+
+enum {
+    ROUNDS = 4, // factories that call factories
+    // Library frames that may lie between a factory and its caller: contextlib, a decorator. A web
+    // framework that calls the factory by itself lies more of them above the user's main().
+    FRAMES_BETWEEN = 4,
+};
+
+// What one caller of a function did with the sessions that it got from it.
+struct caller {
+    const char *key;
+    uint64_t opened, never_closed;
+    UT_hash_handle hh;
+};
+
+struct function {
+    const char *key;
+    struct caller *callers;
+    enum naming_evidence evidence;
+    UT_hash_handle hh;
+};
+
+static bool same_function(const struct frame *a, const struct frame *b)
+{
+    return a->function && b->function && strcmp(a->function, b->function) == 0 &&
+           strcmp(a->file ? a->file : "", b->file ? b->file : "") == 0;
+}
+
+// The user's frame that called the one at `index`, or frames->count; recursion is passed over.
+static size_t caller_of(const struct frames *frames, size_t index)
+{
+    size_t between = 0;
+    for (size_t i = index + 1; i < frames->count && between <= FRAMES_BETWEEN; i++) {
+        const struct frame *frame = &frames->frame[i];
+        if (frame->runtime != frames->frame[index].runtime ||
+            same_function(frame, &frames->frame[index]))
+            continue;
+        if (frame->owner == FRAME_USER)
+            return i;
+        between++;
+    }
+    return frames->count;
+}
+
+static const struct frame *named(const struct naming *stack)
+{
+    if (stack->index >= stack->frames->count)
+        return NULL;
+    const struct frame *frame = &stack->frames->frame[stack->index];
+    return frame->owner == FRAME_USER && frame->function ? frame : NULL;
+}
+
+static const char *function_key(struct arena *arena, const struct frame *frame)
+{
+    return arena_format(arena, "%s|%s",
+                        frame->file     ? frame->file
+                        : frame->module ? frame->module
+                                        : "",
+                        frame->function);
+}
+
+static struct function *find_function(struct function **functions, struct arena *arena,
+                                      struct code_text *code, const struct naming *stack)
+{
+    const struct frame *frame = named(stack);
+    const char *key = function_key(arena, frame);
+    struct function *function;
+    HASH_FIND_STR(*functions, key, function);
+    if (!function) {
+        function = arena_take(arena, sizeof *function);
+        function->key = key;
+        HASH_ADD_KEYPTR(hh, *functions, function->key, strlen(function->key), function);
+    }
+    if (frame->runtime && function->evidence == NAMING_UNKNOWN)
+        function->evidence =
+            naming_python_evidence(code, stack->directory, frame->file, frame->line);
+    return function;
+}
+
+static void note_caller(struct function *function, struct arena *arena, const struct naming *stack,
+                        const struct frame *frame)
+{
+    const char *key = arena_format(arena, "%s|%s|%u|%llx", frame->file ? frame->file : "",
+                                   frame->function ? frame->function : "", frame->line,
+                                   frame->line ? 0 : (unsigned long long)frame->offset);
+    struct caller *caller;
+    HASH_FIND_STR(function->callers, key, caller);
+    if (!caller) {
+        caller = arena_take(arena, sizeof *caller);
+        caller->key = key;
+        HASH_ADD_KEYPTR(hh, function->callers, caller->key, strlen(caller->key), caller);
+    }
+    caller->opened += stack->opened;
+    caller->never_closed += stack->never_closed;
+}
+
+// Where the source does not tell, the fate of the sessions does: if all of one caller's are never
+// closed and all of another's are, closing is evidently left to the caller.
+static bool is_factory(const struct function *function)
+{
+    if (function->evidence != NAMING_UNKNOWN)
+        return function->evidence == NAMING_HANDED_ON;
+    bool one_closes = false;
+    bool one_leaks = false;
+    for (const struct caller *caller = function->callers; caller; caller = caller->hh.next) {
+        one_closes |= caller->opened > 0 && caller->never_closed == 0;
+        one_leaks |= caller->opened > 0 && caller->never_closed == caller->opened;
+    }
+    return one_closes && one_leaks;
+}
+
+// Passes over one layer of factories. Whether there were any.
+static bool pass_over(struct arena *arena, struct code_text *code, struct naming *stacks,
+                      size_t count)
+{
+    struct function *functions = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!named(&stacks[i]))
+            continue;
+        size_t caller = caller_of(stacks[i].frames, stacks[i].index);
+        struct function *function = find_function(&functions, arena, code, &stacks[i]);
+        if (caller < stacks[i].frames->count)
+            note_caller(function, arena, &stacks[i], &stacks[i].frames->frame[caller]);
+    }
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!named(&stacks[i]))
+            continue;
+        size_t caller = caller_of(stacks[i].frames, stacks[i].index);
+        if (caller == stacks[i].frames->count ||
+            !is_factory(find_function(&functions, arena, code, &stacks[i])))
+            continue;
+        stacks[i].via = stacks[i].index;
+        stacks[i].index = caller;
+        any = true;
+    }
+    struct function *function, *next;
+    HASH_ITER (hh, functions, function, next) {
+        HASH_CLEAR(hh, function->callers);
+    }
+    HASH_CLEAR(hh, functions);
+    return any;
+}
+
+void naming_resolve(struct arena *arena, struct code_text *code, struct naming *stacks,
+                    size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        stacks[i].index = frames_user(stacks[i].frames, 0);
+        stacks[i].via = stacks[i].frames->count;
+    }
+    for (int round = 0; round < ROUNDS; round++)
+        if (!pass_over(arena, code, stacks, count))
+            break;
+}

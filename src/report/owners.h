@@ -1,0 +1,23 @@
+// Whose code a module or a source file is, judged by its path. Pure functions of their arguments.
+#ifndef UNCLOSED_REPORT_OWNERS_H
+#define UNCLOSED_REPORT_OWNERS_H
+
+#include <stdbool.h>
+
+#include "report/frames.h"
+
+bool owners_is_recorder(const char *module); // libunclosed.so
+
+// A database or pool library, which is never the user's, wherever it is installed.
+bool owners_is_traced_library(const char *module);
+
+// module: path of an ELF file; executable: path of the process's executable.
+enum frame_owner owners_of_module(const char *module, const char *executable);
+
+// file: as a language runtime names it.
+enum frame_owner owners_of_source(const char *file);
+
+// The part behind the last "/".
+const char *owners_base_name(const char *path);
+
+#endif

@@ -1,0 +1,201 @@
+// What one or more traces say, merged: processes, totals, sites, pools, misuse, shortages.
+//
+// This is what every renderer prints and nothing else: renderers know this file and no traces.
+// Everything in it lives until profile_free. Times are nanoseconds unless a name says otherwise;
+// moments called *_ns count from the start of the process they belong to.
+// Not thread-safe.
+#ifndef UNCLOSED_REPORT_PROFILE_H
+#define UNCLOSED_REPORT_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "report/code_text.h"
+#include "report/frames.h"
+#include "report/memory.h"
+#include "trace/trace_reader.h"
+
+struct profile_process {
+    const struct trace_header *header;
+    const char *trace; // path of the trace file
+    enum reader_state state;
+    uint64_t seconds_ns; // how long it was traced
+    uint64_t lost;       // records lost, all reasons
+    uint64_t opened, never_closed;
+    unsigned index; // in profile.processes
+};
+
+// Numbers of sessions. opened = released + discarded + unseen + never_closed + pooled + below.
+struct profile_tally {
+    uint64_t opened;
+    uint64_t released;     // by the code
+    uint64_t discarded;    // taken out of their pool for good by the code
+    uint64_t unseen;       // released in a way the recorder did not see (a guess)
+    uint64_t never_closed; // live + reclaimed + refused + zombie
+    uint64_t live;
+    uint64_t reclaimed; // closed by the garbage collector, a finalizer, interpreter shutdown
+    uint64_t shutdown;  // of the reclaimed ones, those closed by interpreter shutdown
+    uint64_t refused;   // still open because a release was refused
+    uint64_t zombie;    // still open because children keep it alive
+    uint64_t pooled;    // handles that a pool keeps
+    uint64_t below;     // still out, but not for as long as the threshold asks
+    uint64_t inherited; // open before fork or attach; not in `opened`
+    uint64_t suppressed;
+    uint64_t late;   // released, but held longer than the threshold (at least so many)
+    uint64_t failed; // acquires that failed; not in `opened`
+};
+
+// How often a name (thread, test, database ...) occurs.
+struct profile_name {
+    const char *name;
+    uint64_t count;
+};
+typedef LIST(struct profile_name) profile_names;
+
+// A session that was out when its trace was read, or when its process ended.
+struct profile_session {
+    const struct profile_process *process;
+    struct profile_site *site; // NULL: not known where it was acquired (inherited)
+    struct profile_pool *pool; // that it was taken from or belongs to, or NULL
+    enum trace_kind kind;
+    uint32_t flags; // enum trace_session_flags
+    uint32_t tid;
+    uint64_t handle;
+    uint64_t age_ns;
+    uint64_t acquired_ns;
+    const char *thread, *database, *detail, *test, *task; // "" if not known
+};
+
+struct profile_site {
+    char id[12]; // hexadecimal; the same for the same place in another trace
+    enum trace_kind kind;
+    const struct profile_process *process; // one that has this site: its directory and trace
+    const struct frame *name;              // the frame that names it; NULL: nothing is known
+    const struct frame *via;      // the user's own function between it and the acquire, or NULL
+    const struct frames *stack;   // of an acquire
+    const struct frames *created; // where the object was created, if elsewhere; or NULL
+    const char *function;         // traced function: "sqlite3_open_v2", or ""
+    const char *pool_kind;        // what the function belongs to: "sqlite3", or ""
+    struct profile_pool *pool;    // the first one seen, or NULL
+    struct profile_tally tally;
+    uint64_t refusals, zombies; // whatever came after
+    uint64_t exceptions;        // never closed after an exception passed by
+    uint64_t in_transaction;    // of those still out
+    uint64_t longest_ns;        // hold, ended or not
+    uint64_t longest_live_ns;
+    uint64_t hold_ns, holds;    // sum and number of the ended holds
+    uint64_t first_ns, last_ns; // acquires
+    uint64_t rank;              // that the stack shown belongs to
+    profile_names threads, tests, tasks, databases, details;
+};
+
+struct profile_holder {
+    struct profile_site *site;
+    uint64_t count;
+    uint64_t longest_ns;
+};
+typedef LIST(struct profile_holder) profile_holders;
+
+struct profile_pool {
+    const struct profile_process *process; // of the high-water mark
+    const char *kind, *name, *detail;      // "" if not known
+    uint64_t address;
+    uint32_t size, overflow; // TRACE_UNKNOWN
+    uint32_t timeout_ms;     // TRACE_UNKNOWN
+    uint64_t instances;      // pools merged into this line
+    uint64_t out;
+    uint64_t high_water, high_water_ns;
+    profile_holders holders; // at the high-water mark
+    uint64_t acquires, failed, timeouts;
+    uint64_t waits, longest_wait_ns, total_wait_ns, wait_threshold_ns;
+    uint64_t waiting;                      // right now
+    uint64_t idle;                         // handles that the pool kept open
+    uint64_t inherited;                    // checkouts out before fork or attach
+    struct profile_tally tally;            // of the sites that took from it
+    const struct trace_timeline *timeline; // of the instance with the high-water mark
+    uint32_t peak_ref; // while building: that instance, in the trace of `process`
+};
+
+struct profile_shortage {
+    const struct profile_process *process;
+    uint64_t at_ns, waited_ns;
+    struct profile_pool *pool;  // or NULL
+    const struct frames *stack; // of the one who waited
+    const struct frame *name;   // its first user frame, or NULL
+    const char *thread;
+    bool failed;
+    uint32_t waiting;
+    uint64_t held; // sessions out at that moment
+    profile_holders holders;
+};
+
+struct profile_misuse {
+    enum trace_misuse_kind kind;
+    const struct profile_process *process;
+    const char *function;     // traced function that was called
+    const struct frame *name; // or NULL
+    const struct frames *stack;
+    struct profile_site *site; // where the session meant was acquired, or NULL
+    uint64_t count, first_ns, last_ns, handle;
+    const char *database, *thread;
+};
+
+struct profile {
+    struct arena *arena;
+    struct code_text *code;
+    uint64_t threshold_ns;
+    LIST(struct profile_process *) processes;
+    LIST(struct profile_site *) sites; // worst first, all of them
+    LIST(struct profile_pool *) pools;
+    LIST(struct profile_session *) sessions;   // oldest first
+    LIST(struct profile_shortage *) shortages; // in the order of time
+    LIST(struct profile_misuse *) misuses;     // most frequent first
+    LIST(const char *) unseen;                 // functions asked for and never called
+    LIST(const char *) problems;               // what is missing from all this, and why
+    struct profile_tally totals[TRACE_KINDS];  // by kind
+    struct profile_tally total;                // of all kinds but statements
+    uint64_t running;                          // processes that still run
+};
+
+struct profile_builder; // opaque
+
+struct profile_builder *profile_begin(uint64_t threshold_ns);
+// Takes over the reader. Traces may come in any order.
+void profile_add(struct profile_builder *builder, struct trace_reader *trace);
+void profile_add_problem(struct profile_builder *builder, const char *message);
+// Names and merges the sites. The builder is gone afterwards.
+struct profile *profile_finish(struct profile_builder *builder);
+void profile_free(struct profile *profile);
+
+// The words for numbers of the trace: "handle", "checkout" ...; "double release" ...; "disk
+// full"...
+const char *profile_kind_name(enum trace_kind kind);
+const char *profile_misuse_name(enum trace_misuse_kind kind);
+const char *profile_lost_reason(enum trace_lost reason);
+
+// "exit 0", "signal 9", "running", "exec", "detached", "unknown". Lives as long as the profile.
+const char *profile_ended(const struct profile *profile, const struct profile_process *process);
+
+// Files (with sites that have never-closed sessions), for the summary.
+size_t profile_file_count(const struct profile *profile);
+// Sites that have something to tell: never closed or late.
+size_t profile_leaking_count(const struct profile *profile);
+bool profile_site_leaks(const struct profile_site *site);
+
+// The kind of bug that the numbers of a site speak of: "no path closes it", "some path skips
+// close()", "close() came too early"; "" if they do not tell (one session, or still running).
+const char *profile_pattern(const struct profile *profile, const struct profile_site *site);
+
+// The line of source code of a frame without its indentation; "" if it cannot be read.
+const char *profile_code(const struct profile *profile, const struct frame *frame,
+                         const char *directory);
+
+// Lists of names and holders: counting more of one, most frequent first.
+void profile_count_name(struct arena *arena, profile_names *names, const char *name,
+                        uint64_t count); // "" is not counted
+void profile_add_holder(struct arena *arena, profile_holders *holders, struct profile_site *site,
+                        uint64_t count, uint64_t longest_ns);
+void profile_sort_holders(profile_holders *holders);
+
+#endif

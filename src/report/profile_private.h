@@ -1,0 +1,48 @@
+// What the parts of the profile's builder share with each other and with nobody else.
+#ifndef UNCLOSED_REPORT_PROFILE_PRIVATE_H
+#define UNCLOSED_REPORT_PROFILE_PRIVATE_H
+
+#include "report/profile.h"
+
+// A trace that was added, with what its references became.
+struct source {
+    struct trace_reader *trace;
+    struct profile_process *process;
+    struct frames_reader *frames;
+    struct raw_site *sites; // hash by reference
+    struct raw_pool *pools; // hash by reference
+};
+
+struct profile_builder {
+    struct profile *profile;
+    struct symbols *symbols;
+    LIST(struct source *) sources;
+};
+
+// Merges the sites and the sessions still out into profile->sites and profile->sessions.
+// Pools are known already.
+void profile_build_sites(struct profile_builder *builder);
+// The merged site that a trace's site became; NULL for TRACE_NONE and incomplete records.
+struct profile_site *profile_site_of(const struct source *source, uint32_t ref);
+
+// Merges the pools into profile->pools, still without what the sites tell about them.
+void profile_build_pools(struct profile_builder *builder);
+struct profile_pool *profile_pool_of(const struct source *source, uint32_t ref);
+// Adds what only the merged sites tell: holders at the high-water mark, totals.
+void profile_finish_pools(struct profile_builder *builder);
+
+// Gives back the tables behind profile_site_of and profile_pool_of.
+void profile_forget_sites(struct source *source);
+void profile_forget_pools(struct source *source);
+
+void profile_build_shortages(struct profile_builder *builder);
+void profile_build_misuses(struct profile_builder *builder);
+void profile_build_unseen(struct profile_builder *builder);
+
+// `at_ns` of a trace, counted from the start of its process; 0 for moments before.
+uint64_t profile_since_start(const struct source *source, uint64_t at_ns);
+const char *profile_text(const struct profile_builder *builder, const struct source *source,
+                         uint32_t ref);
+void profile_tally_add(struct profile_tally *to, const struct profile_tally *from);
+
+#endif

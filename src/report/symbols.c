@@ -1,0 +1,352 @@
+// Looking up addresses with libdwfl: see symbols.h.
+//
+// One Dwfl per file, opened when first needed and shared by all processes and load addresses: the
+// file is reported at a base of our choosing and addresses are moved there.
+#include "report/symbols.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define uthash_fatal(message) memory_exhausted()
+#include <uthash.h>
+
+enum { BASE = 0x100000 }; // any page-aligned address but 0, which libdwfl takes for "choose one"
+
+// Where separate debug information is looked for: next to the file, in .debug and in
+// /usr/lib/debug, by build id and by debug link (libdwfl's own default).
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .section_address = dwfl_offline_section_address,
+};
+
+struct found {
+    uint64_t address;
+    struct symbol *symbols;
+    size_t count;
+    UT_hash_handle hh;
+};
+
+struct file {
+    const char *key; // path and build id
+    Dwfl *dwfl;      // NULL: no usable file
+    Dwfl_Module *module;
+    GElf_Addr bias;
+    struct found *found;
+    UT_hash_handle hh;
+};
+
+struct symbols {
+    struct arena *arena;
+    struct file *files;
+    LIST(const char *) problems;
+};
+
+struct symbols *symbols_new(struct arena *arena)
+{
+    struct symbols *symbols = arena_take(arena, sizeof *symbols);
+    symbols->arena = arena;
+    return symbols;
+}
+
+void symbols_free(struct symbols *symbols)
+{
+    if (!symbols)
+        return;
+    struct file *file, *next;
+    HASH_ITER (hh, symbols->files, file, next) {
+        if (file->dwfl)
+            dwfl_end(file->dwfl);
+        HASH_CLEAR(hh, file->found);
+    }
+    HASH_CLEAR(hh, symbols->files);
+}
+
+size_t symbols_problem_count(const struct symbols *symbols)
+{
+    return symbols->problems.count;
+}
+
+const char *symbols_problem(const struct symbols *symbols, size_t index)
+{
+    return symbols->problems.item[index];
+}
+
+enum opened { OPENED, MISSING, ANOTHER_FILE };
+
+// Opens `path` and checks that it is the file meant.
+static enum opened open_file(struct file *file, const char *path, const struct symbols_file *wanted)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return MISSING;
+    Dwfl *dwfl = dwfl_begin(&callbacks);
+    if (!dwfl) {
+        close(fd);
+        return MISSING;
+    }
+    dwfl_report_begin(dwfl);
+    // Takes over the descriptor if it succeeds.
+    Dwfl_Module *module = dwfl_report_elf(dwfl, path, path, fd, BASE, false);
+    if (!module)
+        close(fd);
+    dwfl_report_end(dwfl, NULL, NULL);
+    GElf_Addr bias = 0;
+    enum opened result = MISSING;
+    if (module && dwfl_module_getelf(module, &bias)) {
+        const unsigned char *id = NULL;
+        GElf_Addr where;
+        int bytes = dwfl_module_build_id(module, &id, &where);
+        bool known = wanted->build_id && wanted->build_id_bytes > 0;
+        bool same = known && bytes == (int)wanted->build_id_bytes &&
+                    memcmp(id, wanted->build_id, wanted->build_id_bytes) == 0;
+        result = !known || same ? OPENED : ANOTHER_FILE;
+    }
+    if (result != OPENED) {
+        dwfl_end(dwfl);
+        return result;
+    }
+    file->dwfl = dwfl;
+    file->module = module;
+    file->bias = bias;
+    return OPENED;
+}
+
+static void open_first(struct symbols *symbols, struct file *file,
+                       const struct symbols_file *wanted)
+{
+    enum opened result = MISSING;
+    if (wanted->stand_in)
+        result = open_file(file, wanted->stand_in, wanted);
+    if (result != OPENED)
+        result = open_file(file, wanted->path, wanted);
+    if (result == OPENED || wanted->path[0] != '/') // [vdso] and the like are no files
+        return;
+    *LIST_ADD(symbols->arena, &symbols->problems) =
+        result == MISSING
+            ? arena_format(symbols->arena,
+                           "%s: cannot be read here, so its frames have no names; report on the "
+                           "machine that was traced, with the file in place",
+                           wanted->path)
+            : arena_format(symbols->arena,
+                           "%s: was replaced since the trace (its build id differs), so its frames "
+                           "have no names; put the traced version back or trace again",
+                           wanted->path);
+}
+
+static const char *file_key(struct arena *arena, const struct symbols_file *file)
+{
+    size_t length = strlen(file->path);
+    char *key = arena_take(arena, length + 2 * file->build_id_bytes + 2);
+    memcpy(key, file->path, length);
+    key[length++] = ' ';
+    for (size_t i = 0; i < file->build_id_bytes; i++) {
+        key[length++] = "0123456789abcdef"[file->build_id[i] >> 4];
+        key[length++] = "0123456789abcdef"[file->build_id[i] & 15];
+    }
+    return key;
+}
+
+static struct file *find_file(struct symbols *symbols, const struct symbols_file *wanted)
+{
+    const char *key = file_key(symbols->arena, wanted);
+    struct file *file;
+    HASH_FIND_STR(symbols->files, key, file);
+    if (file)
+        return file;
+    file = arena_take(symbols->arena, sizeof *file);
+    file->key = key;
+    HASH_ADD_KEYPTR(hh, symbols->files, file->key, strlen(file->key), file);
+    open_first(symbols, file, wanted);
+    return file;
+}
+
+static const char *language_name(Dwarf_Die *unit)
+{
+    switch (unit ? dwarf_srclang(unit) : -1) {
+    case DW_LANG_C:
+    case DW_LANG_C89:
+    case DW_LANG_C99:
+    case DW_LANG_C11:
+        return "c";
+    case DW_LANG_C_plus_plus:
+    case DW_LANG_C_plus_plus_03:
+    case DW_LANG_C_plus_plus_11:
+    case DW_LANG_C_plus_plus_14:
+        return "c++";
+    case DW_LANG_Rust:
+        return "rust";
+    case DW_LANG_Go:
+        return "go";
+    case DW_LANG_D:
+        return "d";
+    default:
+        return "native";
+    }
+}
+
+static const char *die_function(struct arena *arena, Dwarf_Die *die)
+{
+    static const unsigned names[] = {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        Dwarf_Attribute attribute;
+        const char *name = dwarf_formstring(dwarf_attr_integrate(die, names[i], &attribute));
+        if (name)
+            return symbols_demangle(arena, name);
+    }
+    return NULL;
+}
+
+// Source files are named relative to the directory of compilation.
+static const char *full_path(struct arena *arena, Dwarf_Die *unit, const char *name)
+{
+    Dwarf_Attribute attribute;
+    const char *directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+    if (name[0] == '/' || !directory)
+        return arena_text(arena, name);
+    while (name[0] == '.' && name[1] == '/')
+        name += 2;
+    return arena_format(arena, "%s/%s", directory, name);
+}
+
+struct line {
+    const char *file;
+    unsigned number;
+};
+
+static struct line address_line(struct arena *arena, Dwarf_Die *unit, Dwarf_Addr address)
+{
+    struct line line = {0};
+    Dwarf_Line *source = dwarf_getsrc_die(unit, address);
+    const char *name = source ? dwarf_linesrc(source, NULL, NULL) : NULL;
+    int number = 0;
+    if (name && dwarf_lineno(source, &number) == 0) {
+        line.file = full_path(arena, unit, name);
+        line.number = (unsigned)number;
+    }
+    return line;
+}
+
+// Where an inlined function was called from.
+static struct line call_line(struct arena *arena, Dwarf_Die *unit, Dwarf_Die *inlined)
+{
+    struct line line = {0};
+    Dwarf_Attribute attribute;
+    Dwarf_Word index, number;
+    Dwarf_Files *files;
+    if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &attribute), &index) == 0 &&
+        dwarf_getsrcfiles(unit, &files, NULL) == 0) {
+        const char *name = dwarf_filesrc(files, index, NULL, NULL);
+        if (name)
+            line.file = full_path(arena, unit, name);
+    }
+    if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute), &number) == 0)
+        line.number = (unsigned)number;
+    return line;
+}
+
+// The scopes around an address, innermost first, as they lie in the code. dwarf_getscopes goes on
+// with the place where an inlined function was written; its first scope, asked again, leads to the
+// place where it was inlined.
+static int code_scopes(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die **scopes)
+{
+    Dwarf_Die *written = NULL;
+    int count = dwarf_getscopes(unit, address, &written);
+    if (count <= 0)
+        return 0;
+    Dwarf_Die innermost = written[0];
+    free(written);
+    count = dwarf_getscopes_die(&innermost, scopes);
+    return count < 0 ? 0 : count;
+}
+
+static size_t find_in_dwarf(struct symbols *symbols, struct file *file, GElf_Addr address,
+                            struct found *found)
+{
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = dwfl_module_addrdie(file->module, address, &bias);
+    if (!unit)
+        return 0;
+    struct arena *arena = symbols->arena;
+    struct line line = address_line(arena, unit, address - bias);
+    LIST(struct symbol) list = {0};
+    Dwarf_Die *scopes = NULL;
+    int count = code_scopes(unit, address - bias, &scopes);
+    for (int i = 0; i < count; i++) {
+        int tag = dwarf_tag(&scopes[i]);
+        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
+            continue;
+        *LIST_ADD(arena, &list) = (struct symbol){
+            .function = die_function(arena, &scopes[i]),
+            .file = line.file,
+            .line = line.number,
+            .language = language_name(unit),
+            .inlined = tag == DW_TAG_inlined_subroutine,
+        };
+        if (tag == DW_TAG_subprogram)
+            break;
+        line = call_line(arena, unit, &scopes[i]);
+    }
+    free(scopes);
+    if (list.count == 0 && line.file) // code without a function around it: assembler
+        *LIST_ADD(arena, &list) =
+            (struct symbol){.file = line.file, .line = line.number, .language = "native"};
+    found->symbols = list.item;
+    return list.count;
+}
+
+// The function's name from the symbol table, for files without debug information.
+static const char *symbol_table_name(struct symbols *symbols, struct file *file, GElf_Addr address,
+                                     bool *is_cxx)
+{
+    GElf_Off offset;
+    GElf_Sym symbol;
+    const char *name =
+        dwfl_module_addrinfo(file->module, address, &offset, &symbol, NULL, NULL, NULL);
+    // Beyond the end of a sized symbol it is only the nearest one, which would be a wrong name.
+    if (!name || (symbol.st_size > 0 && offset >= symbol.st_size))
+        return NULL;
+    *is_cxx = name[0] == '_' && name[1] == 'Z';
+    return symbols_demangle(symbols->arena, name);
+}
+
+static struct found *look_up(struct symbols *symbols, struct file *file, uint64_t address)
+{
+    struct found *found = arena_take(symbols->arena, sizeof *found);
+    found->address = address;
+    if (file->dwfl)
+        found->count = find_in_dwarf(symbols, file, address + file->bias, found);
+    if (found->count == 0) {
+        found->symbols = arena_take(symbols->arena, sizeof *found->symbols);
+        found->symbols->language = "native";
+        found->count = 1;
+    }
+    struct symbol *outermost = &found->symbols[found->count - 1];
+    if (!outermost->function && file->dwfl) {
+        bool is_cxx = false;
+        outermost->function = symbol_table_name(symbols, file, address + file->bias, &is_cxx);
+        if (is_cxx)
+            outermost->language = "c++";
+    }
+    return found;
+}
+
+const struct symbol *symbols_find(struct symbols *symbols, const struct symbols_file *wanted,
+                                  uint64_t address, size_t *count)
+{
+    struct file *file = find_file(symbols, wanted);
+    struct found *found;
+    HASH_FIND(hh, file->found, &address, sizeof address, found);
+    if (!found) {
+        found = look_up(symbols, file, address);
+        HASH_ADD(hh, file->found, address, sizeof found->address, found);
+    }
+    *count = found->count;
+    return found->symbols;
+}

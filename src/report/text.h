@@ -1,0 +1,43 @@
+// What the parts of the text report share with each other and with nobody else.
+#ifndef UNCLOSED_REPORT_TEXT_H
+#define UNCLOSED_REPORT_TEXT_H
+
+#include "report/profile.h"
+#include "report/report.h"
+#include "report/sheet.h"
+
+struct text {
+    const struct profile *profile;
+    const struct report_request *request;
+    struct sheet sheet;
+};
+
+// Each prints its part, or nothing if there is nothing to say.
+void text_shortages(const struct text *text);
+void text_pools(const struct text *text);
+void text_sites(const struct text *text);
+void text_groups(const struct text *text);
+void text_misuses(const struct text *text);
+void text_inherited(const struct text *text);
+void text_unseen(const struct text *text);
+
+// Frames of a stack from `name` on: the user's own, or all of them if the request says so.
+void text_frames(const struct text *text, const struct frames *stack, const struct frame *name,
+                 const char *directory, unsigned indent);
+// The line of source code of a frame, if it can be read.
+void text_code(const struct text *text, const struct frame *frame, const char *directory,
+               unsigned indent);
+
+// "12 settings.py:214 · 9 overview.py:159"
+void text_holders(const struct text *text, struct sheet_line *line, const profile_holders *holders,
+                  bool with_age);
+// "thread web-3", "threads web-1, web-2 and 3 more"
+const char *text_names(struct arena *arena, const char *one, const char *many,
+                       const profile_names *names);
+const char *text_pool_name(struct arena *arena, const struct profile_pool *pool);
+const char *text_count(struct arena *arena, uint64_t count, const char *one, const char *many);
+const char *text_program_name(struct arena *arena, const struct profile_process *process);
+// The wall-clock time of a moment, "14:03:22".
+const char *text_clock(struct arena *arena, const struct profile_process *process, uint64_t at_ns);
+
+#endif

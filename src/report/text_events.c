@@ -1,0 +1,131 @@
+// Misuse, inherited sessions, functions never seen, and groups in the text report.
+#include <inttypes.h>
+#include <string.h>
+
+#include "report/groups.h"
+#include "report/text.h"
+
+enum { MISUSES_SHOWN = 10 };
+
+static const char *misuse_words(enum trace_misuse_kind kind)
+{
+    switch (kind) {
+    case TRACE_MISUSE_UNKNOWN:
+        return "of a handle that was never seen opened";
+    case TRACE_MISUSE_DOUBLE:
+        return "of a session that was closed already";
+    case TRACE_MISUSE_CHILD:
+        return "in a forked child of a session that the parent opened";
+    }
+    return "of a handle in a wrong state";
+}
+
+static void print_misuse(const struct text *text, const struct profile_misuse *misuse)
+{
+    const struct sheet *sheet = &text->sheet;
+    struct arena *arena = sheet->arena;
+    const char *directory = misuse->process->header->directory;
+    sheet_print(sheet, SHEET_WARN, "misuse: %s %s", misuse->function[0] ? misuse->function : "call",
+                misuse_words(misuse->kind));
+    fprintf(sheet->out, ", %s\n      ", text_count(arena, misuse->count, "time", "times"));
+    sheet_print(sheet, SHEET_BOLD, "%s\n", sheet_frame(arena, misuse->name, directory));
+    text_code(text, misuse->name, directory, 8);
+    text_frames(text, misuse->stack, misuse->name, directory, 6);
+    struct sheet_line line = sheet_line_begin(sheet, 6);
+    sheet_line_add(&line, SHEET_PLAIN, arena_format(arena, "handle 0x%" PRIx64, misuse->handle));
+    if (misuse->database[0])
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "db %s", sheet_clean(arena, misuse->database, 60)));
+    if (misuse->thread[0])
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "thread %s", sheet_clean(arena, misuse->thread, 40)));
+    if (misuse->site)
+        sheet_line_add(
+            &line, SHEET_PLAIN,
+            arena_format(arena, "opened at %s", sheet_frame(arena, misuse->site->name, directory)));
+    sheet_line_end(&line);
+}
+
+void text_misuses(const struct text *text)
+{
+    const struct profile *profile = text->profile;
+    size_t shown = profile->misuses.count;
+    if (text->request->limit > 0 && shown > MISUSES_SHOWN)
+        shown = MISUSES_SHOWN;
+    for (size_t i = 0; i < shown; i++) {
+        fputc('\n', text->sheet.out);
+        print_misuse(text, profile->misuses.item[i]);
+    }
+    if (shown < profile->misuses.count)
+        fprintf(text->sheet.out, "\n%zu more misuses (-n 0 for all)\n",
+                profile->misuses.count - shown);
+}
+
+// Sessions that were open before the process was forked or attached to: not its own leak.
+void text_inherited(const struct text *text)
+{
+    uint64_t count = 0;
+    uint64_t used = 0;
+    profile_names databases = {0};
+    for (size_t i = 0; i < text->profile->sessions.count; i++) {
+        const struct profile_session *session = text->profile->sessions.item[i];
+        if (!(session->flags & TRACE_SESSION_INHERITED))
+            continue;
+        count++;
+        used += (session->flags & TRACE_SESSION_USED) != 0;
+        profile_count_name(text->sheet.arena, &databases, session->database, 1);
+    }
+    if (count == 0)
+        return;
+    struct arena *arena = text->sheet.arena;
+    fprintf(text->sheet.out, "\n%s\n      ",
+            arena_format(arena, "inherited: %s open before the fork or the attaching",
+                         text_count(arena, count, "session was", "sessions were")));
+    fprintf(text->sheet.out, "%" PRIu64 " used since", used);
+    const char *names = text_names(arena, "db", "dbs", &databases);
+    fprintf(text->sheet.out, "%s%s\n", names ? " · " : "", names ? names : "");
+}
+
+void text_unseen(const struct text *text)
+{
+    const struct profile *profile = text->profile;
+    if (profile->unseen.count == 0)
+        return;
+    fputc('\n', text->sheet.out);
+    sheet_print(&text->sheet, SHEET_WARN, "never called, though asked for:");
+    for (size_t i = 0; i < profile->unseen.count; i++)
+        fprintf(text->sheet.out, "%s %s", i > 0 ? "," : "",
+                sheet_clean(text->sheet.arena, profile->unseen.item[i], 0));
+    fputs(" (is the name right, and is it a function of a shared library?)\n", text->sheet.out);
+}
+
+void text_groups(const struct text *text)
+{
+    struct arena *arena = text->sheet.arena;
+    struct groups groups = groups_of(text->profile, text->request->group_by);
+    size_t shown = groups.count;
+    if (text->request->limit > 0 && shown > text->request->limit)
+        shown = text->request->limit;
+    fputc('\n', text->sheet.out);
+    for (size_t i = 0; i < shown; i++) {
+        const struct group *group = &groups.item[i];
+        fprintf(text->sheet.out, "%zu. ", i + 1);
+        sheet_print(&text->sheet, SHEET_BOLD, "%s\n", sheet_clean(arena, group->name, 0));
+        struct sheet_line line = sheet_line_begin(&text->sheet, 6);
+        sheet_line_add(&line, SHEET_BAD,
+                       group->opened
+                           ? arena_format(arena, "%" PRIu64 " of %" PRIu64 " never closed",
+                                          group->never_closed, group->opened)
+                           : arena_format(arena, "%" PRIu64 " never closed", group->never_closed));
+        sheet_line_add(&line, SHEET_PLAIN,
+                       text_count(arena, group->holders.count, "site", "sites"));
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "longest %s", sheet_duration(arena, group->longest_ns)));
+        sheet_line_end(&line);
+        line = sheet_line_begin(&text->sheet, 6);
+        text_holders(text, &line, &group->holders, false);
+        sheet_line_end(&line);
+    }
+    if (shown < groups.count)
+        fprintf(text->sheet.out, "%zu more (-n 0 for all)\n", groups.count - shown);
+}
