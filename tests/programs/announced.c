@@ -1,0 +1,2 @@
+// See announced.inc.
+#include "announced.inc"
