@@ -12,7 +12,7 @@ OPEN = []  # what a framework would keep alive for its callers
 
 
 def get_db():
-    connection = sqlite3.connect(DATABASE)
+    connection = sqlite3.connect(DATABASE, isolation_level=None)  # no transactions
     OPEN.append(connection)
     return connection
 
@@ -21,7 +21,6 @@ def create():
     with contextlib.closing(get_db()) as db:
         db.execute("create table stock (item text primary key, count integer)")
         db.executemany("insert into stock values (?, ?)", [("apple", 3), ("pear", 0)])
-        db.commit()
 
 
 def count(item):  # never closes
@@ -35,7 +34,6 @@ def buy(item):  # an early return skips close()
     if left == 0:
         return False
     db.execute("update stock set count = count - 1 where item = ?", (item,))
-    db.commit()
     db.close()
     return True
 
@@ -43,7 +41,6 @@ def buy(item):  # an early return skips close()
 def add(item):  # an exception skips close()
     db = get_db()
     db.execute("insert into stock values (?, 1)", (item,))
-    db.commit()
     db.close()
 
 
@@ -51,7 +48,6 @@ def remove(item):  # correct
     db = get_db()
     try:
         db.execute("delete from stock where item = ?", (item,))
-        db.commit()
     finally:
         db.close()
 
