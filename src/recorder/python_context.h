@@ -1,0 +1,35 @@
+// What is known of the moment at which Python code acquires something: where it is, on whose
+// behalf, in which asyncio task and test. Knows nothing of pools.
+#ifndef UNCLOSED_PYTHON_CONTEXT_H
+#define UNCLOSED_PYTHON_CONTEXT_H
+
+#include <stdint.h>
+
+#include "recorder/python_frames.h"
+
+struct python_moment {
+    struct python_walk walk;
+    PyObject *task; // str, owned, or NULL: the name of the asyncio task
+};
+
+// Looks around: the frames of this thread and, under SQLAlchemy's asyncio adapter, those of the
+// coroutine that waits for it; the task; the test. GIL held, outside recorder_enter (may run Python
+// code); an exception that is set is kept.
+void python_moment_take(struct python_moment *moment);
+void python_moment_drop(struct python_moment *moment);
+
+// The stack of the moment, native frames included, and the name of its task. Inside recorder_enter.
+void python_moment_stack(const struct python_moment *moment, struct stack *stack);
+uint32_t python_moment_task(const struct python_moment *moment);
+
+// The stack of the Python frames alone, interned; TRACE_NONE if lost. Inside recorder_enter.
+uint32_t python_moment_intern(const struct python_moment *moment, uint64_t now_ns);
+
+// Notices what pytest says it is running (PYTEST_CURRENT_TEST). GIL held: os.environ is changed
+// with the GIL held only, so that reading `environ` here races with nobody.
+void python_context_test(void);
+
+// asyncio was imported.
+void python_context_asyncio(void);
+
+#endif

@@ -1,0 +1,20 @@
+// Where objects were created: a small memory by the object's address.
+//
+// Guarded by the GIL. An object that is created at the address of one that died takes its place, so
+// that nothing has to be noticed when objects die, and the memory is bounded by the most that ever
+// lived at once.
+#ifndef UNCLOSED_PYTHON_CREATED_H
+#define UNCLOSED_PYTHON_CREATED_H
+
+#include <stdint.h>
+
+#include "recorder/python_api.h"
+
+// Notes that `object` was created with this stack (a TRACE_STACKS reference). Inside
+// recorder_enter.
+void python_created_note(PyObject *object, uint32_t stack);
+
+// The stack noted for it in this process; TRACE_NONE: none. Inside recorder_enter.
+uint32_t python_created_find(PyObject *object);
+
+#endif

@@ -1,0 +1,181 @@
+// Finding CPython and following it: imports, sqlite3.connect, shutdown. See python.h.
+//
+// An audit hook (PEP 578) tells of imports before they happen; a module is looked at when a later
+// event finds it complete. The hook cannot be removed: after python_stop it does nothing.
+#include "recorder/python.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "recorder/python_api.h"
+#include "recorder/python_context.h"
+#include "recorder/python_frames.h"
+#include "recorder/python_layout.h"
+#include "recorder/python_life.h"
+#include "recorder/python_methods.h"
+#include "recorder/python_sqlalchemy.h"
+#include "recorder/python_sqlite.h"
+#include "recorder/recorder.h"
+
+atomic_bool python_found;
+
+static atomic_bool listening;
+static bool pending;          // a module that is wanted is being imported; guarded by the GIL
+static bool shutdown;         // likewise
+static __thread bool looking; // what is done about an event raises events itself
+
+static void mark_shutdown(struct trace_session *record, uint32_t slot, void *data)
+{
+    (void)slot;
+    (void)data;
+    __atomic_or_fetch(&record->flags, TRACE_SESSION_SHUTDOWN, __ATOMIC_RELAXED);
+}
+
+bool python_life_is_shutdown(void)
+{
+    if (shutdown || !python_finalizing())
+        return shutdown;
+    shutdown = true;
+    if (recorder_enter()) {
+        if (recorder_trace.header) {
+            recorder_trace.header->shutdown_ns = recorder_now();
+            session_each(mark_shutdown, NULL);
+        }
+        recorder_leave();
+    }
+    return true;
+}
+
+static bool is_wanted(const char *module)
+{
+    return strncmp(module, "sqlalchemy.", 11) == 0 || strncmp(module, "asyncio.", 8) == 0 ||
+           python_methods_wanted(module);
+}
+
+// Looks at what has been imported; keeps the exception that may be set.
+static void look_at_modules(void)
+{
+    PyObject *type, *value, *traceback;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    python_layout_check();
+    bool sqlalchemy = python_sqlalchemy_wrap();
+    bool methods = python_methods_wrap();
+    if (python_module_ready("asyncio.runners"))
+        python_context_asyncio();
+    pending = !sqlalchemy || !methods;
+    py.PyErr_Restore(type, value, traceback);
+}
+
+// sqlite3.connect(...): the handle will be opened with the GIL released.
+static void before_connect(void)
+{
+    PyObject *type, *value, *traceback;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    python_layout_check();
+    python_sqlite_prepare();
+    python_context_test();
+    // Where code objects have no qualified names, these are found with the GIL only: warm the
+    // cache.
+    if (python_layout_trusted && python_layout->code_qualname < 0 && recorder_enter()) {
+        struct stack stack = {.count = 0};
+        if (recorder_open_trace())
+            python_frames_append(&stack);
+        recorder_leave();
+    }
+    py.PyErr_Restore(type, value, traceback);
+}
+
+static void on_event(const char *event, PyObject *args)
+{
+    if (event[0] == 'i' && strcmp(event, "import") == 0) {
+        const char *module = python_text(py.PyTuple_GetItem(args, 0));
+        if (module && is_wanted(module))
+            pending = true;
+    } else if (event[0] == 's' && strcmp(event, "sqlite3.connect") == 0) {
+        before_connect();
+    }
+    if (pending)
+        look_at_modules();
+}
+
+static int on_audit(const char *event, PyObject *args, void *data)
+{
+    (void)data;
+    if (event[0] == 'c' && strcmp(event, "cpython._PySys_ClearAuditHooks") == 0) {
+        (void)python_life_is_shutdown();
+        python_stop();
+        return 0;
+    }
+    if (!atomic_load_explicit(&listening, memory_order_relaxed) || looking ||
+        !py.PyGILState_Check() || !py.PyGILState_GetThisThreadState() ||
+        !python_main_interpreter() || python_life_is_shutdown())
+        return 0;
+    looking = true;
+    on_event(event, args);
+    looking = false;
+    return 0;
+}
+
+static void listen(void)
+{
+    static bool hooked;
+    if (!hooked && py.PySys_AddAuditHook(on_audit, NULL) == 0)
+        hooked = true;
+    if (hooked)
+        atomic_store(&listening, true);
+}
+
+// The interpreter runs already: join it.
+static void *join_running(void *unused)
+{
+    (void)unused;
+    if (python_finalizing())
+        return NULL;
+    int state = py.PyGILState_Ensure();
+    listen();
+    python_sqlite_prepare();
+    look_at_modules();
+    py.PyGILState_Release(state);
+    return NULL;
+}
+
+// On a thread of its own, because the GIL may be held for any length of time.
+static void join_running_soon(void)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&thread, NULL, join_running, NULL) == 0)
+        pthread_detach(thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void python_start(void)
+{
+    static bool resolved;
+    if (!resolved) {
+        int error = python_api_resolve();
+        if (error == -ENOENT)
+            return;
+        atomic_store(&python_found, true);
+        if (error)
+            return;
+        resolved = true;
+    }
+    recorder_language_frames = python_frames_append;
+    recorder_language_end = python_sqlite_end;
+    if (py.Py_IsInitialized())
+        join_running_soon();
+    else
+        listen();
+}
+
+void python_stop(void)
+{
+    atomic_store(&listening, false);
+    recorder_language_frames = NULL;
+    recorder_language_end = NULL;
+}

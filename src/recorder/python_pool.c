@@ -1,0 +1,86 @@
+// The list of Python pools known: see python_pool.h.
+//
+// An entry outlives its pool object: programs that make the same pool again and again (tests) get
+// the same pool of the trace again, so that memory does not grow with their number.
+#include "recorder/python_pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "recorder/recorder.h"
+
+enum { POOLS = 1024 };
+static struct python_pool pools[POOLS];
+static int pool_count;
+static struct python_pool *last;
+
+static bool is_alive(const struct python_pool *pool)
+{
+    return !pool->weak || py.PyWeakref_GetObject(pool->weak) == pool->object;
+}
+
+static struct python_pool *find_alive(PyObject *object)
+{
+    for (int i = 0; i < pool_count; i++)
+        if (pools[i].object == object && is_alive(&pools[i]))
+            return &pools[i];
+    return NULL;
+}
+
+// The entry of a pool that is gone and said the same of itself.
+static struct python_pool *find_gone(const char *kind, const struct python_pool_text *text)
+{
+    for (int i = 0; i < pool_count; i++)
+        if (!is_alive(&pools[i]) && strcmp(pools[i].kind, kind) == 0 &&
+            memcmp(&pools[i].text, text, sizeof *text) == 0)
+            return &pools[i];
+    return NULL;
+}
+
+struct python_pool *python_pool_of(PyObject *object, const char *kind,
+                                   void (*describe)(PyObject *object,
+                                                    struct python_pool_text *text))
+{
+    if (last && last->object == object && is_alive(last))
+        return last;
+    struct python_pool *pool = find_alive(object);
+    if (pool)
+        return last = pool;
+    struct python_pool_text text;
+    memset(&text, 0, sizeof text); // compared as a whole
+    text.size = text.overflow = text.timeout_ms = TRACE_UNKNOWN;
+    describe(object, &text);
+    PyObject *weak = py.PyWeakref_NewRef(object, NULL);
+    py.PyErr_Clear();
+    pool = find_gone(kind, &text);
+    if (!pool && pool_count < POOLS)
+        pool = &pools[pool_count++];
+    if (!pool) {
+        python_drop(weak);
+        return NULL;
+    }
+    PyObject *old = pool->weak;
+    pool->object = object;
+    pool->weak = weak;
+    pool->kind = kind;
+    pool->text = text;
+    python_drop(old);
+    return last = pool;
+}
+
+uint32_t python_pool_ref(struct python_pool *pool)
+{
+    if (pool->generation == recorder_generation)
+        return pool->ref;
+    const struct python_pool_text *text = &pool->text;
+    pool->kind_ref = name_intern(pool->kind);
+    pool->name_ref = text->name[0] ? name_intern(text->name) : TRACE_NONE;
+    pool->ref = pool_intern(pool->kind_ref, (uint64_t)(uintptr_t)pool, pool->name_ref);
+    pool_describe(pool->ref, pool->name_ref, name_intern(text->detail), text->size, text->overflow);
+    struct trace_pool *record = pool_record(pool->ref);
+    if (record) {
+        record->timeout_ms = text->timeout_ms;
+        pool->generation = recorder_generation;
+    }
+    return pool->ref;
+}

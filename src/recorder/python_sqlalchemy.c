@@ -1,0 +1,353 @@
+// SQLAlchemy 1.4 to 2.1: checkouts and their end.
+//
+// A connection record (sqlalchemy.pool.base._ConnectionRecord) is one place in a pool; a checkout
+// lasts from _ConnectionRecord.checkout to _finalize_fairy, which the code reaches by close() and
+// the garbage collector by a weak reference. Pool events are not used: a checkout listener makes
+// the library take a slower way, and no event tells who returned a connection or that none was
+// left.
+//
+// The handle of a checkout is the record; where one record serves several checkouts at once
+// (StaticPool) it is the _ConnectionFairy.
+#include "recorder/python_sqlalchemy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "recorder/python_context.h"
+#include "recorder/python_created.h"
+#include "recorder/python_life.h"
+#include "recorder/python_pool.h"
+#include "recorder/python_shared.h"
+#include "recorder/python_sqlite.h"
+#include "recorder/python_wrap.h"
+#include "recorder/recorder.h"
+#include "recorder/redact.h"
+
+static const char kind[] = "sqlalchemy";
+static const char base[] = "sqlalchemy.pool.base";
+
+// Interned names of attributes, made once.
+static struct {
+    PyObject *record, *fairy_ref, *session, *pool_of_record, *dbapi_connection;
+} names;
+
+static PyObject *timeout_error; // sqlalchemy.exc.TimeoutError
+
+// An attribute by interned name: NULL with no exception set if there is none. A new reference.
+static PyObject *attribute(PyObject *object, PyObject *name)
+{
+    PyObject *value = py.PyObject_GetAttr(object, name);
+    if (!value)
+        py.PyErr_Clear();
+    return value;
+}
+
+static uint32_t attribute_count(PyObject *object, const char *name)
+{
+    long value = python_attribute_long(object, name, -1);
+    return value >= 0 ? (uint32_t)value : TRACE_UNKNOWN;
+}
+
+// The URL of the engine that asks for a connection: the pool itself does not know it.
+static void describe_url(struct python_pool_text *text)
+{
+    struct python_walk walk;
+    python_walk_collect(&walk);
+    PyObject *engine = walk.self[PYTHON_MARK_ENGINE];
+    PyObject *url = engine ? python_attribute(engine, "url") : NULL;
+    // repr() leaves the password out in all versions, str() does not.
+    PyObject *shown = url ? py.PyObject_Repr(url) : NULL;
+    py.PyErr_Clear();
+    const char *utf8 = python_text(shown);
+    if (utf8)
+        (void)redact(utf8, text->name, sizeof text->name);
+    python_drop(shown);
+    python_drop(url);
+}
+
+static void describe(PyObject *pool, struct python_pool_text *text)
+{
+    PyObject *name = python_attribute(pool->type, "__name__");
+    const char *class_name = python_text(name);
+    snprintf(text->detail, sizeof text->detail, "%s", class_name ? class_name : "");
+    python_drop(name);
+    PyObject *queue = python_attribute(pool, "_pool"); // QueuePool and its kin
+    if (queue) {
+        text->size = attribute_count(queue, "maxsize");
+        text->overflow = attribute_count(pool, "_max_overflow"); // -1: no limit
+        PyObject *timeout = python_attribute(pool, "_timeout");
+        double seconds = timeout ? py.PyFloat_AsDouble(timeout) : -1;
+        py.PyErr_Clear();
+        if (seconds >= 0 && seconds < 4e6)
+            text->timeout_ms = (uint32_t)(seconds * 1000);
+        python_drop(timeout);
+        python_drop(queue);
+    } else {
+        text->size = attribute_count(pool, "size"); // SingletonThreadPool
+    }
+    PyObject *dialect = python_attribute(pool, "_dialect");
+    PyObject *is_async = dialect ? python_attribute(dialect, "is_async") : NULL;
+    text->is_async = is_async && py.PyObject_IsTrue(is_async) == 1;
+    text->shared = strcmp(text->detail, "StaticPool") == 0;
+    python_drop(is_async);
+    python_drop(dialect);
+    describe_url(text);
+}
+
+// One more, or one less, acquire under way.
+static void count_waiting(struct python_pool *pool, int difference)
+{
+    if (!recorder_enter())
+        return;
+    struct trace_pool *record = pool_record(python_pool_ref(pool));
+    if (record)
+        __atomic_fetch_add(&record->waiting, (uint32_t)difference, __ATOMIC_RELAXED);
+    recorder_leave();
+}
+
+// Fills in what an acquire of `pool` has in common; inside recorder_enter.
+static struct acquire acquire_of(struct python_pool *pool, const struct python_moment *moment,
+                                 uint64_t handle, uint64_t started, const struct stack *stack)
+{
+    uint32_t ref = python_pool_ref(pool);
+    return (struct acquire){
+        .handle = handle,
+        .kind = pool->kind_ref,
+        .session = TRACE_CHECKOUT,
+        .pool = ref,
+        .database = pool->name_ref,
+        .task = python_moment_task(moment),
+        .started_ns = started,
+        .stack = stack,
+    };
+}
+
+static void note_acquired(struct python_pool *pool, PyObject *fairy, uint64_t started)
+{
+    PyObject *record = attribute(fairy, names.record);
+    if (!record)
+        return;
+    struct python_moment moment;
+    python_moment_take(&moment);
+    PyObject *transaction = moment.walk.self[PYTHON_MARK_SESSION];
+    PyObject *session = transaction ? attribute(transaction, names.session) : NULL;
+    if (pool->text.shared)
+        python_shared_add(fairy, record, names.fairy_ref);
+    if (recorder_enter()) {
+        struct stack stack;
+        uint64_t handle = (uint64_t)(uintptr_t)(pool->text.shared ? fairy : record);
+        python_moment_stack(&moment, &stack);
+        struct acquire acquire = acquire_of(pool, &moment, handle, started, &stack);
+        acquire.created = session ? python_created_find(session) : TRACE_NONE;
+        session_acquired(&acquire, recorder_now());
+        recorder_leave();
+    }
+    python_drop(session);
+    python_moment_drop(&moment);
+    py.Py_DecRef(record);
+}
+
+static void note_failed(struct python_pool *pool, uint64_t started)
+{
+    PyObject *type, *value, *traceback;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    bool timed_out = type && timeout_error && py.PyErr_GivenExceptionMatches(type, timeout_error);
+    struct python_moment moment;
+    python_moment_take(&moment);
+    if (recorder_enter()) {
+        struct stack stack;
+        python_moment_stack(&moment, &stack);
+        struct acquire acquire = acquire_of(pool, &moment, 0, started, &stack);
+        session_acquire_failed(&acquire, timed_out, recorder_now());
+        recorder_leave();
+    }
+    python_moment_drop(&moment);
+    py.PyErr_Restore(type, value, traceback);
+}
+
+// _ConnectionRecord.checkout(cls, pool)
+static PyObject *checkout(const struct python_invocation *call)
+{
+    PyObject *object = python_invocation_argument(call, 1, "pool");
+    if (!object || !atomic_load_explicit(&recorder_active, memory_order_relaxed))
+        return python_invoke(call);
+    struct python_pool *pool = python_pool_of(object, kind, describe);
+    if (!pool)
+        return python_invoke(call);
+    uint64_t started = recorder_now();
+    count_waiting(pool, 1);
+    PyObject *fairy = python_invoke(call);
+    count_waiting(pool, -1);
+    if (fairy)
+        note_acquired(pool, fairy, started);
+    else
+        note_failed(pool, started);
+    return fairy;
+}
+
+static void note_released(uint64_t handle, enum trace_end end)
+{
+    if (!recorder_enter())
+        return;
+    struct session session;
+    uint32_t kind_ref = recorder_trace.header ? name_intern(kind) : TRACE_NONE;
+    if (kind_ref != TRACE_NONE && session_take(kind_ref, handle, &session))
+        session_end(&session, end, session.taken_ns);
+    recorder_leave();
+}
+
+// The collector returns a connection: `reference` to the fairy has died. 0: it was back already.
+static uint64_t collected_handle(PyObject *record, PyObject *reference)
+{
+    uint64_t fairy = python_shared_collected(reference);
+    if (fairy)
+        return fairy;
+    PyObject *current = attribute(record, names.fairy_ref);
+    bool same = current == reference;
+    python_drop(current);
+    return same ? (uint64_t)(uintptr_t)record : 0;
+}
+
+// _finalize_fairy(dbapi_connection, connection_record, pool, ref, echo, transaction_was_reset,
+// fairy)
+static PyObject *finalize_fairy(const struct python_invocation *call)
+{
+    PyObject *connection = python_invocation_argument(call, 0, "dbapi_connection");
+    PyObject *record = python_invocation_argument(call, 1, "connection_record");
+    PyObject *reference = python_invocation_argument(call, 3, "ref");
+    if (!record || record == py._Py_NoneStruct || !reference ||
+        !atomic_load_explicit(&recorder_active, memory_order_relaxed))
+        return python_invoke(call);
+    uint64_t handle = (uint64_t)(uintptr_t)record;
+    enum trace_end end = TRACE_RELEASED;
+    if (reference != py._Py_NoneStruct) {
+        handle = collected_handle(record, reference);
+        end = python_life_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+    } else {
+        if (python_shared_any()) {
+            PyObject *fairy = python_invocation_argument(call, 6, "fairy");
+            if (fairy && python_shared_released(fairy))
+                handle = (uint64_t)(uintptr_t)fairy;
+        }
+        if (connection == py._Py_NoneStruct) // invalidate() took it before
+            end = TRACE_DISCARDED;
+    }
+    if (handle)
+        note_released(handle, end);
+    return python_invoke(call);
+}
+
+// _ConnectionFairy.detach(self): within _finalize_fairy the session has ended already.
+// _ConnectionRecord._checkin_failed(self, ...): a checkout that fails after all.
+static PyObject *detach(const struct python_invocation *call)
+{
+    PyObject *fairy = python_invocation_argument(call, 0, NULL);
+    PyObject *record = fairy ? attribute(fairy, names.record) : NULL;
+    if (record && record != py._Py_NoneStruct) {
+        PyObject *connection = attribute(record, names.dbapi_connection);
+        if (connection)
+            python_sqlite_own(connection, TRACE_NONE);
+        python_drop(connection);
+        note_released((uint64_t)(uintptr_t)record, TRACE_DISCARDED);
+    }
+    python_drop(record);
+    return python_invoke(call);
+}
+
+static PyObject *checkin_failed(const struct python_invocation *call)
+{
+    PyObject *record = python_invocation_argument(call, 0, NULL);
+    if (record)
+        note_released((uint64_t)(uintptr_t)record, TRACE_DISCARDED);
+    return python_invoke(call);
+}
+
+// _ConnectionRecord.__connect(self): handles opened here belong to the pool.
+static PyObject *connect(const struct python_invocation *call)
+{
+    PyObject *record = python_invocation_argument(call, 0, NULL);
+    PyObject *object = record ? attribute(record, names.pool_of_record) : NULL;
+    struct python_pool *pool = object ? python_pool_of(object, kind, describe) : NULL;
+    python_drop(object); // the record keeps it
+    if (!pool || !recorder_enter())
+        return python_invoke(call);
+    uint32_t ref = python_pool_ref(pool);
+    // Tasks take turns on a thread: "what this thread opens" says nothing there.
+    bool own = !pool->text.is_async;
+    uint32_t before = own ? session_thread_owner(ref) : TRACE_NONE;
+    recorder_leave();
+    PyObject *result = python_invoke(call);
+    if (own)
+        (void)session_thread_owner(before);
+    PyObject *connection = result && !own ? attribute(record, names.dbapi_connection) : NULL;
+    if (connection)
+        python_sqlite_own(connection, ref);
+    python_drop(connection);
+    return result;
+}
+
+// Session.__init__(self, ...)
+static PyObject *session_init(const struct python_invocation *call)
+{
+    PyObject *session = python_invocation_argument(call, 0, NULL);
+    struct python_moment moment;
+    python_moment_take(&moment);
+    if (session && recorder_enter()) {
+        python_created_note(session, python_moment_intern(&moment, recorder_now()));
+        recorder_leave();
+    }
+    python_moment_drop(&moment);
+    return python_invoke(call);
+}
+
+// The code that runs inside decorators: the innermost __wrapped__.
+static void mark_method(enum python_mark mark, const char *module, const char *path)
+{
+    PyObject *function = python_find(module, path);
+    PyObject *inner;
+    while (function && (inner = python_attribute(function, "__wrapped__"))) {
+        python_drop(function);
+        function = inner;
+    }
+    PyObject *code = function ? python_attribute(function, "__code__") : NULL;
+    if (code)
+        python_frames_mark(mark, code);
+    python_drop(code);
+    python_drop(function);
+}
+
+static bool wrap_pools(void)
+{
+    names.record = py.PyUnicode_InternFromString("_connection_record");
+    names.fairy_ref = py.PyUnicode_InternFromString("fairy_ref");
+    names.session = py.PyUnicode_InternFromString("session");
+    names.pool_of_record = py.PyUnicode_InternFromString("_ConnectionRecord__pool");
+    names.dbapi_connection = py.PyUnicode_InternFromString("dbapi_connection");
+    timeout_error = python_find("sqlalchemy.exc", "TimeoutError");
+    if (!names.record || !names.fairy_ref || !names.session || !names.pool_of_record ||
+        !names.dbapi_connection)
+        return false;
+    // The end before the beginning: no checkout is seen of which the end would not be.
+    return python_wrap(base, "_finalize_fairy", finalize_fairy, NULL) &&
+           python_wrap(base, "_ConnectionFairy.detach", detach, NULL) &&
+           python_wrap(base, "_ConnectionRecord._checkin_failed", checkin_failed, NULL) &&
+           python_wrap(base, "_ConnectionRecord._ConnectionRecord__connect", connect, NULL) &&
+           python_wrap(base, "_ConnectionRecord.checkout", checkout, NULL);
+}
+
+bool python_sqlalchemy_wrap(void)
+{
+    static bool pools, engine, orm;
+    if (!pools && python_module_ready(base))
+        pools = wrap_pools() || true;
+    if (!engine && python_module_ready("sqlalchemy.engine.base")) {
+        mark_method(PYTHON_MARK_ENGINE, "sqlalchemy.engine.base", "Engine.raw_connection");
+        engine = true;
+    }
+    if (!orm && python_module_ready("sqlalchemy.orm.session")) {
+        mark_method(PYTHON_MARK_SESSION, "sqlalchemy.orm.session",
+                    "SessionTransaction._connection_for_bind");
+        orm = python_wrap("sqlalchemy.orm.session", "Session.__init__", session_init, NULL) || true;
+    }
+    return pools && engine && orm;
+}

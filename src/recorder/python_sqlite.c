@@ -1,0 +1,128 @@
+// Telling who closed a sqlite3.Connection.
+//
+// The module closes its handle from three places: the method close(), the destructor, and __init__
+// of an object that was open already. Only the first is the program's doing. The C function of the
+// method is replaced in the method's definition (a PyMethodDef in the module's writable data),
+// where nothing in Python can see it; it notes that close() is under way on this thread.
+#include "recorder/python_sqlite.h"
+
+#include <link.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "recorder/python_layout.h"
+#include "recorder/python_life.h"
+#include "recorder/recorder.h"
+
+enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.13
+enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
+
+static PyObject *connection_type;
+static PyObject *(*real_close)(PyObject *self, PyObject *unused);
+static atomic_uintptr_t module_start, module_end; // of the code that calls sqlite3_close_v2
+
+static __thread unsigned closing __attribute__((tls_model("initial-exec")));
+
+static PyObject *close_method(PyObject *self, PyObject *unused)
+{
+    closing++;
+    PyObject *result = real_close(self, unused);
+    closing--;
+    return result;
+}
+
+// The module that an address is in, and whether another address in it may be written.
+struct module_search {
+    uintptr_t code, data;
+    uintptr_t start, end;
+    bool writable;
+};
+
+static int module_visit(struct dl_phdr_info *info, size_t size, void *pointer)
+{
+    struct module_search *search = pointer;
+    struct module_search found = *search;
+    bool has_code = false;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + header->p_vaddr, end = start + header->p_memsz;
+        if (header->p_type == PT_GNU_RELRO && search->data >= start && search->data < end)
+            return 1;
+        if (header->p_type != PT_LOAD)
+            continue;
+        if (search->code >= start && search->code < end) {
+            has_code = true;
+            found.start = start;
+            found.end = end;
+        }
+        if ((header->p_flags & PF_W) && search->data >= start && search->data < end)
+            found.writable = true;
+    }
+    if (has_code)
+        *search = found;
+    return has_code;
+}
+
+void python_sqlite_prepare(void)
+{
+    if (connection_type)
+        return;
+    PyObject *type = python_find("_sqlite3", "Connection");
+    PyObject *method = type ? python_attribute(type, "close") : NULL;
+    if (method && method->type == py.PyMethodDescr_Type) {
+        struct python_method *definition = python_at(method, DESCRIPTOR_METHOD);
+        struct module_search search = {.code = (uintptr_t)definition->function,
+                                       .data = (uintptr_t)&definition->function};
+        dl_iterate_phdr(module_visit, &search);
+        if (search.writable && definition->flags == PYTHON_METHOD_NOARGS &&
+            strcmp(definition->name, "close") == 0) {
+            real_close = definition->function;
+            __atomic_store_n(&definition->function, close_method, __ATOMIC_RELEASE);
+            atomic_store(&module_end, search.end);
+            atomic_store(&module_start, search.start);
+        }
+    }
+    connection_type = type; // kept
+    python_drop(method);
+}
+
+enum trace_end python_sqlite_end(const void *caller)
+{
+    uintptr_t start = atomic_load_explicit(&module_start, memory_order_relaxed);
+    uintptr_t end = atomic_load_explicit(&module_end, memory_order_relaxed);
+    if ((uintptr_t)caller < start || (uintptr_t)caller >= end || closing)
+        return TRACE_RELEASED;
+    return python_finalizing() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+}
+
+// The sqlite3.Connection in `connection`, itself or under the names that SQLAlchemy's adapters and
+// aiosqlite use. A new reference or NULL.
+static PyObject *sqlite_connection(PyObject *connection)
+{
+    py.Py_IncRef(connection);
+    for (int depth = 0; connection && depth < 4; depth++) {
+        if (connection->type == connection_type ||
+            py.PyType_IsSubtype(connection->type, connection_type))
+            return connection;
+        PyObject *inner = python_attribute(connection, "_connection");
+        py.Py_DecRef(connection);
+        connection = inner;
+    }
+    python_drop(connection);
+    return NULL;
+}
+
+void python_sqlite_own(PyObject *connection, uint32_t pool)
+{
+    python_sqlite_prepare();
+    PyObject *inner = connection_type ? sqlite_connection(connection) : NULL;
+    if (!inner)
+        return;
+    uint64_t handle = (uint64_t)(uintptr_t)python_at(inner, CONNECTION_DB);
+    if (handle && recorder_enter()) {
+        (void)session_set_owner(name_intern("sqlite3"), handle, pool);
+        recorder_leave();
+    }
+    py.Py_DecRef(inner);
+}

@@ -1,0 +1,75 @@
+// Weak references with a callback in C, kept until the session ends.
+#include "recorder/python_watch.h"
+
+#include <stdlib.h>
+
+#include "recorder/python_life.h"
+#include "recorder/recorder.h"
+#include "recorder/table.h"
+
+struct watched {
+    PyObject *handle;    // borrowed: only its address is used
+    PyObject *reference; // owned
+    const char *kind;
+    UT_hash_handle by_handle, by_reference;
+};
+static struct watched *handles, *references;
+
+static void forget(struct watched *watched)
+{
+    HASH_DELETE(by_handle, handles, watched);
+    HASH_DELETE(by_reference, references, watched);
+    PyObject *reference = watched->reference;
+    arena_free(watched, sizeof *watched);
+    py.Py_DecRef(reference);
+}
+
+static PyObject *on_death(PyObject *self, PyObject *reference)
+{
+    struct watched *watched;
+    (void)self;
+    HASH_FIND(by_reference, references, &reference, sizeof reference, watched);
+    if (watched) {
+        enum trace_end end = python_life_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+        struct session session;
+        if (recorder_enter()) {
+            if (recorder_trace.header &&
+                session_take(name_intern(watched->kind), (uint64_t)(uintptr_t)watched->handle,
+                             &session))
+                session_end(&session, end, session.taken_ns);
+            recorder_leave();
+        }
+        forget(watched);
+    }
+    py.Py_IncRef(py._Py_NoneStruct);
+    return py._Py_NoneStruct;
+}
+
+void python_watch_add(PyObject *handle, const char *kind)
+{
+    static struct python_method definition = {"released", on_death, PYTHON_METHOD_O, NULL};
+    static PyObject *callback;
+    python_watch_remove(handle);
+    if (!callback)
+        callback = py.PyCFunction_NewEx(&definition, NULL, NULL);
+    PyObject *reference = callback ? py.PyWeakref_NewRef(handle, callback) : NULL;
+    struct watched *watched = reference ? arena_alloc(sizeof *watched) : NULL;
+    py.PyErr_Clear();
+    if (!watched) {
+        python_drop(reference);
+        return;
+    }
+    watched->handle = handle;
+    watched->reference = reference;
+    watched->kind = kind;
+    HASH_ADD(by_handle, handles, handle, sizeof handle, watched);
+    HASH_ADD(by_reference, references, reference, sizeof reference, watched);
+}
+
+void python_watch_remove(PyObject *handle)
+{
+    struct watched *watched;
+    HASH_FIND(by_handle, handles, &handle, sizeof handle, watched);
+    if (watched)
+        forget(watched);
+}

@@ -1,0 +1,14 @@
+// Objects whose death without a release ends a session as reclaimed. Guarded by the GIL.
+#ifndef UNCLOSED_PYTHON_WATCH_H
+#define UNCLOSED_PYTHON_WATCH_H
+
+#include "recorder/python_api.h"
+
+// Watches the handle of a session of this kind (which must stay valid text). Does nothing if the
+// object cannot be weakly referenced.
+void python_watch_add(PyObject *handle, const char *kind);
+
+// Its session has ended otherwise.
+void python_watch_remove(PyObject *handle);
+
+#endif
