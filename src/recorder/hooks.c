@@ -256,7 +256,9 @@ static enum trace_end end_of(const struct call *call)
 {
     if (call->spec->verb == TRACE_DISCARD)
         return TRACE_DISCARDED;
-    if (recorder_language_end && session_word(&call->session) != 0)
+    // A handle that belongs to a pool is the pool's to close, in whatever way.
+    bool pooled = call->session.record->flags & TRACE_SESSION_POOLED;
+    if (recorder_language_end && !pooled && session_word(&call->session) != 0)
         return recorder_language_end((const void *)call->return_address); // NOLINT
     return TRACE_RELEASED;
 }
