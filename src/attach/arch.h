@@ -80,7 +80,7 @@ void arch_prepare_call(struct user_regs_struct *registers, const struct arch_gad
 // the code in the blob expects it. `stack_word`: what has to be stored at *stack.
 void arch_prepare_clone(struct user_regs_struct *registers, const struct arch_gadgets *gadgets,
                         uint64_t frame, uint64_t stack, uint64_t entry, uint64_t data, uint64_t tcb,
-                        uint64_t tid_address, uint64_t lives_address, uint64_t *stack_word);
+                        uint64_t lives_address, uint64_t *stack_word);
 
 // The thread control block of a raw thread at `tcb`: as that of the thread at `model`, with `dtv`
 // (see glibc's dl-tls.h) for `slots` modules. Result: 0 or -errno.

@@ -12,10 +12,14 @@
 #include "attach/helper_layout.h"
 
 #define SYSTEM_CLOSE 3
+#define SYSTEM_MPROTECT 10
 #define SYSTEM_SIGPROCMASK 14
 #define SYSTEM_NANOSLEEP 35
 #define SYSTEM_EXIT 60
 #define SYSTEM_PRCTL 157
+#define SYSTEM_GETTID 186
+#define PAGE 4096
+#define PROTECTION 3         // PROT_READ | PROT_WRITE
 #define SIGNALS_SET 2        // SIG_SETMASK
 #define SIGNALS_BYTES 8
 #define PRCTL_NAME 15        // PR_SET_NAME
@@ -29,6 +33,18 @@
 attach_blob_begin:
 
 attach_blob_first:
+    movq    %r12, %rdi                  // all but the code, which is the page before, becomes
+    movq    HELPER_BYTES(%r12), %rsi    // writable; until then there is no stack
+    subq    $PAGE, %rsi
+    movl    $PROTECTION, %edx
+    movl    $SYSTEM_MPROTECT, %eax
+    syscall
+    testq   %rax, %rax
+    jnz     2f
+    movl    $SYSTEM_GETTID, %eax
+    syscall
+    movq    HELPER_TID_ADDRESS(%r12), %rdi
+    movl    %eax, (%rdi)
     xorl    %ebp, %ebp
     andq    $-16, %rsp
     cld
@@ -59,7 +75,7 @@ attach_blob_first:
     movq    HELPER_THREAD(%r12), %rdi
     call    *HELPER_DETACH(%r12)
 1:  movl    $1, HELPER_CREATED(%r12)
-    movl    $SYSTEM_EXIT, %eax
+2:  movl    $SYSTEM_EXIT, %eax
     xorl    %edi, %edi
     syscall
 

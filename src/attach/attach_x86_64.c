@@ -260,12 +260,11 @@ void arch_prepare_call(struct user_regs_struct *registers, const struct arch_gad
 
 void arch_prepare_clone(struct user_regs_struct *registers, const struct arch_gadgets *gadgets,
                         uint64_t frame, uint64_t stack, uint64_t entry, uint64_t data, uint64_t tcb,
-                        uint64_t tid_address, uint64_t lives_address, uint64_t *stack_word)
+                        uint64_t lives_address, uint64_t *stack_word)
 {
     const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                           CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
-                           CLONE_CHILD_CLEARTID;
-    const uint64_t arguments[6] = {flags, stack, tid_address, lives_address, tcb, 0};
+                           CLONE_SYSVSEM | CLONE_SETTLS | CLONE_CHILD_CLEARTID;
+    const uint64_t arguments[6] = {flags, stack, 0, lives_address, tcb, 0};
     arch_prepare_call(registers, gadgets, frame, SYS_clone, arguments);
     registers->r12 = data;
     *stack_word = entry; // the new thread returns to it

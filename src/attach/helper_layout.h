@@ -25,6 +25,7 @@
 #define HELPER_CLOSE 176        // two descriptors of 64 bits closed on leaving; -1: none
 #define HELPER_NAME 192         // name of the threads, 16 bytes
 #define HELPER_SIGNALS 208      // signals blocked in them, 64 bits
+#define HELPER_TID_ADDRESS 224  // where the first thread's id has to be
 #define HELPER_MXCSR 216        // 32 bits: SSE control word of a new program (x86-64)
 
 #ifndef __ASSEMBLER__
@@ -46,6 +47,7 @@ struct helper_page {
     char name[16];
     uint64_t signals;
     uint32_t mxcsr;
+    uint64_t tid_address;
 };
 #endif
 

@@ -28,6 +28,7 @@ enum {
     DTV_SLOT_BYTES = 16,
     DTV_SPARE = 1024,       // for modules loaded meanwhile: ld.so must not want to enlarge ours
     TLS_SPARE = 0x4000,     // likewise, for their static TLS
+    TLS_LIMIT = 0x4000000,  // more is no offset: a module that is just being unloaded
     TLS_UNKNOWN = 0x40000,  // if the offsets cannot be read
     PATIENCE_POLLS = 30000, // the helper leaves after as many polls with nothing asked of it
     POLL_NS = 100000,
@@ -59,6 +60,7 @@ _Static_assert(offsetof(struct helper_page, close) == HELPER_CLOSE, "layout");
 _Static_assert(offsetof(struct helper_page, name) == HELPER_NAME, "layout");
 _Static_assert(offsetof(struct helper_page, signals) == HELPER_SIGNALS, "layout");
 _Static_assert(offsetof(struct helper_page, mxcsr) == HELPER_MXCSR, "layout");
+_Static_assert(offsetof(struct helper_page, tid_address) == HELPER_TID_ADDRESS, "layout");
 
 // What libthread_db is told about a field: struct { uint32_t bits, count, offset }.
 static bool read_field(const struct target *target, const char *name, uint32_t *offset)
@@ -81,7 +83,7 @@ static uint64_t static_tls_bytes(const struct target *target)
     for (size_t i = 0; i < target->module_count; i++) {
         int64_t offset = 0;
         if (target_read(target, target->modules[i].link + field, &offset, sizeof offset) == 0 &&
-            offset > 0 && (uint64_t)offset > most)
+            offset > 0 && offset < TLS_LIMIT && (uint64_t)offset > most)
             most = (uint64_t)offset;
     }
     return most;
@@ -142,22 +144,13 @@ int injection_prepare(const struct target *target, struct injection_plan *plan,
 // Maps the memory of the helper. Result: its address, or -errno.
 static int64_t map_memory(struct tracee *tracee, const struct injection_plan *plan)
 {
-    // Executable from the beginning: a policy may forbid to make memory executable later.
+    // Executable from the beginning, for a policy may forbid to make memory executable later. What
+    // is not code the raw thread makes writable instead; until then it is written from outside.
     const uint64_t map[6] = {
         0, plan->bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0};
     int64_t base = 0;
-    int error = tracee_call(tracee, SYS_mmap, map, &base);
-    if (error != 0 || (base < 0 && base > -PAGE))
-        return error != 0 ? error : base;
-    const uint64_t rest[6] = {(uint64_t)base + plan->page, plan->bytes - plan->page,
-                              PROT_READ | PROT_WRITE};
-    const uint64_t all[6] = {(uint64_t)base, plan->bytes};
-    int64_t answer = 0;
-    error = tracee_call(tracee, SYS_mprotect, rest, &answer);
-    if (error == 0 && answer == 0)
-        return base;
-    tracee_call(tracee, SYS_munmap, all, &base);
-    return error != 0 ? error : answer;
+    const int error = tracee_call(tracee, SYS_mmap, map, &base);
+    return error != 0 ? error : base;
 }
 
 static int fill_memory(const struct tracee *tracee, const struct injection_plan *plan,
@@ -170,6 +163,7 @@ static int fill_memory(const struct tracee *tracee, const struct injection_plan 
         .detach = plan->detach,
         .tls_init = plan->tls_init,
         .tcb = base + plan->tcb,
+        .tid_address = base + plan->tcb + plan->tid_offset,
         .first_lives = 1,
         .munmap = plan->munmap,
         .base = base,
@@ -242,8 +236,7 @@ static int start_thread(struct tracee *tracee, const struct injection_plan *plan
         const uint64_t entry = start + (uint64_t)(attach_blob_first - attach_blob_begin);
         const uint64_t page = start + plan->page;
         result->first = tracee_clone(tracee, start + plan->stack_end - DTV_SLOT_BYTES, entry, page,
-                                     start + plan->tcb, start + plan->tcb + plan->tid_offset,
-                                     page + HELPER_FIRST_LIVES);
+                                     start + plan->tcb, page + HELPER_FIRST_LIVES);
         error = result->first < 0 ? result->first : 0;
     }
     if (error != 0) {
@@ -292,6 +285,7 @@ static int run_in_child(const struct target *target, const struct injection_plan
     const pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
+        signal(SIGCHLD, SIG_DFL); // tracee.h
         borrow_and_work(target, plan, task, base, result);
         const ssize_t written = write(ends[1], result, sizeof *result);
         _exit(written == sizeof *result ? 0 : 1);

@@ -12,7 +12,7 @@
 enum {
     PATIENCE_MS = 8000, // for the whole search
     STOP_MS = 100,      // for one thread to stop
-    SAMPLE_MS = 2,      // a single thread runs that long between two looks at it
+    SAMPLE_US = 1000,   // a single thread runs at most that long between two looks at it
     RETRY_MS = 1,
     LATE_THREADS = 64,
     STACK_WORDS = 8192, // looked at for signal handlers and fork
@@ -158,11 +158,30 @@ static bool is_safe_now(struct tracee *tracee, enum tracee_event event)
     return safe && !stack_is_suspect(tracee);
 }
 
+// Lets the thread run until it is at the next exit of a system call, or for a moment.
+static enum tracee_event run_to_call(struct tracee *tracee)
+{
+    if (tracee_continue(tracee, true) != 0)
+        return TRACEE_GONE;
+    return tracee_wait(tracee, process_now() + SAMPLE_US * UINT64_C(1000));
+}
+
+// Lets the thread run for a moment of varying length and looks where it is.
+static enum tracee_event run_to_sample(struct tracee *tracee, uint64_t deadline)
+{
+    if (tracee->stopped && tracee_continue(tracee, false) != 0)
+        return TRACEE_GONE;
+    process_sleep((process_now() % SAMPLE_US) * UINT64_C(1000));
+    tracee_interrupt(tracee);
+    return tracee_wait(tracee, deadline);
+}
+
 // Lets the only thread run on until it is at a safe point. Result: 0, -EAGAIN, -ESRCH.
 static int borrow_single(struct tracee *tracee, uint64_t deadline)
 {
+    enum { CALLS_PER_SAMPLE = 8 };
     enum tracee_event event = TRACEE_STOPPED;
-    while (process_now() < deadline) {
+    for (int turn = 1; process_now() < deadline; turn++) {
         if (is_safe_now(tracee, event)) {
             const int error = tracee_borrow(tracee);
             if (error != -EAGAIN)
@@ -170,13 +189,10 @@ static int borrow_single(struct tracee *tracee, uint64_t deadline)
         }
         if (event == TRACEE_GONE || event == TRACEE_GROUP_STOP)
             return event == TRACEE_GONE ? -ESRCH : -EBUSY;
-        if (tracee_continue(tracee, true) != 0)
-            return -ESRCH;
-        event = tracee_wait(tracee, process_now() + SAMPLE_MS * MS);
-        if (event == TRACEE_TIMEOUT) {
-            tracee_interrupt(tracee);
-            event = tracee_wait(tracee, deadline);
-        }
+        if (event == TRACEE_TIMEOUT || turn % CALLS_PER_SAMPLE == 0)
+            event = run_to_sample(tracee, deadline);
+        else
+            event = run_to_call(tracee);
     }
     return -EAGAIN;
 }
@@ -246,21 +262,36 @@ static int try_thread(struct tracee *tracee, pid_t tid, uint64_t deadline, bool 
     return error;
 }
 
-// Threads asleep first: a short stop costs them nothing.
+static int rank(char state)
+{
+    switch (state) {
+    case 'S':
+        return 0; // asleep: a short stop costs it nothing
+    case 'R':
+        return 1;
+    case 'Z':
+    case 'X':
+    case '\0':
+        return -1;
+    default:
+        return 2; // in an uninterruptible sleep
+    }
+}
+
+// The threads that may be stopped, the best ones first. Result: their number or -errno.
 static int list_threads(pid_t pid, pid_t *tids)
 {
+    enum { RANKS = 3 };
     static pid_t all[PROCESS_THREADS];
+    static int8_t ranks[PROCESS_THREADS];
     const int count = process_threads(pid, all, PROCESS_THREADS);
     int listed = 0;
-    for (int pass = 0; pass < 3; pass++) {
+    for (int i = 0; i < count; i++)
+        ranks[i] = (int8_t)rank(process_state(pid, all[i]));
+    for (int wanted = 0; wanted < RANKS; wanted++) {
         for (int i = 0; i < count; i++) {
-            const char state = all[i] != 0 ? process_state(pid, all[i]) : '\0';
-            const bool asleep = state == 'S';
-            if ((pass == 0 && asleep) || (pass == 1 && state == 'R') ||
-                (pass == 2 && (state == 'D' || state == 't' || state == 'T'))) {
+            if (ranks[i] == wanted)
                 tids[listed++] = all[i];
-                all[i] = 0;
-            }
         }
     }
     return count < 0 ? count : listed;

@@ -192,25 +192,26 @@ static void find_headers(const struct target *target, struct module *module, boo
     read_headers(target, module);
 }
 
-// Fills in *module from the struct link_map at `link`. Result: address of the next one, 0 at the
-// end, or UINT64_MAX if it cannot be read.
-static uint64_t read_module(const struct target *target, uint64_t link, bool executable,
-                            struct module *module)
+// Fills in *module from the struct link_map at `link`, whose content is copied to *map.
+// Result: 0 or -errno.
+static int read_module(const struct target *target, uint64_t link, bool executable,
+                       struct link_map *map, struct module *module)
 {
-    struct link_map map;
     char name[NAME_BYTES] = "";
-    if (target_read(target, link, &map, sizeof map) != 0)
-        return UINT64_MAX;
-    if (map.l_name != NULL &&
-        target_read_text(target, (uint64_t)(uintptr_t)map.l_name, name, sizeof name) != 0)
-        return UINT64_MAX;
-    *module = (struct module){.base = map.l_addr,
-                              .dynamic = (uint64_t)(uintptr_t)map.l_ld,
+    int error = target_read(target, link, map, sizeof *map);
+    if (error == 0 && map->l_name != NULL)
+        error = target_read_text(target, (uint64_t)(uintptr_t)map->l_name, name, sizeof name);
+    if (error != 0)
+        return error;
+    *module = (struct module){.base = map->l_addr,
+                              .dynamic = (uint64_t)(uintptr_t)map->l_ld,
                               .link = link,
                               .name = strdup(name)};
+    if (module->name == NULL)
+        return -ENOMEM;
     read_dynamic(target, module);
     find_headers(target, module, executable);
-    return (uint64_t)(uintptr_t)map.l_next;
+    return 0;
 }
 
 static struct module *append_module(struct target *target)
@@ -230,7 +231,8 @@ const struct module *target_add_module(struct target *target, uint64_t link)
     struct module *module = append_module(target);
     target->libc = libc >= 0 ? &target->modules[libc] : NULL;
     target->loader = loader >= 0 ? &target->modules[loader] : NULL;
-    if (module == NULL || read_module(target, link, false, module) == UINT64_MAX)
+    struct link_map map;
+    if (module == NULL || read_module(target, link, false, &map, module) != 0)
         return NULL;
     target->module_count++;
     return module;
@@ -256,16 +258,23 @@ static int walk_modules(struct target *target, uint64_t debug)
     if (target_read(target, debug, &state, sizeof state) != 0 || state.r_map == NULL ||
         state.r_state != RT_CONSISTENT)
         return -EAGAIN;
+    uint64_t previous = 0;
     uint64_t link = (uint64_t)(uintptr_t)state.r_map;
     while (link != 0 && target->module_count < MODULE_LIMIT) {
+        struct link_map map;
         struct module *module = append_module(target);
         if (module == NULL)
             return -ENOMEM;
-        link = read_module(target, link, target->module_count == 0, module);
-        if (link == UINT64_MAX)
+        if (read_module(target, link, target->module_count == 0, &map, module) != 0)
             return -EAGAIN;
         target->module_count++;
+        if ((uint64_t)(uintptr_t)map.l_prev != previous)
+            return -EAGAIN; // taken out of the list while we were there
+        previous = link;
+        link = (uint64_t)(uintptr_t)map.l_next;
     }
+    if (target_read(target, debug, &state, sizeof state) != 0 || state.r_state != RT_CONSISTENT)
+        return -EAGAIN;
     find_glibc(target);
     return 0;
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/rseq.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -15,8 +14,7 @@
 enum {
     CALL_TIMEOUT_NS = 2000000000,
     STOP_OF_CALL = SIGTRAP | 0x80, // PTRACE_O_TRACESYSGOOD
-    BUSY_POLLS = 200,              // a stop usually comes within microseconds
-    POLL_NS = 50000,
+    NANOSECONDS = 1000000000,
 };
 
 int tracee_seize(struct tracee *tracee)
@@ -97,7 +95,10 @@ static enum tracee_event judge(struct tracee *tracee, int status)
 
 enum tracee_event tracee_wait(struct tracee *tracee, uint64_t deadline)
 {
-    for (int polls = 0;; polls++) {
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGCHLD);
+    for (;;) {
         int status = 0;
         if (wait_once(tracee->tid, &status)) {
             const enum tracee_event event = judge(tracee, status);
@@ -105,12 +106,13 @@ enum tracee_event tracee_wait(struct tracee *tracee, uint64_t deadline)
                 return event;
             continue;
         }
-        if (process_now() >= deadline)
+        const uint64_t now = process_now();
+        if (now >= deadline)
             return TRACEE_TIMEOUT;
-        if (polls < BUSY_POLLS)
-            sched_yield();
-        else
-            process_sleep(POLL_NS);
+        // Asleep, not polling: on a busy machine that is what makes us run at once when it stops.
+        const struct timespec left = {(time_t)((deadline - now) / NANOSECONDS),
+                                      (long)((deadline - now) % NANOSECONDS)};
+        sigtimedwait(&stops, NULL, &left);
     }
 }
 
@@ -271,13 +273,13 @@ int tracee_move_frame_back(struct tracee *tracee)
 }
 
 pid_t tracee_clone(struct tracee *tracee, uint64_t stack, uint64_t entry, uint64_t data,
-                   uint64_t tcb, uint64_t tid_address, uint64_t lives_address)
+                   uint64_t tcb, uint64_t lives_address)
 {
     struct user_regs_struct registers = tracee->state.registers;
     uint64_t word = 0;
     int64_t answer = 0;
     arch_prepare_clone(&registers, tracee->gadgets, tracee->frame, stack, entry, data, tcb,
-                       tid_address, lives_address, &word);
+                       lives_address, &word);
     int error = target_write(tracee->target, stack, &word, sizeof word);
     if (error == 0)
         error = run_call(tracee, &registers, &answer);

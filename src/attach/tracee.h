@@ -6,7 +6,8 @@
 // was given, returns into a signal frame that holds all its registers, vector registers and signal
 // mask, and goes on where it had been. No breakpoint is ever set, no text of the target changed.
 //
-// Not thread-safe; ptrace wants all calls for a thread to come from the same thread.
+// Not thread-safe; ptrace wants all calls for a thread to come from the same thread. SIGCHLD has to
+// be blocked and not ignored: stops are waited for with it.
 #ifndef UNCLOSED_ATTACH_TRACEE_H
 #define UNCLOSED_ATTACH_TRACEE_H
 
@@ -77,6 +78,6 @@ int tracee_move_frame_back(struct tracee *tracee);
 
 // Has a borrowed thread clone a raw thread, see arch_prepare_clone. Result: its id or -errno.
 pid_t tracee_clone(struct tracee *tracee, uint64_t stack, uint64_t entry, uint64_t data,
-                   uint64_t tcb, uint64_t tid_address, uint64_t lives_address);
+                   uint64_t tcb, uint64_t lives_address);
 
 #endif

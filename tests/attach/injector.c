@@ -42,7 +42,7 @@ static int start(pid_t pid, char **argv, struct attach_report *report, struct fa
 }
 
 // Result: exit status. Prints the pauses in the end.
-static int loop(pid_t pid, const char *library, const char *folder, int count)
+static int loop(pid_t pid, char *library, const char *folder, int count)
 {
     struct attach_report report;
     struct failure failure;
@@ -51,7 +51,7 @@ static int loop(pid_t pid, const char *library, const char *folder, int count)
     for (int i = 0; i < count; i++) {
         char pattern[4096];
         snprintf(pattern, sizeof pattern, "%s/loop.%d.%d", folder, pid, i);
-        char *arguments[] = {(char *)library, pattern, NULL};
+        char *arguments[] = {library, pattern, NULL};
         if (start(pid, arguments, &report, &failure) != 0)
             return fail(&failure);
         const double pause = (double)report.pause_ns / 1e6;
