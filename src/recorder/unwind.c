@@ -50,6 +50,8 @@ static __thread struct {
 
 static bool page_is_readable(uint64_t page)
 {
+    if (page == 0)
+        return false; // `checked` begins full of it
     for (int i = 0; i < CHECKED_PAGES; i++)
         if (checked.page[i] == page)
             return true;
@@ -70,9 +72,13 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
     enum { PAGE = 4096 };
     uint64_t first = address & ~(uint64_t)(PAGE - 1);
     uint64_t last = (address + sizeof *value - 1) & ~(uint64_t)(PAGE - 1);
-    if (write || !page_is_readable(first) || (last != first && !page_is_readable(last)))
+    unw_word_t *word = (unw_word_t *)address; // NOLINT(performance-no-int-to-ptr)
+    if (!page_is_readable(first) || (last != first && !page_is_readable(last)))
         return -UNW_EINVAL;
-    *value = *(const unw_word_t *)address; // NOLINT(performance-no-int-to-ptr)
+    if (write) // libunwind sets registers of its own copy of the context
+        *word = *value;
+    else
+        *value = *word;
     return 0;
 }
 
