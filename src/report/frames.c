@@ -77,6 +77,9 @@ static void add_address(struct frames_reader *reader, frame_list *list, uint64_t
     size_t count = 0;
     const struct symbol *symbol = symbols_find(reader->symbols, &file, call - module->bias, &count);
     enum frame_owner owner = owners_of_module(path, reader->trace->header.exe);
+    // The C library's start-up code is linked into every executable.
+    if (symbol[0].function && strcmp(symbol[0].function, "_start") == 0)
+        owner = FRAME_LIBRARY;
     for (size_t i = 0; i < count; i++)
         *LIST_ADD(arena, list) = (struct frame){
             .function = symbol[i].function,

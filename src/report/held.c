@@ -149,6 +149,8 @@ void render_held_text(const struct profile *profile, const struct report_request
     if (shown < listed)
         fprintf(out, "%zu more (-n 0 for all)\n", listed - shown);
     for (size_t i = 0; i < profile->problems.count; i++)
-        sheet_print(sheet, SHEET_WARN, "note: %s\n",
-                    sheet_clean(sheet->arena, profile->problems.item[i], 0));
+        sheet_wrap(sheet, SHEET_WARN, 0,
+                   sheet_clean(sheet->arena,
+                               arena_format(sheet->arena, "note: %s", profile->problems.item[i]),
+                               0));
 }

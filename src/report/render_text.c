@@ -160,19 +160,23 @@ static void print_lost(const struct text *text)
         const struct profile_process *process = text->profile->processes.item[i];
         for (int reason = 0; reason < TRACE_LOST_REASONS; reason++)
             if (process->header->lost[reason])
-                sheet_print(&text->sheet, SHEET_WARN,
-                            "  lost: %" PRIu64 " records of process %u: %s; the numbers here are "
-                            "too small by up to as many\n",
-                            process->header->lost[reason], process->header->pid,
-                            profile_lost_reason((enum trace_lost)reason));
+                sheet_wrap(&text->sheet, SHEET_WARN, 2,
+                           arena_format(text->sheet.arena,
+                                        "lost: %" PRIu64 " records of process %u: %s; the numbers "
+                                        "here are too small by up to as many",
+                                        process->header->lost[reason], process->header->pid,
+                                        profile_lost_reason((enum trace_lost)reason)));
     }
 }
 
 static void print_problems(const struct text *text)
 {
     for (size_t i = 0; i < text->profile->problems.count; i++)
-        sheet_print(&text->sheet, SHEET_WARN, "  note: %s\n",
-                    sheet_clean(text->sheet.arena, text->profile->problems.item[i], 0));
+        sheet_wrap(&text->sheet, SHEET_WARN, 2,
+                   sheet_clean(
+                       text->sheet.arena,
+                       arena_format(text->sheet.arena, "note: %s", text->profile->problems.item[i]),
+                       0));
 }
 
 static void print_summary(const struct text *text)

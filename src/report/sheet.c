@@ -166,3 +166,27 @@ void sheet_line_end(struct sheet_line *line)
 {
     fputc('\n', line->sheet->out);
 }
+
+void sheet_wrap(const struct sheet *sheet, enum sheet_style style, unsigned indent,
+                const char *words)
+{
+    char *copy = arena_text(sheet->arena, words);
+    unsigned column = 0;
+    char *rest = NULL;
+    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        unsigned columns = sheet_columns(word);
+        if (column > 0 && column + 1 + columns > sheet->width) {
+            fprintf(sheet->out, "\n%*s", (int)indent + 4, "");
+            column = indent + 4;
+        } else if (column > 0) {
+            fputc(' ', sheet->out);
+            column++;
+        } else {
+            fprintf(sheet->out, "%*s", (int)indent, "");
+            column = indent;
+        }
+        sheet_print(sheet, style, "%s", word);
+        column += columns;
+    }
+    fputc('\n', sheet->out);
+}

@@ -58,4 +58,8 @@ struct sheet_line sheet_line_begin(const struct sheet *sheet, unsigned indent);
 void sheet_line_add(struct sheet_line *line, enum sheet_style style, const char *part);
 void sheet_line_end(struct sheet_line *line);
 
+// Prints words, broken into lines at the sheet's width; lines after the first are indented.
+void sheet_wrap(const struct sheet *sheet, enum sheet_style style, unsigned indent,
+                const char *words);
+
 #endif

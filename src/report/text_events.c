@@ -25,8 +25,8 @@ static void print_misuse(const struct text *text, const struct profile_misuse *m
     const struct sheet *sheet = &text->sheet;
     struct arena *arena = sheet->arena;
     const char *directory = misuse->process->header->directory;
-    sheet_print(sheet, SHEET_WARN, "misuse: %s %s", misuse->function[0] ? misuse->function : "call",
-                misuse_words(misuse->kind));
+    sheet_print(sheet, SHEET_WARN, "misuse: %s %s",
+                misuse->function[0] ? misuse->function : "release", misuse_words(misuse->kind));
     fprintf(sheet->out, ", %s\n      ", text_count(arena, misuse->count, "time", "times"));
     sheet_print(sheet, SHEET_BOLD, "%s\n", sheet_frame(arena, misuse->name, directory));
     text_code(text, misuse->name, directory, 8);
@@ -92,11 +92,15 @@ void text_unseen(const struct text *text)
     if (profile->unseen.count == 0)
         return;
     fputc('\n', text->sheet.out);
-    sheet_print(&text->sheet, SHEET_WARN, "never called, though asked for:");
+    struct arena *arena = text->sheet.arena;
+    const char *list = "never called, though asked for:";
     for (size_t i = 0; i < profile->unseen.count; i++)
-        fprintf(text->sheet.out, "%s %s", i > 0 ? "," : "",
-                sheet_clean(text->sheet.arena, profile->unseen.item[i], 0));
-    fputs(" (is the name right, and is it a function of a shared library?)\n", text->sheet.out);
+        list = arena_format(arena, "%s%s %s", list, i > 0 ? "," : "",
+                            sheet_clean(arena, profile->unseen.item[i], 0));
+    sheet_wrap(&text->sheet, SHEET_WARN, 0,
+               arena_format(arena,
+                            "%s (is the name right, and is it a function of a shared library?)",
+                            list));
 }
 
 void text_groups(const struct text *text)
