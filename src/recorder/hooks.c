@@ -268,10 +268,13 @@ static void after_release(struct call *call)
     if (!call->taken)
         return;
     bool ended = succeeded(call);
-    if (call->hook->sqlite && sqlite_after_close(call, ended))
+    enum trace_end end = end_of(call);
+    // What a collector closes is no zombie: it takes the statements away as well.
+    bool by_code = !ended || end == TRACE_RELEASED;
+    if (call->hook->sqlite && by_code && sqlite_after_close(call, ended))
         return;
     if (ended)
-        session_end(&call->session, end_of(call), call->session.taken_ns);
+        session_end(&call->session, end, call->session.taken_ns);
     else
         session_put_back(&call->session, TRACE_SESSION_REFUSED);
 }
