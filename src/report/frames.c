@@ -87,7 +87,8 @@ static void add_address(struct frames_reader *reader, frame_list *list, uint64_t
             .module = path,
             .offset = address - module->bias,
             .line = symbol[i].line,
-            .owner = owner,
+            .owner =
+                symbol[i].file && owners_is_system_header(symbol[i].file) ? FRAME_LIBRARY : owner,
             .language = symbol[i].language,
             .inlined = symbol[i].inlined,
         };

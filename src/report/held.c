@@ -94,8 +94,10 @@ static void print_session(const struct text *text, const struct profile_session 
                        ? arena_format(arena, "thread %s (tid %u)", thread, session->tid)
                        : arena_format(arena, "tid %u", session->tid));
     if (session->database[0])
-        sheet_line_add(&line, SHEET_PLAIN,
-                       arena_format(arena, "db %s", sheet_clean(arena, session->database, 60)));
+        sheet_line_add(
+            &line, SHEET_PLAIN,
+            arena_format(arena, "db %s",
+                         sheet_clean(arena, sheet_path(session->database, directory), 60)));
     if (session->pool)
         sheet_line_add(&line, SHEET_PLAIN,
                        arena_format(arena, "from %s", text_pool_name(arena, session->pool)));

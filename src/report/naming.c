@@ -78,7 +78,10 @@ static struct function *find_function(struct function **functions, struct arena 
         function->key = key;
         HASH_ADD_KEYPTR(hh, *functions, function->key, strlen(function->key), function);
     }
-    if (frame->runtime && function->evidence == NAMING_UNKNOWN)
+    // A session that a constructor keeps in its object is the business of whoever made the object.
+    size_t length = strlen(frame->function);
+    bool constructor = length > 8 && strcmp(frame->function + length - 8, "__init__") == 0;
+    if (frame->runtime && !constructor && function->evidence == NAMING_UNKNOWN)
         function->evidence =
             naming_python_evidence(code, stack->directory, frame->file, frame->line);
     return function;

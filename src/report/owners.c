@@ -119,3 +119,9 @@ enum frame_owner owners_of_source(const char *file)
         return FRAME_LIBRARY;
     return is_package_folder(file) || is_database_package(file) ? FRAME_LIBRARY : FRAME_USER;
 }
+
+bool owners_is_system_header(const char *file)
+{
+    static const char *const folders[] = {"/usr/include/", "/usr/lib/", "/usr/share/", NULL};
+    return begins_with_any(file, folders);
+}

@@ -17,6 +17,10 @@ enum frame_owner owners_of_module(const char *module, const char *executable);
 // file: as a language runtime names it.
 enum frame_owner owners_of_source(const char *file);
 
+// Whether a source file of native code is a header of the system: its functions end up inside the
+// user's modules (templates, inline functions).
+bool owners_is_system_header(const char *file);
+
 // The part behind the last "/".
 const char *owners_base_name(const char *path);
 

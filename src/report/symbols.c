@@ -191,16 +191,62 @@ static const char *language_name(Dwarf_Die *unit)
     }
 }
 
-static const char *die_function(struct arena *arena, Dwarf_Die *die)
+// The name of a class, namespace or function around another, or what stands for one without a name.
+static const char *scope_name(Dwarf_Die *scope, bool of_call_operator)
 {
-    static const unsigned names[] = {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name};
+    switch (dwarf_tag(scope)) {
+    case DW_TAG_namespace:
+        return dwarf_diename(scope) ? dwarf_diename(scope) : "(anonymous namespace)";
+    case DW_TAG_structure_type:
+    case DW_TAG_class_type:
+    case DW_TAG_union_type:
+        if (!dwarf_diename(scope))
+            return of_call_operator ? "{lambda}" : "{unnamed}";
+        return dwarf_diename(scope);
+    case DW_TAG_subprogram:
+        return dwarf_diename(scope);
+    default:
+        return NULL;
+    }
+}
+
+// "shop::load::{lambda}::operator()": for functions that have no name for the linker, the scopes
+// around the place where they were written.
+static const char *qualified_name(struct arena *arena, Dwarf_Die *die, const char *name)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Die written = *die;
+    // First to the function as it was written, then to its declaration in the class.
+    while (dwarf_formref_die(dwarf_attr(&written, DW_AT_abstract_origin, &attribute), &written))
+        ;
+    (void)dwarf_formref_die(dwarf_attr(&written, DW_AT_specification, &attribute), &written);
+    bool call_operator = strcmp(name, "operator()") == 0;
+    Dwarf_Die *scopes = NULL;
+    int count = dwarf_getscopes_die(&written, &scopes);
+    const char *full = arena_text(arena, name); // outlives the file
+    for (int i = 1; i < count; i++) {
+        const char *scope = scope_name(&scopes[i], call_operator && i == 1);
+        if (scope)
+            full = arena_format(arena, "%s::%s", scope, full);
+    }
+    free(scopes);
+    return full;
+}
+
+static const char *die_function(struct arena *arena, Dwarf_Die *die, const char *language)
+{
+    static const unsigned names[] = {DW_AT_linkage_name, DW_AT_MIPS_linkage_name};
+    Dwarf_Attribute attribute;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        Dwarf_Attribute attribute;
         const char *name = dwarf_formstring(dwarf_attr_integrate(die, names[i], &attribute));
         if (name)
             return symbols_demangle(arena, name);
     }
-    return NULL;
+    const char *name = dwarf_diename(die);
+    if (!name)
+        return NULL;
+    return strcmp(language, "c++") == 0 ? qualified_name(arena, die, name)
+                                        : arena_text(arena, name);
 }
 
 // Source files are named relative to the directory of compilation.
@@ -275,6 +321,7 @@ static size_t find_in_dwarf(struct symbols *symbols, struct file *file, GElf_Add
         return 0;
     struct arena *arena = symbols->arena;
     struct line line = address_line(arena, unit, address - bias);
+    const char *language = language_name(unit);
     LIST(struct symbol) list = {0};
     Dwarf_Die *scopes = NULL;
     int count = code_scopes(unit, address - bias, &scopes);
@@ -283,10 +330,10 @@ static size_t find_in_dwarf(struct symbols *symbols, struct file *file, GElf_Add
         if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
             continue;
         *LIST_ADD(arena, &list) = (struct symbol){
-            .function = die_function(arena, &scopes[i]),
+            .function = die_function(arena, &scopes[i], language),
             .file = line.file,
             .line = line.number,
-            .language = language_name(unit),
+            .language = language,
             .inlined = tag == DW_TAG_inlined_subroutine,
         };
         if (tag == DW_TAG_subprogram)
@@ -294,7 +341,9 @@ static size_t find_in_dwarf(struct symbols *symbols, struct file *file, GElf_Add
         line = call_line(arena, unit, &scopes[i]);
     }
     free(scopes);
-    if (list.count == 0 && line.file) // code without a function around it: assembler
+    // Code without a function around it: assembler. Where the unit does not reach, the line is only
+    // the nearest one.
+    if (list.count == 0 && line.file && dwarf_haspc(unit, address - bias) > 0)
         *LIST_ADD(arena, &list) =
             (struct symbol){.file = line.file, .line = line.number, .language = "native"};
     found->symbols = list.item;

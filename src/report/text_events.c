@@ -34,8 +34,10 @@ static void print_misuse(const struct text *text, const struct profile_misuse *m
     struct sheet_line line = sheet_line_begin(sheet, 6);
     sheet_line_add(&line, SHEET_PLAIN, arena_format(arena, "handle 0x%" PRIx64, misuse->handle));
     if (misuse->database[0])
-        sheet_line_add(&line, SHEET_PLAIN,
-                       arena_format(arena, "db %s", sheet_clean(arena, misuse->database, 60)));
+        sheet_line_add(
+            &line, SHEET_PLAIN,
+            arena_format(arena, "db %s",
+                         sheet_clean(arena, sheet_path(misuse->database, directory), 60)));
     if (misuse->thread[0])
         sheet_line_add(&line, SHEET_PLAIN,
                        arena_format(arena, "thread %s", sheet_clean(arena, misuse->thread, 40)));

@@ -57,6 +57,17 @@ static void add_number(struct sheet_line *line, const char *label, uint64_t numb
                        arena_format(line->sheet->arena, "%s %" PRIu64, label, number));
 }
 
+// Databases below the working directory are named from there.
+static const char *database_names(const struct text *text, const struct profile_site *site)
+{
+    profile_names shortened = {0};
+    for (size_t i = 0; i < site->databases.count; i++)
+        profile_count_name(text->sheet.arena, &shortened,
+                           sheet_path(site->databases.item[i].name, directory_of(site)),
+                           site->databases.item[i].count);
+    return text_names(text->sheet.arena, "db", "dbs", &shortened);
+}
+
 static void print_facts(const struct text *text, const struct profile_site *site)
 {
     struct arena *arena = text->sheet.arena;
@@ -74,7 +85,7 @@ static void print_facts(const struct text *text, const struct profile_site *site
     sheet_line_add(&line, SHEET_PLAIN,
                    arena_format(arena, "longest %s", sheet_duration(arena, site->longest_ns)));
     sheet_line_add(&line, SHEET_PLAIN, text_names(arena, "thread", "threads", &site->threads));
-    sheet_line_add(&line, SHEET_PLAIN, text_names(arena, "db", "dbs", &site->databases));
+    sheet_line_add(&line, SHEET_PLAIN, database_names(text, site));
     if (site->pool && text->profile->pools.count > 1)
         sheet_line_add(&line, SHEET_PLAIN,
                        arena_format(arena, "from %s", text_pool_name(arena, site->pool)));
