@@ -45,6 +45,7 @@ static uint64_t own_start, own_end;
 enum { CHECKED_PAGES = 8 };
 static __thread struct {
     uint64_t page[CHECKED_PAGES];
+    uint64_t frame; // of unwind_capture: what is between it and the present one is our own stack
     uint32_t next;
 } checked __attribute__((tls_model("initial-exec")));
 
@@ -73,12 +74,18 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
     uint64_t first = address & ~(uint64_t)(PAGE - 1);
     uint64_t last = (address + sizeof *value - 1) & ~(uint64_t)(PAGE - 1);
     unw_word_t *word = (unw_word_t *)address; // NOLINT(performance-no-int-to-ptr)
-    if (!page_is_readable(first) || (last != first && !page_is_readable(last)))
+    bool own = address >= (uint64_t)(uintptr_t)__builtin_frame_address(0) &&
+               address + sizeof *word <= checked.frame;
+    if (own) { // libunwind's copy of the registers: read and set each time
+        if (write)
+            *word = *value;
+        else
+            *value = *word;
+        return 0;
+    }
+    if (write || !page_is_readable(first) || (last != first && !page_is_readable(last)))
         return -UNW_EINVAL;
-    if (write) // libunwind sets registers of its own copy of the context
-        *word = *value;
-    else
-        *value = *word;
+    *value = *word;
     return 0;
 }
 
@@ -205,6 +212,7 @@ void unwind_capture(struct stack *stack, uint32_t depth, uint32_t *wrapped)
     *wrapped = 0;
     if (!__atomic_load_n(&prepared, __ATOMIC_ACQUIRE))
         return;
+    checked.frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);
     for (int i = 0; i < CHECKED_PAGES; i++)
         checked.page[i] = 0;
     int most = (int)depth + OWN_FRAMES;
