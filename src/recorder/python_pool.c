@@ -77,10 +77,18 @@ uint32_t python_pool_ref(struct python_pool *pool)
     pool->name_ref = text->name[0] ? name_intern(text->name) : TRACE_NONE;
     pool->ref = pool_intern(pool->kind_ref, (uint64_t)(uintptr_t)pool, pool->name_ref);
     pool_describe(pool->ref, pool->name_ref, name_intern(text->detail), text->size, text->overflow);
-    struct trace_pool *record = pool_record(pool->ref);
-    if (record) {
-        record->timeout_ms = text->timeout_ms;
+    pool->record = pool_record(pool->ref);
+    if (pool->record) {
+        pool->record->timeout_ms = text->timeout_ms;
         pool->generation = recorder_generation;
     }
     return pool->ref;
+}
+
+void python_pool_waiting(struct python_pool *pool, int difference)
+{
+    // Before the pool is in the trace of this process nobody has to wait; and what began there in
+    // the parent is not counted back in a forked child.
+    if (pool->generation == recorder_generation && !recorder_is_forked())
+        __atomic_fetch_add(&pool->record->waiting, (uint32_t)difference, __ATOMIC_RELAXED);
 }

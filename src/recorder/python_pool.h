@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "recorder/python_api.h"
+#include "trace/trace_format.h"
 
 enum { PYTHON_POOL_NAME = 256, PYTHON_POOL_DETAIL = 64 };
 
@@ -29,6 +30,7 @@ struct python_pool {
     struct python_pool_text text;
     uint32_t generation; // for which the references hold
     uint32_t ref, kind_ref, name_ref;
+    struct trace_pool *record;
 };
 
 // The pool that `object` is; `describe` is called at first sight. NULL: not to be had. The pointer
@@ -41,5 +43,9 @@ struct python_pool *python_pool_of(PyObject *object, const char *kind,
 // Its TRACE_POOLS reference in the trace of this process; TRACE_NONE if lost. Inside
 // recorder_enter.
 uint32_t python_pool_ref(struct python_pool *pool);
+
+// One more (difference 1) or one less (-1) acquire of this pool is under way. Outside
+// recorder_enter.
+void python_pool_waiting(struct python_pool *pool, int difference);
 
 #endif

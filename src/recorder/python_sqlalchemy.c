@@ -94,17 +94,6 @@ static void describe(PyObject *pool, struct python_pool_text *text)
     describe_url(text);
 }
 
-// One more, or one less, acquire under way.
-static void count_waiting(struct python_pool *pool, int difference)
-{
-    if (!recorder_enter())
-        return;
-    struct trace_pool *record = pool_record(python_pool_ref(pool));
-    if (record)
-        __atomic_fetch_add(&record->waiting, (uint32_t)difference, __ATOMIC_RELAXED);
-    recorder_leave();
-}
-
 // Fills in what an acquire of `pool` has in common; inside recorder_enter.
 static struct acquire acquire_of(struct python_pool *pool, const struct python_moment *moment,
                                  uint64_t handle, uint64_t started, const struct stack *stack)
@@ -174,10 +163,11 @@ static PyObject *checkout(const struct python_invocation *call)
     struct python_pool *pool = python_pool_of(object, kind, describe);
     if (!pool)
         return python_invoke(call);
-    uint64_t started = recorder_now();
-    count_waiting(pool, 1);
+    // The coarse clock will do: a wait that matters takes longer than its tick.
+    uint64_t started = recorder_now_coarse();
+    python_pool_waiting(pool, 1);
     PyObject *fairy = python_invoke(call);
-    count_waiting(pool, -1);
+    python_pool_waiting(pool, -1);
     if (fairy)
         note_acquired(pool, fairy, started);
     else
@@ -185,12 +175,23 @@ static PyObject *checkout(const struct python_invocation *call)
     return fairy;
 }
 
+// The string reference of `kind`; TRACE_NONE if there is no trace. Inside recorder_enter.
+static uint32_t kind_reference(void)
+{
+    static uint32_t generation, reference; // guarded by the GIL
+    if (generation != recorder_generation && recorder_trace.header) {
+        reference = name_intern(kind);
+        generation = recorder_generation;
+    }
+    return recorder_trace.header ? reference : TRACE_NONE;
+}
+
 static void note_released(uint64_t handle, enum trace_end end)
 {
     if (!recorder_enter())
         return;
     struct session session;
-    uint32_t kind_ref = recorder_trace.header ? name_intern(kind) : TRACE_NONE;
+    uint32_t kind_ref = kind_reference();
     if (kind_ref != TRACE_NONE && session_take(kind_ref, handle, &session))
         session_end(&session, end, session.taken_ns);
     recorder_leave();
