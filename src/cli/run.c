@@ -216,7 +216,6 @@ static uint64_t report(const struct run *run)
     } else {
         const struct report_request request = {.sources = (const char *const *)paths,
                                                .source_count = count,
-                                               .threshold_ns = run->options.threshold_ns,
                                                .run_id = run->run_id,
                                                .limit = REPORT_DEFAULT_LIMIT};
         (void)report_print(&request, stderr, &outcome);

@@ -70,7 +70,7 @@ void render_held_json(const struct profile *profile, const struct report_request
         if (is_listed(profile, profile->sessions.item[i]))
             json_array_append_new(held, session_json(profile, profile->sessions.item[i]));
     json_object_set_new(root, "held", held);
-    json_dumpf(root, out, JSON_INDENT(2));
+    json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     fputc('\n', out);
     json_decref(root);
 }
@@ -115,8 +115,10 @@ static void print_session(const struct text *text, const struct profile_session 
                        arena_format(arena, "pid %u", session->process->header->pid));
     sheet_line_end(&line);
     if (session->detail[0])
-        fprintf(sheet->out, "%14skept open by: %s\n", "",
-                sheet_clean(arena, session->detail, sheet->width - 28));
+        fprintf(
+            sheet->out, "%14s%s: %s\n", "",
+            text_statement_label(session->flags & (TRACE_SESSION_REFUSED | TRACE_SESSION_ZOMBIE)),
+            sheet_clean(arena, session->detail, sheet->width - 40));
     if (session->site)
         text_frames(text, session->site->stack, session->site->name, directory, 14);
 }

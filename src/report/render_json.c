@@ -282,7 +282,7 @@ void render_json(const struct profile *profile, const struct report_request *req
         json_set_seconds(root, "threshold", profile->threshold_ns);
     if (request->group_by != REPORT_BY_SITE)
         json_object_set_new(root, "groups", groups_json(profile, request->group_by));
-    json_dumpf(root, out, JSON_INDENT(INDENT));
+    json_dumpf(root, out, JSON_INDENT(INDENT) | JSON_REAL_PRECISION(12));
     fputc('\n', out);
     json_decref(root);
 }

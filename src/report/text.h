@@ -34,6 +34,8 @@ void text_holders(const struct text *text, struct sheet_line *line, const profil
 // "thread web-3", "threads web-1, web-2 and 3 more"
 const char *text_names(struct arena *arena, const char *one, const char *many,
                        const profile_names *names);
+// What the statements that belong to a session are called.
+const char *text_statement_label(bool close_refused);
 const char *text_pool_name(struct arena *arena, const struct profile_pool *pool);
 const char *text_count(struct arena *arena, uint64_t count, const char *one, const char *many);
 const char *text_program_name(struct arena *arena, const struct profile_process *process);

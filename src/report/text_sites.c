@@ -94,20 +94,25 @@ static void print_facts(const struct text *text, const struct profile_site *site
     sheet_line_end(&line);
 }
 
-// The statements that kept SQLite from closing.
+// The statements that kept SQLite from closing, or would have.
 static void print_details(const struct text *text, const struct profile_site *site)
 {
     struct arena *arena = text->sheet.arena;
     const profile_names *details = &site->details;
+    const char *label = text_statement_label(site->tally.refused + site->tally.zombie > 0);
     for (size_t i = 0; i < details->count && i < DETAILS_SHOWN; i++)
-        fprintf(text->sheet.out, "      kept open by: %s%s\n",
-                sheet_clean(arena, details->item[i].name, text->sheet.width - 30),
+        fprintf(text->sheet.out, "      %s: %s%s\n", label,
+                sheet_clean(arena, details->item[i].name, text->sheet.width - 40),
                 details->item[i].count > 1
                     ? arena_format(arena, "  (%" PRIu64 " times)", details->item[i].count)
                     : "");
     if (details->count > DETAILS_SHOWN)
-        fprintf(text->sheet.out, "      and by %zu other statements\n",
-                details->count - DETAILS_SHOWN);
+        fprintf(text->sheet.out, "      and %zu other texts\n", details->count - DETAILS_SHOWN);
+}
+
+const char *text_statement_label(bool close_refused)
+{
+    return close_refused ? "kept open by" : "statements not finalized";
 }
 
 void text_code(const struct text *text, const struct frame *frame, const char *directory,
