@@ -248,6 +248,8 @@ static int start_by_descriptor(struct session *session, const struct attach_requ
                                const struct instance *instance, struct failure *failure)
 {
     char *more[3] = {NULL, NULL, NULL};
+    if (request->force)
+        unlink(request->trace);
     const int file = open(request->trace, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return failure_set(failure, errno,

@@ -19,6 +19,7 @@ struct attach_request {
     size_t options_bytes; // all of it
     const char *pattern;  // absolute pattern for traces (recorder/output_name.h): the process's own
                           // and its children's
+    bool force;           // overwrite a trace that exists
     const char *trace;    // what the pattern stands for: the file for this process's trace
 };
 

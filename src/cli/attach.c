@@ -1,0 +1,257 @@
+// `unclosed attach PID`: has a live process record from now on; with --duration stays in the
+// foreground and ends the recording after that time, or at Ctrl-C.
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach/attach.h"
+#include "attach/process.h"
+#include "cli/cli.h"
+#include "cli/live.h"
+#include "cli/run.h"
+#include "cli/table.h"
+#include "recorder/output_name.h"
+
+enum { KEY_DURATION = 'd' + 0x100 };
+
+struct arguments {
+    struct table table;
+    pid_t pid;
+    uint64_t duration_ns; // 0: leave at once
+};
+
+static error_t parse_argument(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->table;
+        return 0;
+    case KEY_DURATION:
+        if (!option_duration(value, &arguments->duration_ns) || arguments->duration_ns == 0)
+            exit(cli_fail("--duration '%s': expected a time such as 60s, 500ms, 2m", value));
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->pid != 0)
+            exit(cli_fail("one process at a time: '%s' is one too many", value));
+        arguments->pid = live_pid(value);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        exit(cli_fail("which process? `pgrep -l NAME` lists those of a program"));
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void parse_command_line(struct arguments *arguments, int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {.name = "duration",
+         .key = KEY_DURATION,
+         .arg = "TIME",
+         .doc = "Stay for TIME or until Ctrl-C, then detach"},
+        {0}};
+    static const struct argp_child children[] = {{.argp = &table_argp}, {0}};
+    const struct argp argp = {
+        .options = options,
+        .children = children,
+        .parser = parse_argument,
+        .args_doc = "PID",
+        .doc = "Records, from now on, which database sessions the live process PID opens or checks "
+               "out and never gives back.\vWithout --duration it returns at once and leaves the "
+               "recorder in the process, until `unclosed detach PID`. Nothing is installed where "
+               "the process runs; one of its threads stands still for about a millisecond."};
+    table_init(&arguments->table, argc);
+    (void)argp_parse(&argp, argc, argv, 0, NULL, arguments);
+}
+
+// A text made as by printf, never NULL.
+static char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static char *text(const char *format, ...)
+{
+    char *made = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vasprintf(&made, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        cli_no_memory();
+    return made;
+}
+
+// `path` behind this program's working folder, if it is relative. With `pattern`, percent signs in
+// the folder's name are doubled.
+static char *absolute(const char *path, bool pattern)
+{
+    char *made = NULL;
+    size_t length = 0;
+    if (path[0] == '/')
+        return text("%s", path);
+    char *folder = getcwd(NULL, 0);
+    FILE *out = folder ? open_memstream(&made, &length) : NULL;
+    if (!out)
+        exit(cli_fail("cannot tell the working folder: %s", strerror(errno)));
+    for (const char *at = folder; *at; at++)
+        (void)fprintf(out, "%s%c", pattern && *at == '%' ? "%" : "", *at);
+    (void)fprintf(out, "/%s", path);
+    if (fclose(out) != 0)
+        cli_no_memory();
+    free(folder);
+    return made;
+}
+
+// The path that `pattern` stands for in the case of process `pid`.
+static char *trace_of(const char *pattern, pid_t pid)
+{
+    char link[64];
+    char executable[PATH_MAX] = "";
+    char host[HOST_NAME_MAX + 1] = "";
+    static char path[PATH_MAX];
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(link, sizeof link, "/proc/%d/exe", pid);
+    const ssize_t length = readlink(link, executable, sizeof executable - 1);
+    executable[length > 0 ? length : 0] = '\0';
+    char *deleted = strstr(executable, " (deleted)"); // the kernel's note on a removed file
+    if (deleted)
+        *deleted = '\0';
+    const struct output_names names = {.pid = (uint32_t)pid,
+                                       .executable = executable,
+                                       .seconds = (uint64_t)time(NULL),
+                                       .host = host};
+    const int error = output_name(pattern, &names, false, path, sizeof path);
+    if (error == -EINVAL)
+        exit(cli_fail("--output '%s': only %%p, %%e, %%t, %%h and %%%% are known", pattern));
+    if (error != 0)
+        exit(cli_fail("--output '%s': the path is too long", pattern));
+    return path;
+}
+
+// The options for the recorder: NAME=value texts with a NUL behind each, one more at the end.
+// Their whole length goes to *bytes.
+static char *recorder_options(struct table *table, size_t *bytes)
+{
+    char *made = NULL;
+    FILE *out = open_memstream(&made, bytes);
+    char *pools = run_pools_text(table->pools, table->pool_count);
+    if (!pools)
+        exit(CLI_FAILURE); // a message was printed
+    if (!out)
+        cli_no_memory();
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_entry *entry = &option_table[i];
+        const bool is_output = entry->offset == offsetof(struct options, output);
+        if (!table->value[i] || is_output)
+            continue;
+        const bool is_path = entry->kind == OPTION_PATH;
+        char *value = is_path ? absolute(table->value[i], false) : text("%s", table->value[i]);
+        (void)fprintf(out, "%s=%s%c", entry->variable, value, 0);
+        free(value);
+    }
+    if (*pools)
+        (void)fprintf(out, "UNCLOSED_POOLS=%s%c", pools, 0);
+    (void)fputc(0, out);
+    if (fclose(out) != 0)
+        cli_no_memory();
+    free(pools);
+    return made;
+}
+
+static void print_start(pid_t pid, const struct attach_report *report, uint64_t duration_ns)
+{
+    printf("recording process %d (it stood still for %.1f ms)\n", pid,
+           (double)report->pause_ns / 1e6);
+    printf("  trace                 %s\n", report->trace);
+    printf("  who holds what now    unclosed held %d\n", pid);
+    if (duration_ns != 0)
+        printf("  recording ends after %.1f s, or at Ctrl-C\n", (double)duration_ns / 1e9);
+    else
+        printf("  end the recording     unclosed detach %d\n", pid);
+    (void)fflush(stdout);
+}
+
+// Waits for the end of the time, a signal, or the end of the process. Result: whether the process
+// still runs.
+static bool wait_for_end(pid_t pid, uint64_t duration_ns, const sigset_t *signals)
+{
+    const uint64_t deadline = process_now() + duration_ns;
+    struct pollfd ends[2] = {{.fd = signalfd(-1, signals, SFD_CLOEXEC), .events = POLLIN},
+                             {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN}};
+    bool runs = true;
+    for (;;) {
+        const uint64_t now = process_now();
+        const uint64_t left_ms = now < deadline ? (deadline - now + 999999) / 1000000 : 0;
+        const int count = poll(ends, 2, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+        if (count < 0 && errno == EINTR)
+            continue;
+        runs = ends[1].fd >= 0 && (ends[1].revents & POLLIN) == 0;
+        if (count != 0 || process_now() >= deadline)
+            break;
+    }
+    close(ends[0].fd);
+    if (ends[1].fd >= 0)
+        close(ends[1].fd);
+    return runs;
+}
+
+// Result: exit status.
+static int stay(pid_t pid, uint64_t duration_ns, const sigset_t *signals, const char *trace)
+{
+    struct attach_report report;
+    struct failure failure;
+    if (!wait_for_end(pid, duration_ns, signals))
+        printf("process %d has ended\n", pid);
+    else if (attach_stop(pid, &report, &failure) != 0)
+        return cli_fail("%s", failure.text);
+    else
+        printf("process %d is as it was (it stood still for %.1f ms)\n", pid,
+               (double)report.pause_ns / 1e6);
+    printf("  what it never closed  unclosed report '%s'\n", trace);
+    return 0;
+}
+
+int command_attach(int argc, char **argv)
+{
+    static struct arguments arguments; // large, and kept to the end
+    struct attach_report report;
+    struct failure failure;
+    sigset_t signals;
+    parse_command_line(&arguments, argc, argv);
+    size_t bytes = 0;
+    char *library = cli_library_path();
+    if (!library)
+        return CLI_FAILURE;
+    char *options = recorder_options(&arguments.table, &bytes);
+    char *pattern = absolute(arguments.table.options.output, true);
+    const struct attach_request request = {.library = library,
+                                           .options = options,
+                                           .options_bytes = bytes,
+                                           .pattern = pattern,
+                                           .trace = trace_of(pattern, arguments.pid),
+                                           .force = arguments.table.options.force};
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    if (arguments.duration_ns != 0)
+        sigprocmask(SIG_BLOCK, &signals, NULL); // at once a wish to detach
+    const int error = attach_start(arguments.pid, &request, &report, &failure);
+    free(options);
+    free(pattern);
+    free(library);
+    if (error != 0)
+        return cli_fail("%s", failure.text);
+    print_start(arguments.pid, &report, arguments.duration_ns);
+    if (arguments.duration_ns != 0)
+        return stay(arguments.pid, arguments.duration_ns, &signals, report.trace);
+    return 0;
+}

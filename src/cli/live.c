@@ -1,0 +1,43 @@
+// See live.h.
+#include "cli/live.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+pid_t live_pid(const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    const long number = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number <= 0 || number > INT_MAX)
+        exit(cli_fail("'%s' is no process id; `pgrep -l NAME` lists those of a program", text));
+    return (pid_t)number;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    pid_t *pid = state->input;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*pid != 0)
+            exit(cli_fail("one process at a time: '%s' is one too many", value));
+        *pid = live_pid(value);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        exit(cli_fail("which process? `pgrep -l NAME` lists those of a program"));
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+pid_t live_parse_pid(int argc, char **argv, const char *doc)
+{
+    pid_t pid = 0;
+    const struct argp argp = {.parser = parse, .args_doc = "PID", .doc = doc};
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &pid);
+    return pid;
+}
