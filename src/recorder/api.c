@@ -2,7 +2,6 @@
 #include "recorder/api.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "recorder/dump.h"
@@ -177,22 +176,14 @@ EXPORTED int unclosed_dump(void);
 // The path of the trace, "" if there is none; of the last one after a detach.
 EXPORTED const char *unclosed_trace_path(void);
 
-// 0 inert, 1 recording: read from outside.
-EXPORTED extern atomic_int unclosed_state;
-atomic_int unclosed_state;
-
 int unclosed_attach(const char *options)
 {
-    int error = process_attach(options);
-    atomic_store(&unclosed_state, atomic_load(&recorder_active));
-    return error;
+    return process_attach(options);
 }
 
 int unclosed_detach(void)
 {
-    int error = process_detach();
-    atomic_store(&unclosed_state, atomic_load(&recorder_active));
-    return error;
+    return process_detach();
 }
 
 int unclosed_dump(void)

@@ -27,11 +27,13 @@ static const struct {
     {"sqlite3_backup_finish", FUNCTION_BACKUP_FINISH},
 };
 
-static struct spec specs[SPECS_CAPACITY];
+// A new attach may bring other specs, while stubs and threads still use the old ones.
+static struct spec first_specs[SPECS_CAPACITY], *specs = first_specs;
 static int spec_count;
 static uint32_t spec_kinds[SPECS_CAPACITY]; // string references in this process's trace
 
-static struct function functions[SPECS_CAPACITY + sizeof specials / sizeof specials[0]];
+enum { FUNCTIONS = SPECS_CAPACITY + sizeof specials / sizeof specials[0] };
+static struct function first_functions[FUNCTIONS], *functions = first_functions;
 static int function_count;
 static uint16_t slots[SLOTS];          // 1 + index into functions
 static uint8_t prefixes[PREFIXES / 8]; // first two letters of all names: most symbols end here
@@ -99,12 +101,26 @@ static void complain(const struct specs_error *error)
     log_close(&log);
 }
 
+static void begin_again(void)
+{
+    struct spec *new_specs = arena_alloc(SPECS_CAPACITY * sizeof *new_specs);
+    struct function *new_functions = arena_alloc(FUNCTIONS * sizeof *new_functions);
+    if (!new_specs || !new_functions)
+        return;
+    specs = new_specs;
+    functions = new_functions;
+    function_count = 0;
+    memset(slots, 0, sizeof slots);
+}
+
 void functions_load(void)
 {
     struct specs_error error = {.source = ""};
     char *text = arena_alloc(SPECS_TEXT_BYTES);
     if (!text)
         return;
+    if (function_count > 0)
+        begin_again();
     spec_count =
         specs_load(recorder_options.pools, specs, SPECS_CAPACITY, text, SPECS_TEXT_BYTES, &error);
     arena_free(text, SPECS_TEXT_BYTES);

@@ -16,6 +16,7 @@
 #include "recorder/nesting.h"
 #include "recorder/process.h"
 #include "recorder/recorder.h"
+#include "recorder/redact.h"
 #include "recorder/sessions.h"
 #include "recorder/sqlite.h"
 
@@ -87,15 +88,16 @@ static uint32_t text_argument(const struct call *call, enum spec_role role)
     uint64_t address;
     if (!argument(call, role, &address) || address == 0)
         return TRACE_NONE;
-    return name_intern((const char *)address); // NOLINT(performance-no-int-to-ptr)
+    char text[1024];
+    size_t bytes =
+        redact((const char *)address, text, sizeof text); // NOLINT(performance-no-int-to-ptr)
+    return name_intern_bytes(text, bytes);
 }
 
-// The pool of a call; TRACE_NONE if its spec names none.
+// The pool of a call; if its spec names none, the one of its kind.
 static uint32_t pool_of(const struct call *call)
 {
     uint32_t name = text_argument(call, SPEC_POOL_NAME);
-    if (call->pool_address == 0 && name == TRACE_NONE)
-        return TRACE_NONE;
     return pool_intern(function_kind(call->spec), call->pool_address, name);
 }
 
@@ -115,18 +117,35 @@ static void misuse(const struct call *call, enum trace_misuse_kind kind, uint64_
                    now);
 }
 
+// Whether a call of the same kind encloses this one, an acquire or else a release: what it does is
+// counted there.
+static bool is_within(const struct call *call, bool acquire)
+{
+    struct nesting around = nesting_around(call);
+    return around.spec && (around.spec->verb == TRACE_ACQUIRE) == acquire &&
+           function_kind(around.spec) == function_kind(call->spec);
+}
+
 static unsigned before_release(struct call *call)
 {
     call->handle = handle_before(call);
     if (call->handle == 0 || !sessions_any())
         return HOOK_TAIL;
+    if (call->spec->counted && is_within(call, false))
+        return HOOK_TAIL; // its session may still be out
     call->taken = session_take(function_kind(call->spec), call->handle, &call->session);
-    if (call->session.still_out)
-        return HOOK_TAIL;
+    if (call->session.still_out) {
+        nesting_enter(call);
+        return HOOK_THROUGH;
+    }
     if (!call->taken) {
         uint32_t site, database;
-        if (nesting_around(call).spec || process_is_attached())
-            return HOOK_TAIL; // released by the enclosing call; or acquired before we came
+        if (nesting_around(call).spec)
+            return HOOK_TAIL;        // released by the enclosing call
+        if (process_is_attached()) { // acquired before we came
+            __atomic_add_fetch(&recorder_trace.header->inherited_ended, 1, __ATOMIC_RELAXED);
+            return HOOK_TAIL;
+        }
         bool twice =
             session_recently_ended(function_kind(call->spec), call->handle, &site, &database);
         misuse(call, twice ? TRACE_MISUSE_DOUBLE : TRACE_MISUSE_UNKNOWN, recorder_now());
@@ -146,8 +165,13 @@ static unsigned before_use(struct call *call)
     if (recorder_generation == 1 && !process_is_attached())
         return HOOK_TAIL; // nothing is inherited
     call->handle = handle_before(call);
-    if (call->handle != 0 && sessions_any() &&
-        session_mark_used(function_kind(call->spec), call->handle) && !process_is_attached())
+    if (call->handle == 0 || !sessions_any())
+        return HOOK_TAIL;
+    uint32_t kind = function_kind(call->spec);
+    if (process_is_attached())
+        session_inherit(kind, call->spec->session, call->handle,
+                        call->hook->sqlite ? sqlite_file(call->hook, call->handle) : TRACE_NONE);
+    if (session_mark_used(kind, call->handle) && !process_is_attached())
         misuse(call, TRACE_MISUSE_CHILD, recorder_now());
     return HOOK_TAIL;
 }
@@ -222,6 +246,8 @@ static void fill_acquire(const struct call *call, struct acquire *acquire)
         acquire->pool = pool_of(call);
     else if (around.spec && around.spec->session != TRACE_HANDLE)
         acquire->owner = pool_intern(function_kind(around.spec), around.pool_address, TRACE_NONE);
+    else if (around.spec)
+        acquire->inner = true;
     else
         acquire->owner = recorder_thread.owner;
     acquire->database =
@@ -244,6 +270,8 @@ static void after_acquire(struct call *call)
     stack_capture(&stack);
     uint64_t now = recorder_now();
     if (acquire.handle == 0 || (!success && !call->spec->kept_on_failure)) {
+        if (is_within(call, true))
+            return;
         session_acquire_failed(&acquire, false, now);
         return;
     }
@@ -279,9 +307,13 @@ static void after_release(struct call *call)
         session_put_back(&call->session, TRACE_SESSION_REFUSED);
 }
 
-static void after_size(const struct call *call)
+static void after_size(struct call *call)
 {
     uint64_t size;
+    if (call->spec->result == SPEC_RESULT_POOL)
+        call->pool_address = call->result[0];
+    else if (call->pool_address == 0)
+        (void)pointed_at(call, SPEC_POOL_OUT, &call->pool_address);
     if (argument(call, SPEC_SIZE, &size) && succeeded(call) && recorder_open_trace())
         pool_describe(pool_of(call), TRACE_NONE, TRACE_NONE, (uint32_t)size, TRACE_UNKNOWN);
 }

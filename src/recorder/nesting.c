@@ -59,8 +59,14 @@ struct nesting nesting_around(const struct call *call)
         list.depth = enclosing;
     if (list.depth == 0)
         return (struct nesting){0};
+    // The pool, not a client library that it calls to open its handles.
+    uint32_t level = list.depth - 1;
+    while (level > 0 && list.level[level].spec->session == TRACE_HANDLE)
+        level--;
+    if (list.level[level].spec->session == TRACE_HANDLE)
+        level = list.depth - 1;
     return (struct nesting){
-        .spec = list.level[list.depth - 1].spec,
-        .pool_address = list.level[list.depth - 1].pool_address,
+        .spec = list.level[level].spec,
+        .pool_address = list.level[level].pool_address,
     };
 }

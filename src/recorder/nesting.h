@@ -13,7 +13,8 @@ void nesting_leave(const struct call *call);
 
 // What encloses a wrapped call.
 struct nesting {
-    const struct spec *spec; // of the innermost enclosing call; NULL: none
+    const struct spec *spec; // of the innermost enclosing call of a pool, or if there is none, of
+                             // any; NULL: none
     uint64_t pool_address;
 };
 

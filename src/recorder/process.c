@@ -109,7 +109,7 @@ void process_forked(void)
         memset(&recorder_trace, 0, sizeof recorder_trace);
     }
     if (recorder_options.follow == OPTIONS_FOLLOW_NONE)
-        atomic_store(&recorder_active, false);
+        recorder_set_active(false);
 }
 
 static void finish(int status)
@@ -218,13 +218,18 @@ static void register_handlers(void)
     (void)at_quick_exit(at_quick_exit_);
 }
 
-static void begin(void)
+static bool prepare(void)
 {
     functions_load();
     if (!recorder_watch_forks())
-        return;
+        return false;
     register_handlers();
-    atomic_store(&recorder_active, true);
+    return true;
+}
+
+static void begin(void)
+{
+    recorder_set_active(true);
     got_hook_modules(false);
     api_connect_all(true);
     process_modules_changed();
@@ -240,7 +245,7 @@ void process_start(void)
         return;
     start_read_options(NULL);
     bool is_root = recorder_options.root == 0 || recorder_options.root == (uint32_t)getpid();
-    if (recorder_options.follow == OPTIONS_FOLLOW_ALL || is_root)
+    if ((recorder_options.follow == OPTIONS_FOLLOW_ALL || is_root) && prepare())
         begin();
 }
 
@@ -258,20 +263,23 @@ int process_attach(const char *options)
         return -EALREADY;
     start_read_options(options);
     recorder_forget_trace();
+    if (!prepare())
+        return -ENOMEM;
     attached = true;
     unwind_prepare();
-    begin();
-    if (recorder_open_trace() && (recorder_trace.path[0] || recorder_trace.fd >= 0))
-        return 0;
-    int error = recorder_trace.header ? -EACCES : -ENOMEM;
-    (void)process_detach();
+    int error = recorder_open_trace() ? 0 : recorder_open_error();
+    if (error == 0)
+        begin();
+    else
+        attached = false;
     return error;
 }
 
 int process_detach(void)
 {
-    if (!atomic_exchange(&recorder_active, false))
+    if (!atomic_load(&recorder_active))
         return -EALREADY;
+    recorder_set_active(false);
     python_stop();
     got_unhook_all();
     api_connect_all(false);

@@ -32,13 +32,23 @@ enum trace_end (*recorder_language_end)(const void *caller);
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool opened; // the trace is complete enough for everybody to use
-static bool open_failed;   // not tried again: there is no memory
+static int open_error;     // not tried again: the reason will not go away by asking
 
 __thread struct recorder_thread recorder_thread __attribute__((tls_model("initial-exec")));
 
 // The kernel clears this word in a forked child. ALIVE: this process has noticed its own birth.
 enum { BORN = 0, ALIVE = 1, NOTICING = 2 };
 static atomic_uint *life;
+
+// 0 inert, 1 recording: read from outside the process, by name.
+__attribute__((visibility("default"))) extern atomic_int unclosed_state;
+atomic_int unclosed_state;
+
+void recorder_set_active(bool active)
+{
+    atomic_store(&recorder_active, active);
+    atomic_store(&unclosed_state, active);
+}
 
 bool recorder_watch_forks(void)
 {
@@ -67,14 +77,22 @@ bool recorder_is_forked(void)
     return life && atomic_load_explicit(life, memory_order_relaxed) != ALIVE;
 }
 
+static bool is_child;
+
+bool recorder_is_child(void)
+{
+    return is_child;
+}
+
 static void notice_fork(void)
 {
     unsigned born = BORN;
     if (atomic_compare_exchange_strong(life, &born, NOTICING)) {
         pthread_mutex_init(&open_lock, NULL);
-        open_failed = false;
+        open_error = 0;
         atomic_store(&opened, false);
         atomic_fetch_add(&recorder_generation, 1);
+        is_child = true;
         process_forked();
         atomic_store(life, ALIVE);
     }
@@ -169,9 +187,9 @@ bool recorder_open_trace(void)
         return true;
     pthread_mutex_lock(&open_lock);
     recorder_thread.opening = true;
-    if (!atomic_load(&opened) && !open_failed) {
-        open_failed = trace_file_create(&recorder_trace) < 0;
-        if (!open_failed) {
+    if (!atomic_load(&opened) && open_error == 0) {
+        open_error = trace_file_create(&recorder_trace);
+        if (open_error == 0) {
             modules_write_all();
             process_trace_opened();
             atomic_store_explicit(&opened, true, memory_order_release);
@@ -180,6 +198,11 @@ bool recorder_open_trace(void)
     recorder_thread.opening = false;
     pthread_mutex_unlock(&open_lock);
     return atomic_load(&opened);
+}
+
+int recorder_open_error(void)
+{
+    return open_error;
 }
 
 void recorder_lock_opening(void)
@@ -196,7 +219,7 @@ void recorder_forget_trace(void)
 {
     pthread_mutex_lock(&open_lock);
     atomic_store(&opened, false);
-    open_failed = false;
+    open_error = 0;
     atomic_fetch_add(&recorder_generation, 1);
     intern_reset();
     sites_reset();

@@ -41,6 +41,8 @@ extern struct trace_writer recorder_trace;
 // true while calls are to be recorded (false: inert, detached, not followed).
 extern atomic_bool recorder_active;
 
+void recorder_set_active(bool active);
+
 // Enters the recorder on this thread. false: do nothing and do not leave (inert, or this thread is
 // inside already, because a signal interrupted it: then a lost record is counted). Saves errno,
 // notices a fork (the state of the parent is then put aside), creates nothing.
@@ -49,6 +51,7 @@ void recorder_leave(void);
 
 // Makes sure that there is a trace file; false: there is none and cannot be (counted).
 bool recorder_open_trace(void);
+int recorder_open_error(void); // why: -errno
 
 // The trace, if there is one, is complete: the next one to be opened is another.
 void recorder_forget_trace(void);
@@ -67,6 +70,7 @@ uint64_t recorder_now_coarse(void); // the same, cheaper, up to a kernel tick be
 bool recorder_watch_forks(void);
 void recorder_mark_forked(void);
 bool recorder_is_forked(void);
+bool recorder_is_child(void); // has been noticed: this process began as a fork of a traced one
 
 // The thread inside the recorder: its kernel id and its name (string reference).
 uint32_t recorder_tid(void);

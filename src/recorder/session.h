@@ -31,6 +31,7 @@ struct acquire {
     uint32_t function;   // TRACE_FUNCTIONS reference or TRACE_NONE
     uint32_t pool;       // TRACE_POOLS reference: where it was taken from, or TRACE_NONE
     uint32_t owner;      // for a handle opened by a pool: that pool
+    bool inner;          // opened by a handle of another kind, which stands for it
     uint32_t database;   // string reference or TRACE_NONE
     uint32_t task;       // string reference or TRACE_NONE
     bool counted;        // a handle that is out may be acquired again, and released as often
@@ -57,6 +58,9 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns);
 // Records an acquire that failed (pool may be TRACE_NONE).
 // timed_out: known to have failed because the pool was empty for too long.
 void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint64_t now_ns);
+
+// Records that a handle is out that was acquired before the recorder came; nothing if it is known.
+void session_inherit(uint32_t kind, enum trace_kind session, uint64_t handle, uint32_t database);
 
 // Before the program's release call: takes the session of (kind, handle) out of the table, so that
 // the address can be handed out again before that call returns. false: there is none.

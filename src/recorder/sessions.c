@@ -25,7 +25,8 @@ struct entry {
     struct session_key key;
     struct trace_session *record;
     uint64_t acquired_ns;
-    uint64_t word; // see session_remember
+    uint64_t seen_ns; // the last acquire of this handle
+    uint64_t word;    // see session_remember
     uint32_t slot;
     uint32_t site;
     uint32_t database;
@@ -115,7 +116,7 @@ static void fill_record(struct trace_session *record, const struct acquire *acqu
                         uint64_t now_ns)
 {
     record->handle = acquire->handle;
-    record->flags = acquire->owner != TRACE_NONE ? TRACE_SESSION_POOLED : 0;
+    record->flags = acquire->owner != TRACE_NONE || acquire->inner ? TRACE_SESSION_POOLED : 0;
     record->acquired_ns = now_ns;
     record->site = site;
     record->owner = acquire->owner != TRACE_NONE ? acquire->owner : acquire->pool;
@@ -130,6 +131,16 @@ static void fill_record(struct trace_session *record, const struct acquire *acqu
     __atomic_store_n(&record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
 }
 
+// The acquire that made `entry` was called by this one: what it belongs to is told from outside.
+static void see_through(struct entry *entry, const struct acquire *acquire)
+{
+    if (acquire->owner == TRACE_NONE && !acquire->inner)
+        entry->record->flags &= ~(uint32_t)TRACE_SESSION_POOLED;
+    entry->record->owner = acquire->owner != TRACE_NONE ? acquire->owner : acquire->pool;
+    if (entry->record->database == TRACE_NONE)
+        entry->record->database = acquire->database;
+}
+
 // Puts a new session into the table. *old: the entry of the same handle that was there, taken out.
 // *same_one: it is the same acquire seen twice, or may be acquired again: left in, nothing added.
 static struct entry *table_add(const struct acquire *acquire, uint32_t site, uint64_t now_ns,
@@ -141,17 +152,21 @@ static struct entry *table_add(const struct acquire *acquire, uint32_t site, uin
     struct entry *entry = NULL;
     pthread_mutex_lock(&shard->lock);
     HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, *old);
-    bool same = *old && (acquire->counted ||
-                         (acquire->since_ns != 0 && (*old)->acquired_ns >= acquire->since_ns));
-    if (same && acquire->counted)
+    bool nested = *old && acquire->since_ns != 0 && (*old)->seen_ns >= acquire->since_ns;
+    bool same = nested || (*old && acquire->counted);
+    if (same && !nested)
         (*old)->again++;
+    if (nested)
+        see_through(*old, acquire);
+    if (same)
+        (*old)->seen_ns = now_ns;
     if (*old && !same)
         HASH_DEL(shard->sessions, *old);
     if (!same)
         entry = entry_take(shard);
     if (entry) {
         entry->key = key;
-        entry->acquired_ns = now_ns;
+        entry->acquired_ns = entry->seen_ns = now_ns;
         entry->word = 0;
         entry->again = 0;
         entry->site = site;
@@ -296,6 +311,33 @@ static bool with_entry(uint32_t kind, uint64_t handle,
         change(entry, data);
     pthread_mutex_unlock(&shard->lock);
     return entry != NULL;
+}
+
+static void leave_alone(struct entry *entry, const void *data)
+{
+    (void)entry;
+    (void)data;
+}
+
+void session_inherit(uint32_t kind, enum trace_kind session, uint64_t handle, uint32_t database)
+{
+    static const struct stack unknown; // no backtrace was taken: we were not there
+    const struct acquire acquire = {
+        .handle = handle,
+        .kind = kind,
+        .session = (uint8_t)session,
+        .database = database,
+        .stack = &unknown,
+    };
+    if (with_entry(kind, handle, leave_alone, NULL))
+        return;
+    uint64_t since = recorder_trace.header->start_ns;
+    struct site site = site_intern(&acquire, since);
+    struct entry *old = NULL;
+    bool known;
+    struct entry *entry = site.record ? table_add(&acquire, site.ref, since, &old, &known) : NULL;
+    if (entry)
+        __atomic_or_fetch(&entry->record->flags, TRACE_SESSION_INHERITED, __ATOMIC_RELAXED);
 }
 
 static void change_flags(struct entry *entry, const void *data)

@@ -123,16 +123,22 @@ static uint32_t name_of_utf16(const uint16_t *text)
     return name_intern_bytes(name, count);
 }
 
+uint32_t sqlite_file(const struct hook *hook, uint64_t db)
+{
+    const struct sqlite_api *api = hook->sqlite;
+    const char *file = api->db_filename ? api->db_filename(pointer(db), "main") : NULL;
+    return file && file[0] ? name_intern(file) : TRACE_NONE;
+}
+
 uint32_t sqlite_database(const struct call *call)
 {
-    const struct sqlite_api *api = call->hook->sqlite;
     uint64_t db = 0;
     if (call->argument[1])
         memcpy(&db, pointer(call->argument[1]), sizeof db);
     bool opened = (int32_t)call->result[0] == 0 && db != 0;
-    const char *file = opened && api->db_filename ? api->db_filename(pointer(db), "main") : NULL;
-    if (file && file[0])
-        return name_intern(file);
+    uint32_t file = opened ? sqlite_file(call->hook, db) : TRACE_NONE;
+    if (file != TRACE_NONE)
+        return file;
     if (call->argument[0] && strcmp(call->hook->function->name, "sqlite3_open16") == 0)
         return name_of_utf16(pointer(call->argument[0]));
     const char *asked = pointer(call->argument[0]);

@@ -15,6 +15,9 @@ const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t
 // String reference of the database that a call of sqlite3_open* has opened.
 uint32_t sqlite_database(const struct call *call);
 
+// String reference of a connection's database file, or TRACE_NONE.
+uint32_t sqlite_file(const struct hook *hook, uint64_t db);
+
 // A connection was opened: remembers how to recognize that it is still there.
 void sqlite_opened(const struct call *call, uint32_t kind, uint64_t handle);
 

@@ -13,6 +13,7 @@
 
 #include "recorder/log.h"
 #include "recorder/output_name.h"
+#include "recorder/process.h"
 #include "recorder/recorder.h"
 
 #if defined(__x86_64__)
@@ -58,7 +59,7 @@ static void fill_header(struct trace_header *header)
     header->start_ns = header->last_ns = recorder_now();
     header->start_realtime = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
     header->process_start_ticks = start_ticks();
-    header->flags |= recorder_generation > 1 ? TRACE_FLAG_FORKED : 0;
+    header->flags |= recorder_is_child() ? TRACE_FLAG_FORKED : 0;
     ssize_t got = readlink("/proc/self/exe", header->exe, sizeof header->exe - 1);
     header->exe[got > 0 ? got : 0] = 0;
     size_t length = read_start("/proc/self/cmdline", header->command, sizeof header->command - 1);
@@ -130,8 +131,21 @@ static int create_in_fallback(struct trace_writer *writer, const struct output_n
     return create_from(writer, pattern, names, false);
 }
 
+// The file that unclosed attach has opened for this process, and for no forked child of it.
+static int create_given(struct trace_writer *writer)
+{
+    int fd = (int)recorder_options.trace_fd;
+    recorder_options.trace_fd = 0;
+    int error = trace_create_open(writer, fd, recorder_options.trace_name);
+    if (error == 0)
+        fill_header(writer->header);
+    return error;
+}
+
 int trace_file_create(struct trace_writer *writer)
 {
+    if (recorder_options.trace_fd != 0)
+        return create_given(writer);
     char exe[512];
     struct utsname host;
     ssize_t got = readlink("/proc/self/exe", exe, sizeof exe - 1);
@@ -146,6 +160,8 @@ int trace_file_create(struct trace_writer *writer)
     int error = create_from(writer, recorder_options.output, &names, recorder_options.force);
     if (error < 0 && recorder_options.fallback[0])
         error = create_in_fallback(writer, &names);
+    if (error < 0 && process_is_attached() && !recorder_is_child())
+        return error; // said by unclosed attach, which is waiting
     if (error < 0) {
         log_no_trace(recorder_options.output, -error);
         error = trace_create(writer, NULL);

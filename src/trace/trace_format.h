@@ -105,11 +105,12 @@ struct trace_header { // exactly TRACE_HEADER_BYTES
     int32_t end_status;
     uint64_t threshold_ns; // sessions released after more than this count as late; 0: off
     uint64_t lost[TRACE_LOST_REASONS];
-    uint64_t shutdown_ns; // when interpreter shutdown began; 0: not seen
-    char exe[512];        // path of the executable, NUL-terminated, cut if longer
-    char command[1024];   // command line, arguments joined by spaces, NUL-terminated, cut
-    char directory[512];  // working directory at the start
-    uint8_t reserved[TRACE_HEADER_BYTES - 2296];
+    uint64_t shutdown_ns;     // when interpreter shutdown began; 0: not seen
+    char exe[512];            // path of the executable, NUL-terminated, cut if longer
+    char command[1024];       // command line, arguments joined by spaces, NUL-terminated, cut
+    char directory[512];      // working directory at the start
+    uint64_t inherited_ended; // released after an attach without having been seen acquired
+    uint8_t reserved[TRACE_HEADER_BYTES - 2304];
 };
 
 struct trace_chunk { // 64 bytes, then the records
