@@ -80,6 +80,9 @@ extern struct hook hooks[HOOK_STUBS];
 unsigned hook_before(struct call *call);
 void hook_after(struct call *call);
 
+// Where the real function returns to: on the stack once for each wrapped call under way.
+extern const char wrapper_returned[];
+
 // How many of the HOOK_STACK_BYTES above `from` can be read, when they cross a page.
 size_t hook_readable(uint64_t from);
 

@@ -147,7 +147,9 @@ wrapper:
 .Lcopied:
     restore_arguments %rbx
     call *CALL_TARGET(%rbx)
-.Lreturned:
+    .globl wrapper_returned
+    .hidden wrapper_returned
+wrapper_returned:
     movq %rax, CALL_RESULT(%rbx)
     movq %rdx, CALL_RESULT+8(%rbx)
     movaps %xmm0, CALL_RESULT_XMM(%rbx)
@@ -196,7 +198,7 @@ wrapper:
     jmp *%r11
 .Lreturned_disguised:
     addq $8, %rsp
-    jmp .Lreturned
+    jmp wrapper_returned
     .cfi_endproc
     .size wrapper, . - wrapper
 

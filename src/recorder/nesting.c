@@ -52,9 +52,8 @@ struct nesting nesting_around(const struct call *call)
     if (list.depth == 0)
         return (struct nesting){0};
     struct stack stack = {0};
-    uint32_t wrapped;
-    unwind_capture(&stack, STACK_FRAMES, &wrapped);
-    uint32_t enclosing = wrapped > 0 ? wrapped - 1 : 0; // one of them is this call
+    uint32_t enclosing;
+    unwind_capture(&stack, STACK_FRAMES, &enclosing);
     if (list.depth > enclosing)
         list.depth = enclosing;
     if (list.depth == 0)

@@ -215,9 +215,9 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     struct entry *old = NULL;
     bool same_one;
     struct entry *entry = table_add(acquire, site.ref, now_ns, &old, &same_one);
+    recorder_thread.acquires++;
     if (same_one)
         return old->slot;
-    recorder_thread.acquires++;
     if (old) {
         count_back(old, now_ns);
         end_entry(old, TRACE_LOST_RELEASE, now_ns);

@@ -10,6 +10,8 @@
 // asks the kernel with process_vm_readv.
 #include "recorder/unwind.h"
 
+#include "recorder/hook.h"
+
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
@@ -218,16 +220,13 @@ void unwind_capture(struct stack *stack, uint32_t depth, uint32_t *wrapped)
     int most = (int)depth + OWN_FRAMES;
     int count = distrusted ? step_by_step(frames, most) : lib.backtrace(frames, most);
     uint32_t end = stack->count + depth < STACK_FRAMES ? stack->count + depth : STACK_FRAMES;
-    bool own = false;
     int i = 0;
     for (; i < count && stack->count < end; i++) {
         uint64_t address = (uint64_t)(uintptr_t)frames[i];
-        bool was_own = own;
-        own = unwind_is_own(address);
-        if (!own) {
+        if (!unwind_is_own(address))
             stack->frames[stack->count++] = address;
-            *wrapped += was_own;
-        }
+        else if (frames[i] == wrapper_returned)
+            ++*wrapped;
     }
     stack->cut = i < count || count == most;
 }

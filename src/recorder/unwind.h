@@ -20,8 +20,8 @@ void unwind_find_own(void);
 void unwind_distrust(void);
 
 // The return addresses of this thread's stack, innermost first, at most `depth` (of STACK_FRAMES).
-// The recorder's own frames are left out; *wrapped tells how many of its wrappers are under way,
-// the innermost included.
+// The recorder's own frames are left out; *wrapped tells how many wrapped calls are inside the real
+// function.
 void unwind_capture(struct stack *stack, uint32_t depth, uint32_t *wrapped);
 
 // Whether `address` is in the recorder's own code.
