@@ -125,7 +125,7 @@ static int check_executable(pid_t pid, struct failure *failure)
 {
     char path[64];
     Elf64_Ehdr header = {0};
-    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    snprintf(path, sizeof path, "/proc/%d/exe", process_living_thread(pid));
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0 && errno == ENOENT)
         return failure_set(failure, EINVAL,

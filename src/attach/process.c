@@ -111,6 +111,25 @@ int process_threads(pid_t pid, pid_t *tids, int capacity)
     return count;
 }
 
+static bool lives(pid_t pid, pid_t tid)
+{
+    const char state = process_state(pid, tid);
+    return state != '\0' && state != 'Z' && state != 'X';
+}
+
+pid_t process_living_thread(pid_t pid)
+{
+    static __thread pid_t tids[PROCESS_THREADS];
+    if (lives(pid, pid))
+        return pid;
+    const int count = process_threads(pid, tids, PROCESS_THREADS);
+    for (int i = 0; i < count; i++) {
+        if (lives(pid, tids[i]))
+            return tids[i];
+    }
+    return 0;
+}
+
 bool process_has_thread_named(pid_t pid, const char *name)
 {
     static __thread pid_t tids[PROCESS_THREADS];
@@ -143,6 +162,8 @@ static bool same_file(pid_t one, pid_t other, const char *name)
 
 bool process_same_files(pid_t one, pid_t other)
 {
+    one = process_living_thread(one);
+    other = process_living_thread(other);
     return same_file(one, other, "ns/mnt") && same_file(one, other, "root");
 }
 

@@ -32,6 +32,11 @@ uint64_t process_blocked_signals(pid_t pid, pid_t tid);
 // Lists at most `capacity` threads. Result: their number, or -errno.
 int process_threads(pid_t pid, pid_t *tids, int capacity);
 
+// A thread of the process that has not ended: the process's own id, unless its first thread has
+// left alone (pthread_exit). Files in /proc/ID that concern the memory, descriptors or root are to
+// be read with this id. 0: there is none.
+pid_t process_living_thread(pid_t pid);
+
 // Whether a thread of that name (at most 15 bytes) exists.
 bool process_has_thread_named(pid_t pid, const char *name);
 

@@ -178,9 +178,8 @@ static const struct expected expected_calls[] = {
     {"prctl", SYS_prctl, true, {PR_SET_NAME, 4096}},
     {"clone3", SYS_clone3, true, {4096, 88}},
     {"set_robust_list", SYS_set_robust_list, true, {4096, 24}},
-#ifdef SYS_rseq
     {"rseq", SYS_rseq, true, {4096, 32, 0, 1392848979}},
-#endif
+    {"sched_getaffinity", SYS_sched_getaffinity, true, {0, 128, 4096}},
     {"getrandom", SYS_getrandom, true, {4096, 8, 1}},
     {"gettid", SYS_gettid, true, {0}},
     {"clock_gettime", SYS_clock_gettime, true, {1, 4096}},
@@ -189,7 +188,16 @@ static const struct expected expected_calls[] = {
     {"fcntl", SYS_fcntl, true, {3, 1030, 512}},
 };
 
-static bool is_acceptable(uint32_t verdict, const struct expected *call)
+// Whether the C library has registered restartable sequences for this thread. It then ends the
+// program if it cannot do so for a new one.
+static bool needs_rseq(pid_t tid)
+{
+    struct __ptrace_rseq_configuration where = {0};
+    return ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof where, &where) >= 0 &&
+           where.rseq_abi_pointer != 0;
+}
+
+static bool is_acceptable(uint32_t verdict, const struct expected *call, bool rseq)
 {
     switch (verdict & SECCOMP_RET_ACTION_FULL) {
     case SECCOMP_RET_ALLOW:
@@ -197,7 +205,7 @@ static bool is_acceptable(uint32_t verdict, const struct expected *call)
         return true;
     case SECCOMP_RET_ERRNO:
         // glibc goes back to clone only if clone3 is said not to exist.
-        return call->may_fail &&
+        return call->may_fail && (call->number != SYS_rseq || !rseq) &&
                (call->number != SYS_clone3 || (verdict & SECCOMP_RET_DATA) == ENOSYS);
     default:
         return false;
@@ -211,12 +219,13 @@ static void add_name(char names[NAMES_BYTES], const char *name)
         snprintf(names + length, NAMES_BYTES - length, "%s%s", length != 0 ? ", " : "", name);
 }
 
-static void try_calls(const struct sock_filter *program, size_t length, char names[NAMES_BYTES])
+static void try_calls(const struct sock_filter *program, size_t length, bool rseq,
+                      char names[NAMES_BYTES])
 {
     for (size_t i = 0; i < sizeof expected_calls / sizeof expected_calls[0]; i++) {
         struct seccomp_data data = {.nr = expected_calls[i].number, .arch = FILTER_ARCHITECTURE};
         memcpy(data.args, expected_calls[i].arguments, sizeof data.args);
-        if (!is_acceptable(seccomp_run(program, length, &data), &expected_calls[i]))
+        if (!is_acceptable(seccomp_run(program, length, &data), &expected_calls[i], rseq))
             add_name(names, expected_calls[i].name);
     }
 }
@@ -225,6 +234,7 @@ int seccomp_check(pid_t pid, pid_t tid, struct failure *failure)
 {
     static struct sock_filter program[PROGRAM_LIMIT];
     char names[NAMES_BYTES] = "";
+    const bool rseq = needs_rseq(tid);
     const long mode = process_number(pid, tid, "Seccomp");
     if (mode <= 0)
         return 0;
@@ -242,7 +252,7 @@ int seccomp_check(pid_t pid, pid_t tid, struct failure *failure)
                                "process %d has a seccomp filter, which may kill it, and it cannot "
                                "be read to find out (%s); try as root with CAP_SYS_ADMIN",
                                pid, strerror(errno));
-        try_calls(program, (size_t)length, names);
+        try_calls(program, (size_t)length, rseq, names);
     }
     if (names[0] == '\0')
         return 0;

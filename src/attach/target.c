@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach/process.h"
+
 enum { MODULE_LIMIT = 65536, DYNAMIC_LIMIT = 512, HEADER_LIMIT = 256, NAME_BYTES = 4096 };
 
 int target_read(const struct target *target, uint64_t address, void *data, size_t bytes)
@@ -58,7 +60,7 @@ static int read_auxiliary_vector(struct target *target)
 {
     char path[64];
     uint64_t vector[256];
-    snprintf(path, sizeof path, "/proc/%d/auxv", target->pid);
+    snprintf(path, sizeof path, "/proc/%d/auxv", target->thread);
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return -errno;
@@ -81,8 +83,8 @@ static int read_auxiliary_vector(struct target *target)
 int target_open(struct target *target, pid_t pid, struct failure *failure)
 {
     char path[64];
-    *target = (struct target){.pid = pid};
-    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    *target = (struct target){.pid = pid, .thread = process_living_thread(pid)};
+    snprintf(path, sizeof path, "/proc/%d/mem", target->thread);
     target->memory = open(path, O_RDWR | O_CLOEXEC);
     if (target->memory < 0)
         return failure_set(failure, errno, "cannot open the memory of process %d: %s", pid,

@@ -89,7 +89,7 @@ static int make_memory_file(struct helper *helper, int library, struct failure *
                            strerror((int)-number));
     helper_close_at_end(helper, 0, (int)number);
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, (int)number);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", helper->target->thread, (int)number);
     const int file = open(path, O_RDWR | O_CLOEXEC);
     error = file < 0 ? -errno : copy_file(library, file);
     if (file >= 0)
@@ -160,10 +160,10 @@ static int load(struct helper *helper, const char *name, uint64_t *link, struct 
 
 // Creates a file in the folder `folder` of the target's file system. Result: an open descriptor
 // here, or -errno.
-static int create_in_target(pid_t pid, const char *folder, const char *name, int *directory)
+static int create_in_target(pid_t thread, const char *folder, const char *name, int *directory)
 {
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "/proc/%d/root", pid);
+    snprintf(path, sizeof path, "/proc/%d/root", thread);
     const int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return -errno;
@@ -200,7 +200,7 @@ static int load_from_copy(struct helper *helper, int library, uint64_t *link,
         int directory = -1;
         snprintf(name, sizeof name, ".unclosed-%d-%llx.so", pid, (unsigned long long)process_now());
         snprintf(path, sizeof path, "%s/%s", strcmp(folders[i], "/") == 0 ? "" : folders[i], name);
-        const int file = create_in_target(pid, folders[i], name, &directory);
+        const int file = create_in_target(helper->target->thread, folders[i], name, &directory);
         if (file < 0)
             continue;
         error = copy_file(library, file);

@@ -61,12 +61,11 @@ static void expand(const char *pattern)
         snprintf(path, sizeof path, "%.*s%d%s", (int)(mark - pattern), pattern, getpid(), mark + 2);
 }
 
-static void note(const char *what)
+static int note(const char *what)
 {
     char line[128];
     const int length = snprintf(line, sizeof line, "agent %d %s\n", getpid(), what);
-    if (write(trace, line, (size_t)length) != length)
-        abort();
+    return write(trace, line, (size_t)length) == length ? 0 : -EIO;
 }
 
 int unclosed_attach(const char *options)
@@ -90,7 +89,8 @@ int unclosed_attach(const char *options)
         if (trace < 0)
             return -errno;
     }
-    note("attached");
+    if (note("attached") != 0)
+        return -EIO;
     atomic_store(&unclosed_state, 1);
     return 0;
 }
@@ -101,18 +101,17 @@ int unclosed_detach(void)
         return -EALREADY;
     const int error = exercise();
     atomic_store(&unclosed_state, 0);
-    note("detached");
+    const int noted = note("detached");
     close(trace);
     trace = -1;
-    return error;
+    return error != 0 ? error : noted;
 }
 
 int unclosed_dump(void)
 {
     if (atomic_load(&unclosed_state) == 0)
         return -EALREADY;
-    note("dumped");
-    return 0;
+    return note("dumped");
 }
 
 const char *unclosed_trace_path(void)

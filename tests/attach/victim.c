@@ -167,8 +167,8 @@ static void round_sleep(struct worker *worker)
     if (nanosleep(&time, NULL) != 0 && ended == 0)
         fail("nanosleep was interrupted");
     clock_gettime(CLOCK_MONOTONIC, &after);
-    const int64_t ns = (after.tv_sec - before.tv_sec) * INT64_C(1000000000) +
-                       (after.tv_nsec - before.tv_nsec);
+    const int64_t ns =
+        (after.tv_sec - before.tv_sec) * INT64_C(1000000000) + (after.tv_nsec - before.tv_nsec);
     if (ns < time.tv_nsec && ended == 0)
         fail("nanosleep returned early");
 }
