@@ -12,8 +12,12 @@
 
 // A cache slot: which location an instruction of a code object is. Slots are read and written by
 // threads with and without the GIL, so each is a sequence lock; one that was being written during a
-// fork stays odd in the child and is then merely never used. A code object's address may belong to
-// another one later, hence the identity.
+// fork stays odd in the child and is then merely never used.
+//
+// The address of a code object may belong to another one later. With the GIL the slot takes a
+// reference, so that this cannot happen (`kept`; such slots are not given to other code any more,
+// so that at most LOCATION_SLOTS code objects are kept alive). Without it, what the object says of
+// itself is compared. An instruction may be in any of the WAYS slots of its group.
 struct location_slot {
     atomic_uint sequence;
     uint32_t location;
@@ -21,19 +25,35 @@ struct location_slot {
     int instruction;
     const PyObject *code;
     const void *filename, *name, *linetable;
-};
+    bool kept;
+} __attribute__((aligned(64)));
 
-enum { LOCATION_SLOTS = 8192 };
+enum { LOCATION_SLOTS = 8192, WAYS = 4 };
 static struct location_slot location_slots[LOCATION_SLOTS];
 
-static PyObject *marks[PYTHON_MARKS];
+// The marked code objects, at the place that their address says: one look decides about a frame.
+enum { MARK_PLACES = 64 };
+static struct {
+    PyObject *code;
+    enum python_mark mark;
+} marks[MARK_PLACES];
 
 static __thread const struct python_walk *walk_in_use;
 
+static inline size_t mark_place(const PyObject *code)
+{
+    return ((uintptr_t)code >> 4 ^ (uintptr_t)code >> 10) % MARK_PLACES;
+}
+
 void python_frames_mark(enum python_mark mark, PyObject *code)
 {
+    size_t place = mark_place(code);
+    if (marks[place].code) // two at one place: the one that tells of sessions matters more
+        if (marks[place].mark < mark)
+            return;
     py.Py_IncRef(code);
-    marks[mark] = code;
+    marks[place].mark = mark;
+    marks[place].code = code;
 }
 
 static inline bool walk_push(struct python_walk *walk, PyObject *code, PyObject **locals,
@@ -44,12 +64,12 @@ static inline bool walk_push(struct python_walk *walk, PyObject *code, PyObject 
         return false;
     }
     walk->frames[walk->count++] = (struct python_walk_frame){code, locals, instruction};
-    for (int i = 0; i < PYTHON_MARKS; i++) {
-        if (code != marks[i])
-            continue;
-        walk->seen |= 1u << i;
-        if (i <= PYTHON_MARK_ENGINE && locals && !walk->self[i])
-            walk->self[i] = locals[0];
+    size_t place = mark_place(code);
+    if (__builtin_expect(marks[place].code == code, false)) {
+        enum python_mark mark = marks[place].mark;
+        walk->seen |= 1u << mark;
+        if (mark <= PYTHON_MARK_ENGINE && locals && !walk->self[mark])
+            walk->self[mark] = locals[0];
     }
     return true;
 }
@@ -109,58 +129,81 @@ void python_frames_use(const struct python_walk *walk)
     walk_in_use = walk;
 }
 
-static struct location_slot *slot_of(const PyObject *code, int instruction)
+// The slot to look at first; the others of its group are at way_of(first, 1) and so on.
+static inline size_t slot_of(const PyObject *code, int instruction)
 {
     uint64_t key = ((uint64_t)(uintptr_t)code >> 4) * 31 + (uint32_t)instruction;
-    return &location_slots[(key * UINT64_C(0x9e3779b97f4a7c15)) >> 51];
+    return (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 51);
 }
 
-// The location of a frame if the cache has it.
-static uint32_t slot_read(struct location_slot *slot, const PyObject *code, int instruction,
-                          uint32_t generation)
+static inline struct location_slot *way_of(size_t first, unsigned way)
+{
+    return &location_slots[first ^ way];
+}
+
+// The location of a frame if this slot has it. *kept: the slot holds a reference.
+static inline uint32_t slot_read(struct location_slot *slot, const PyObject *code, int instruction,
+                                 bool *kept)
 {
     uint32_t before = atomic_load_explicit(&slot->sequence, memory_order_acquire);
-    bool same =
-        slot->code == code && slot->instruction == instruction && slot->generation == generation;
+    bool same = slot->code == code && slot->instruction == instruction &&
+                slot->generation == recorder_generation;
+    if ((before & 1) || !same)
+        return TRACE_NONE;
     uint32_t location = slot->location;
     const void *filename = slot->filename, *name = slot->name, *linetable = slot->linetable;
+    *kept = slot->kept;
     atomic_thread_fence(memory_order_acquire);
-    if ((before & 1) || !same ||
-        atomic_load_explicit(&slot->sequence, memory_order_relaxed) != before)
+    if (atomic_load_explicit(&slot->sequence, memory_order_relaxed) != before)
         return TRACE_NONE;
-    same = filename == python_at(code, python_layout->code_filename) &&
-           name == python_at(code, python_layout->code_name) &&
-           linetable == python_at(code, python_layout->code_linetable);
+    same = *kept || (filename == python_at(code, python_layout->code_filename) &&
+                     name == python_at(code, python_layout->code_name) &&
+                     linetable == python_at(code, python_layout->code_linetable));
     return same ? location : TRACE_NONE;
 }
 
-static void slot_write(struct location_slot *slot, const PyObject *code, int instruction,
-                       uint32_t generation, uint32_t location)
+// keep: the GIL is held, a reference may be taken. false: the slot is not to be had.
+static bool slot_write(struct location_slot *slot, PyObject *code, int instruction,
+                       uint32_t location, bool keep)
 {
     uint32_t before = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
-    if ((before & 1) || !atomic_compare_exchange_strong(&slot->sequence, &before, before + 1))
-        return; // another thread is at it
+    bool taken = slot->kept && slot->generation == recorder_generation && slot->code != code;
+    if (taken || (before & 1) ||
+        !atomic_compare_exchange_strong(&slot->sequence, &before, before + 1))
+        return false;
+    if (keep && !(slot->kept && slot->code == code))
+        py.Py_IncRef(code);
+    slot->kept = keep;
     slot->code = code;
     slot->instruction = instruction;
-    slot->generation = generation;
+    slot->generation = recorder_generation;
     slot->location = location;
     slot->filename = python_at(code, python_layout->code_filename);
     slot->name = python_at(code, python_layout->code_name);
     slot->linetable = python_at(code, python_layout->code_linetable);
     atomic_store_explicit(&slot->sequence, before + 2, memory_order_release);
+    return true;
 }
 
-static uint32_t frame_location(const struct python_walk_frame *frame)
+static uint32_t frame_location(const struct python_walk_frame *frame, bool keep)
 {
     if (!atomic_load_explicit(&python_layout_trusted, memory_order_relaxed))
         return python_location(frame);
-    struct location_slot *slot = slot_of(frame->code, frame->instruction);
-    uint32_t location = slot_read(slot, frame->code, frame->instruction, recorder_generation);
-    if (location != TRACE_NONE)
+    size_t first = slot_of(frame->code, frame->instruction);
+    for (unsigned way = 0; way < WAYS; way++) {
+        struct location_slot *slot = way_of(first, way);
+        bool kept;
+        uint32_t location = slot_read(slot, frame->code, frame->instruction, &kept);
+        if (location == TRACE_NONE)
+            continue;
+        if (keep && !kept)
+            (void)slot_write(slot, frame->code, frame->instruction, location, true);
         return location;
-    location = python_location(frame);
-    if (location != TRACE_NONE)
-        slot_write(slot, frame->code, frame->instruction, recorder_generation, location);
+    }
+    uint32_t location = python_location(frame);
+    for (unsigned way = 0; way < WAYS && location != TRACE_NONE; way++)
+        if (slot_write(way_of(first, way), frame->code, frame->instruction, location, keep))
+            break;
     return location;
 }
 
@@ -168,12 +211,13 @@ void python_frames_append(struct stack *stack)
 {
     struct python_walk own;
     const struct python_walk *walk = walk_in_use;
+    bool keep = walk; // who has collected frames holds the GIL
     if (!walk) {
         python_walk_collect(&own);
         walk = &own;
     }
     for (uint32_t i = 0; i < walk->count && stack->count < STACK_FRAMES; i++) {
-        uint32_t location = frame_location(&walk->frames[i]);
+        uint32_t location = frame_location(&walk->frames[i], keep);
         if (location != TRACE_NONE)
             stack->frames[stack->count++] = TRACE_FRAME_LOCATION | location;
     }

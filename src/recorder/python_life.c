@@ -71,11 +71,16 @@ static void look_at_modules(void)
 // sqlite3.connect(...): the handle will be opened with the GIL released.
 static void before_connect(void)
 {
-    PyObject *type, *value, *traceback;
-    py.PyErr_Fetch(&type, &value, &traceback);
-    python_layout_check();
-    python_sqlite_prepare();
+    static bool prepared;
     python_context_test();
+    if (!prepared) {
+        PyObject *type, *value, *traceback;
+        py.PyErr_Fetch(&type, &value, &traceback);
+        python_layout_check();
+        python_sqlite_prepare();
+        py.PyErr_Restore(type, value, traceback);
+        prepared = true;
+    }
     // Where code objects have no qualified names, these are found with the GIL only: warm the
     // cache.
     if (python_layout_trusted && python_layout->code_qualname < 0 && recorder_enter()) {
@@ -84,26 +89,41 @@ static void before_connect(void)
             python_frames_append(&stack);
         recorder_leave();
     }
-    py.PyErr_Restore(type, value, traceback);
 }
 
-static void on_event(const char *event, PyObject *args)
+enum event { EVENT_OTHER, EVENT_IMPORT, EVENT_CONNECT, EVENT_END };
+
+static enum event event_of(const char *name)
 {
-    if (event[0] == 'i' && strcmp(event, "import") == 0) {
+    if (name[0] == 'i' && strcmp(name, "import") == 0)
+        return EVENT_IMPORT;
+    if (name[0] == 's' && strcmp(name, "sqlite3.connect") == 0)
+        return EVENT_CONNECT;
+    if (name[0] == 'c' && strcmp(name, "cpython._PySys_ClearAuditHooks") == 0)
+        return EVENT_END;
+    return EVENT_OTHER;
+}
+
+static void on_event(enum event event, PyObject *args)
+{
+    if (event == EVENT_IMPORT) {
         const char *module = python_text(py.PyTuple_GetItem(args, 0));
         if (module && is_wanted(module))
             pending = true;
-    } else if (event[0] == 's' && strcmp(event, "sqlite3.connect") == 0) {
+    } else if (event == EVENT_CONNECT) {
         before_connect();
     }
     if (pending)
         look_at_modules();
 }
 
-static int on_audit(const char *event, PyObject *args, void *data)
+static int on_audit(const char *name, PyObject *args, void *data)
 {
+    enum event event = event_of(name);
     (void)data;
-    if (event[0] == 'c' && strcmp(event, "cpython._PySys_ClearAuditHooks") == 0) {
+    if (event == EVENT_OTHER && !pending)
+        return 0;
+    if (event == EVENT_END) {
         (void)python_life_is_shutdown();
         python_stop();
         return 0;
