@@ -8,7 +8,7 @@
 
 enum { KEY_FORMAT = 0x2000, KEY_THRESHOLD, KEY_FRAMES };
 
-static const struct argp_option options[] = {
+static const struct argp_option argp_options[] = {
     {"format", KEY_FORMAT, "FORMAT", 0, "text (the standard) or json", 0},
     {"threshold", KEY_THRESHOLD, "TIME", 0,
      "Judge only sessions held longer than this (30s, 500ms, 2m), and list those that came back "
@@ -66,20 +66,20 @@ static error_t parse_argument(int key, char *value, struct argp_state *state)
     }
 }
 
-const struct argp report_options_argp = {.options = options, .parser = parse_argument};
+const struct argp report_options_argp = {.options = argp_options, .parser = parse_argument};
 
 struct report_options report_options_standard(void)
 {
     return (struct report_options){.request = {.limit = REPORT_DEFAULT_LIMIT}};
 }
 
-void report_options_finish(struct report_options *taken)
+void report_options_finish(struct report_options *options)
 {
-    taken->request.sources = taken->sources;
-    taken->request.source_count = taken->count;
+    options->request.sources = options->sources;
+    options->request.source_count = options->count;
 }
 
-void report_options_free(struct report_options *taken)
+void report_options_free(struct report_options *options)
 {
-    free(taken->sources);
+    free(options->sources);
 }

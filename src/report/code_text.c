@@ -7,20 +7,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define uthash_fatal(message) memory_exhausted()
-#include <uthash.h>
+#include "report/map.h"
 
 enum { LARGEST_FILE = 8 << 20 }; // what people write by hand is smaller
 
 struct text_file {
-    const char *path;
     LIST(const char *) lines;
-    UT_hash_handle hh;
 };
 
 struct code_text {
     struct arena *arena;
-    struct text_file *files;
+    struct map files; // by path
 };
 
 struct code_text *code_text_new(struct arena *arena)
@@ -33,7 +30,7 @@ struct code_text *code_text_new(struct arena *arena)
 void code_text_free(struct code_text *code)
 {
     if (code)
-        HASH_CLEAR(hh, code->files);
+        map_clear(&code->files);
 }
 
 // The contents, NUL-terminated, or NULL.
@@ -59,13 +56,11 @@ static char *read_file(struct arena *arena, const char *path)
 
 static struct text_file *find_file(struct code_text *code, const char *path)
 {
-    struct text_file *file;
-    HASH_FIND_STR(code->files, path, file);
+    struct text_file *file = map_get_text(&code->files, path);
     if (file)
         return file;
     file = arena_take(code->arena, sizeof *file);
-    file->path = path;
-    HASH_ADD_KEYPTR(hh, code->files, file->path, strlen(file->path), file);
+    map_add_text(code->arena, &code->files, path, file);
     char *at = read_file(code->arena, path);
     while (at && *at) {
         *LIST_ADD(code->arena, &file->lines) = at;

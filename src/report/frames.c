@@ -5,21 +5,14 @@
 
 #include "report/owners.h"
 
-#define uthash_fatal(message) memory_exhausted()
-#include <uthash.h>
-
-struct resolved {
-    uint32_t stack;
-    struct frames frames;
-    UT_hash_handle hh;
-};
+#include "report/map.h"
 
 struct frames_reader {
     struct arena *arena;
     struct symbols *symbols;
     const struct trace_reader *trace;
     const char *stand_in_root;
-    struct resolved *resolved;
+    struct map resolved; // struct frames by reference of the stack
 };
 
 struct frames_reader *frames_reader_new(struct arena *arena, struct symbols *symbols,
@@ -34,7 +27,7 @@ struct frames_reader *frames_reader_new(struct arena *arena, struct symbols *sym
 void frames_reader_free(struct frames_reader *reader)
 {
     if (reader)
-        HASH_CLEAR(hh, reader->resolved);
+        map_clear(&reader->resolved);
 }
 
 typedef LIST(struct frame) frame_list;
@@ -94,31 +87,29 @@ static void add_address(struct frames_reader *reader, frame_list *list, uint64_t
         };
 }
 
-const struct frames *frames_resolve(struct frames_reader *reader, uint32_t ref)
+const struct frames *frames_resolve(struct frames_reader *reader, uint32_t stack)
 {
-    struct resolved *resolved;
-    HASH_FIND(hh, reader->resolved, &ref, sizeof ref, resolved);
-    if (resolved)
-        return &resolved->frames;
-    resolved = arena_take(reader->arena, sizeof *resolved);
-    resolved->stack = ref;
-    HASH_ADD(hh, reader->resolved, stack, sizeof resolved->stack, resolved);
-    const struct trace_stack *stack = reader_stack(reader->trace, ref);
-    if (!stack)
-        return &resolved->frames;
+    struct frames *frames = map_get(&reader->resolved, &stack, sizeof stack);
+    if (frames)
+        return frames;
+    frames = arena_take(reader->arena, sizeof *frames);
+    map_add(reader->arena, &reader->resolved, &stack, sizeof stack, frames);
+    const struct trace_stack *record = reader_stack(reader->trace, stack);
+    if (!record)
+        return frames;
     frame_list list = {0};
-    for (uint32_t i = 0; i < stack->frame_count; i++) {
-        if (stack->frames[i] & TRACE_FRAME_LOCATION) {
-            add_location(reader, &list, stack->frames[i]);
-            resolved->frames.has_locations = true;
+    for (uint32_t i = 0; i < record->frame_count; i++) {
+        if (record->frames[i] & TRACE_FRAME_LOCATION) {
+            add_location(reader, &list, record->frames[i]);
+            frames->has_locations = true;
         } else {
-            add_address(reader, &list, stack->frames[i], stack->seen_ns);
+            add_address(reader, &list, record->frames[i], record->seen_ns);
         }
     }
-    resolved->frames.frame = list.item;
-    resolved->frames.count = list.count;
-    resolved->frames.cut = stack->flags & TRACE_STACK_CUT;
-    return &resolved->frames;
+    frames->frame = list.item;
+    frames->count = list.count;
+    frames->cut = record->flags & TRACE_STACK_CUT;
+    return frames;
 }
 
 static size_t first_of(const struct frames *frames, size_t from, enum frame_owner owner,
@@ -147,11 +138,7 @@ static size_t direct_caller(const struct frames *frames)
 
 size_t frames_user(const struct frames *frames, size_t from)
 {
-    size_t index = frames->count;
-    if (frames->has_locations)
-        index = first_of(frames, from, FRAME_USER, true);
-    else
-        index = first_of(frames, from, FRAME_USER, false);
+    size_t index = first_of(frames, from, FRAME_USER, frames->has_locations);
     if (index == frames->count && from == 0)
         index = direct_caller(frames);
     return index;

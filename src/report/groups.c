@@ -99,8 +99,7 @@ struct groups groups_of(const struct profile *profile, enum report_group by)
         group_sessions(profile, by, &groups);
     else
         group_sites(profile, by, &groups);
-    if (groups.count > 1)
-        qsort(groups.item, groups.count, sizeof *groups.item, compare_groups);
+    LIST_SORT(&groups, compare_groups);
     for (size_t i = 0; i < groups.count; i++)
         profile_sort_holders(&groups.item[i].holders);
     return groups;

@@ -98,6 +98,12 @@ char *arena_format(struct arena *arena, const char *format, ...)
     return copy;
 }
 
+void list_sort(void *items, size_t count, size_t bytes, int (*compare)(const void *, const void *))
+{
+    if (count > 1) // qsort must not be given NULL
+        qsort(items, count, bytes, compare);
+}
+
 void *arena_grow(struct arena *arena, void *items, size_t count, size_t *room, size_t bytes)
 {
     if (count < *room)

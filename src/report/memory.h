@@ -29,9 +29,16 @@ void *arena_grow(struct arena *arena, void *items, size_t count, size_t *room, s
         size_t count, room;                                                                        \
     }
 #define LIST_ADD(arena, list)                                                                      \
-    ((list)->item =                                                                                \
-         arena_grow(arena, (list)->item, (list)->count, &(list)->room, sizeof *(list)->item),      \
+    ((list)->item = arena_grow(arena, (list)->item, (list)->count, &(list)->room,                  \
+                               sizeof *(list)->item), /* NOLINT(bugprone-sizeof-expression) */     \
      &(list)->item[(list)->count++])
+
+// Sorts a list; the order of equal items is arbitrary.
+#define LIST_SORT(list, compare)                                                                   \
+    list_sort((list)->item, (list)->count,                                                         \
+              sizeof *(list)->item, /* NOLINT(bugprone-sizeof-expression) */                       \
+              compare)
+void list_sort(void *items, size_t count, size_t bytes, int (*compare)(const void *, const void *));
 
 // Ends the tool: see above. Never returns.
 __attribute__((noreturn)) void memory_exhausted(void);

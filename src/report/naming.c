@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#define uthash_fatal(message) memory_exhausted()
-#include <uthash.h>
+#include "report/map.h"
 
 enum {
     ROUNDS = 4, // factories that call factories
@@ -15,16 +14,12 @@ enum {
 
 // What one caller of a function did with the sessions that it got from it.
 struct caller {
-    const char *key;
     uint64_t opened, never_closed;
-    UT_hash_handle hh;
 };
 
 struct function {
-    const char *key;
-    struct caller *callers;
+    struct map callers;
     enum naming_evidence evidence;
-    UT_hash_handle hh;
 };
 
 static bool same_function(const struct frame *a, const struct frame *b)
@@ -66,17 +61,15 @@ static const char *function_key(struct arena *arena, const struct frame *frame)
                         frame->function);
 }
 
-static struct function *find_function(struct function **functions, struct arena *arena,
+static struct function *find_function(struct map *functions, struct arena *arena,
                                       struct code_text *code, const struct naming *stack)
 {
     const struct frame *frame = named(stack);
     const char *key = function_key(arena, frame);
-    struct function *function;
-    HASH_FIND_STR(*functions, key, function);
+    struct function *function = map_get_text(functions, key);
     if (!function) {
         function = arena_take(arena, sizeof *function);
-        function->key = key;
-        HASH_ADD_KEYPTR(hh, *functions, function->key, strlen(function->key), function);
+        map_add_text(arena, functions, key, function);
     }
     // A session that a constructor keeps in its object is the business of whoever made the object.
     size_t length = strlen(frame->function);
@@ -93,15 +86,25 @@ static void note_caller(struct function *function, struct arena *arena, const st
     const char *key = arena_format(arena, "%s|%s|%u|%llx", frame->file ? frame->file : "",
                                    frame->function ? frame->function : "", frame->line,
                                    frame->line ? 0 : (unsigned long long)frame->offset);
-    struct caller *caller;
-    HASH_FIND_STR(function->callers, key, caller);
+    struct caller *caller = map_get_text(&function->callers, key);
     if (!caller) {
         caller = arena_take(arena, sizeof *caller);
-        caller->key = key;
-        HASH_ADD_KEYPTR(hh, function->callers, caller->key, strlen(caller->key), caller);
+        map_add_text(arena, &function->callers, key, caller);
     }
     caller->opened += stack->opened;
     caller->never_closed += stack->never_closed;
+}
+
+struct behaviour {
+    bool one_closes, one_leaks;
+};
+
+static void note_behaviour(void *value, void *data)
+{
+    const struct caller *caller = value;
+    struct behaviour *behaviour = data;
+    behaviour->one_closes |= caller->opened > 0 && caller->never_closed == 0;
+    behaviour->one_leaks |= caller->opened > 0 && caller->never_closed == caller->opened;
 }
 
 // Where the source does not tell, the fate of the sessions does: if all of one caller's are never
@@ -110,20 +113,23 @@ static bool is_factory(const struct function *function)
 {
     if (function->evidence != NAMING_UNKNOWN)
         return function->evidence == NAMING_HANDED_ON;
-    bool one_closes = false;
-    bool one_leaks = false;
-    for (const struct caller *caller = function->callers; caller; caller = caller->hh.next) {
-        one_closes |= caller->opened > 0 && caller->never_closed == 0;
-        one_leaks |= caller->opened > 0 && caller->never_closed == caller->opened;
-    }
-    return one_closes && one_leaks;
+    struct behaviour behaviour = {0};
+    map_each(&function->callers, note_behaviour, &behaviour);
+    return behaviour.one_closes && behaviour.one_leaks;
+}
+
+static void clear_callers(void *value, void *data)
+{
+    struct function *function = value;
+    (void)data;
+    map_clear(&function->callers);
 }
 
 // Passes over one layer of factories. Whether there were any.
 static bool pass_over(struct arena *arena, struct code_text *code, struct naming *stacks,
                       size_t count)
 {
-    struct function *functions = NULL;
+    struct map functions = {0};
     for (size_t i = 0; i < count; i++) {
         if (!named(&stacks[i]))
             continue;
@@ -144,11 +150,8 @@ static bool pass_over(struct arena *arena, struct code_text *code, struct naming
         stacks[i].index = caller;
         any = true;
     }
-    struct function *function, *next;
-    HASH_ITER (hh, functions, function, next) {
-        HASH_CLEAR(hh, function->callers);
-    }
-    HASH_CLEAR(hh, functions);
+    map_each(&functions, clear_callers, NULL);
+    map_clear(&functions);
     return any;
 }
 

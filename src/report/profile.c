@@ -112,8 +112,7 @@ static int compare_holders(const void *a, const void *b)
 
 void profile_sort_holders(profile_holders *holders)
 {
-    if (holders->count > 1)
-        qsort(holders->item, holders->count, sizeof *holders->item, compare_holders);
+    LIST_SORT(holders, compare_holders);
 }
 
 void profile_tally_add(struct profile_tally *to, const struct profile_tally *from)
@@ -178,13 +177,9 @@ static void sum_up(struct profile *profile)
 struct profile *profile_finish(struct profile_builder *builder)
 {
     struct profile *profile = builder->profile;
-    if (builder->sources.count > 1) {
-        qsort(profile->processes.item, profile->processes.count, sizeof *profile->processes.item,
-              compare_processes);
-        // The same order, so that what is merged does not depend on the order of the arguments.
-        qsort(builder->sources.item, builder->sources.count, sizeof *builder->sources.item,
-              compare_sources);
-    }
+    // The same order of both, so that what is merged does not depend on the order of the arguments.
+    LIST_SORT(&profile->processes, compare_processes);
+    LIST_SORT(&builder->sources, compare_sources);
     for (size_t i = 0; i < profile->processes.count; i++)
         profile->processes.item[i]->index = (unsigned)i;
     profile_build_pools(builder);
@@ -193,9 +188,7 @@ struct profile *profile_finish(struct profile_builder *builder)
     profile_build_shortages(builder);
     profile_build_misuses(builder);
     profile_build_unseen(builder);
-    if (profile->sites.count > 1)
-        qsort(profile->sites.item, profile->sites.count, sizeof *profile->sites.item,
-              compare_sites);
+    LIST_SORT(&profile->sites, compare_sites);
     sum_up(profile);
     for (size_t i = 0; i < symbols_problem_count(builder->symbols); i++)
         profile_add_problem(builder, symbols_problem(builder->symbols, i));

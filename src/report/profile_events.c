@@ -4,8 +4,7 @@
 
 #include "report/profile_private.h"
 
-#define uthash_fatal(message) memory_exhausted()
-#include <uthash.h>
+#include "report/map.h"
 
 static const struct frame *user_frame(const struct frames *frames)
 {
@@ -61,9 +60,7 @@ void profile_build_shortages(struct profile_builder *builder)
             *LIST_ADD(profile->arena, &profile->shortages) =
                 new_shortage(builder, source, reader_shortage(source->trace, ref));
     }
-    if (profile->shortages.count > 1)
-        qsort(profile->shortages.item, profile->shortages.count, sizeof *profile->shortages.item,
-              compare_shortages);
+    LIST_SORT(&profile->shortages, compare_shortages);
 }
 
 // The misuse of the same kind, by the same function, from the same place.
@@ -136,41 +133,46 @@ void profile_build_misuses(struct profile_builder *builder)
                 add_misuse(builder, source, record);
         }
     }
-    if (profile->misuses.count > 1)
-        qsort(profile->misuses.item, profile->misuses.count, sizeof *profile->misuses.item,
-              compare_misuses);
+    LIST_SORT(&profile->misuses, compare_misuses);
 }
 
 struct asked {
     const char *name;
     uint64_t calls;
-    UT_hash_handle hh;
 };
+
+static void add_asked(struct profile_builder *builder, const struct source *source, struct map *all)
+{
+    struct arena *arena = builder->profile->arena;
+    for (uint32_t ref = 0;
+         (ref = reader_next(source->trace, TRACE_FUNCTIONS, ref)) != TRACE_NONE;) {
+        const struct trace_function *function = reader_function(source->trace, ref);
+        const char *name = profile_text(builder, source, function->name);
+        if (!function->asked || name[0] == 0)
+            continue;
+        struct asked *asked = map_get_text(all, name);
+        if (!asked) {
+            asked = arena_take(arena, sizeof *asked);
+            asked->name = name;
+            map_add_text(arena, all, name, asked);
+        }
+        asked->calls += function->calls;
+    }
+}
+
+static void add_unseen(void *value, void *data)
+{
+    const struct asked *asked = value;
+    struct profile *profile = data;
+    if (asked->calls == 0)
+        *LIST_ADD(profile->arena, &profile->unseen) = asked->name;
+}
 
 void profile_build_unseen(struct profile_builder *builder)
 {
-    struct profile *profile = builder->profile;
-    struct asked *all = NULL;
-    for (size_t i = 0; i < builder->sources.count; i++) {
-        const struct source *source = builder->sources.item[i];
-        for (uint32_t ref = 0;
-             (ref = reader_next(source->trace, TRACE_FUNCTIONS, ref)) != TRACE_NONE;) {
-            const struct trace_function *function = reader_function(source->trace, ref);
-            const char *name = profile_text(builder, source, function->name);
-            if (!function->asked || name[0] == 0)
-                continue;
-            struct asked *asked;
-            HASH_FIND_STR(all, name, asked);
-            if (!asked) {
-                asked = arena_take(profile->arena, sizeof *asked);
-                asked->name = name;
-                HASH_ADD_KEYPTR(hh, all, asked->name, strlen(name), asked);
-            }
-            asked->calls += function->calls;
-        }
-    }
-    for (struct asked *asked = all; asked; asked = asked->hh.next)
-        if (asked->calls == 0)
-            *LIST_ADD(profile->arena, &profile->unseen) = asked->name;
-    HASH_CLEAR(hh, all);
+    struct map all = {0};
+    for (size_t i = 0; i < builder->sources.count; i++)
+        add_asked(builder, builder->sources.item[i], &all);
+    map_each(&all, add_unseen, builder->profile);
+    map_clear(&all);
 }

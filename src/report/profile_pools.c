@@ -3,28 +3,17 @@
 
 #include "report/profile_private.h"
 
-#define uthash_fatal(message) memory_exhausted()
-#include <uthash.h>
+#include "report/map.h"
 
 // A pool as one trace has it.
 struct raw_pool {
-    uint32_t ref;
     const struct trace_pool *record;
     struct profile_pool *pool; // what it was merged into
-    UT_hash_handle hh;
-};
-
-struct merged {
-    const char *key;
-    struct profile_pool *pool;
-    UT_hash_handle hh;
 };
 
 static struct raw_pool *raw_pool_of(const struct source *source, uint32_t ref)
 {
-    struct raw_pool *raw;
-    HASH_FIND(hh, source->pools, &ref, sizeof ref, raw);
-    return raw;
+    return map_get(&source->pools, &ref, sizeof ref);
 }
 
 struct profile_pool *profile_pool_of(const struct source *source, uint32_t ref)
@@ -44,20 +33,18 @@ static const char *pool_key(struct arena *arena, const struct source *source,
                         record->overflow, name[0] ? 0 : (unsigned long long)record->address);
 }
 
-static struct merged *find_merged(struct profile_builder *builder, struct merged **all,
-                                  const struct source *source, const struct trace_pool *record)
+static struct profile_pool *find_merged(struct profile_builder *builder, struct map *all,
+                                        const struct source *source,
+                                        const struct trace_pool *record)
 {
     struct arena *arena = builder->profile->arena;
     const char *key = pool_key(arena, source, record);
-    struct merged *merged;
-    HASH_FIND_STR(*all, key, merged);
-    if (merged)
-        return merged;
-    merged = arena_take(arena, sizeof *merged);
-    merged->key = key;
-    merged->pool = arena_take(arena, sizeof *merged->pool);
-    HASH_ADD_KEYPTR(hh, *all, merged->key, strlen(key), merged);
-    *merged->pool = (struct profile_pool){
+    struct profile_pool *pool = map_get_text(all, key);
+    if (pool)
+        return pool;
+    pool = arena_take(arena, sizeof *pool);
+    map_add_text(arena, all, key, pool);
+    *pool = (struct profile_pool){
         .process = source->process,
         .kind = profile_text(builder, source, record->kind),
         .name = profile_text(builder, source, record->name),
@@ -68,8 +55,8 @@ static struct merged *find_merged(struct profile_builder *builder, struct merged
         .timeout_ms = record->timeout_ms,
         .wait_threshold_ns = record->wait_threshold_ns,
     };
-    *LIST_ADD(arena, &builder->profile->pools) = merged->pool;
-    return merged;
+    *LIST_ADD(arena, &builder->profile->pools) = pool;
+    return pool;
 }
 
 static void merge_pool(struct arena *arena, struct profile_pool *pool, const struct source *source,
@@ -96,27 +83,27 @@ static void merge_pool(struct arena *arena, struct profile_pool *pool, const str
     pool->peak_ref = ref;
 }
 
-static void add_pools(struct profile_builder *builder, struct source *source, struct merged **all)
+static void add_pools(struct profile_builder *builder, struct source *source, struct map *all)
 {
     struct arena *arena = builder->profile->arena;
     for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_POOLS, ref)) != TRACE_NONE;) {
         const struct trace_pool *record = reader_pool(source->trace, ref);
         if (record->kind == TRACE_NONE && record->address == 0 && record->name == TRACE_NONE)
             continue; // being made when the trace was read or the process died
-        struct profile_pool *pool = find_merged(builder, all, source, record)->pool;
+        struct profile_pool *pool = find_merged(builder, all, source, record);
         merge_pool(arena, pool, source, ref, record);
         struct raw_pool *raw = arena_take(arena, sizeof *raw);
-        *raw = (struct raw_pool){.ref = ref, .record = record, .pool = pool};
-        HASH_ADD(hh, source->pools, ref, sizeof raw->ref, raw);
+        *raw = (struct raw_pool){.record = record, .pool = pool};
+        map_add(arena, &source->pools, &ref, sizeof ref, raw);
     }
 }
 
 void profile_build_pools(struct profile_builder *builder)
 {
-    struct merged *all = NULL;
+    struct map all = {0};
     for (size_t i = 0; i < builder->sources.count; i++)
         add_pools(builder, builder->sources.item[i], &all);
-    HASH_CLEAR(hh, all);
+    map_clear(&all);
 }
 
 // What one trace's site says about the pool that it took from.
@@ -168,5 +155,5 @@ void profile_finish_pools(struct profile_builder *builder)
 
 void profile_forget_pools(struct source *source)
 {
-    HASH_CLEAR(hh, source->pools);
+    map_clear(&source->pools);
 }

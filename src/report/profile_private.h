@@ -2,6 +2,7 @@
 #ifndef UNCLOSED_REPORT_PROFILE_PRIVATE_H
 #define UNCLOSED_REPORT_PROFILE_PRIVATE_H
 
+#include "report/map.h"
 #include "report/profile.h"
 
 // A trace that was added, with what its references became.
@@ -9,8 +10,8 @@ struct source {
     struct trace_reader *trace;
     struct profile_process *process;
     struct frames_reader *frames;
-    struct raw_site *sites; // hash by reference
-    struct raw_pool *pools; // hash by reference
+    struct map sites; // struct raw_site by reference
+    struct map pools; // struct raw_pool by reference
 };
 
 struct profile_builder {

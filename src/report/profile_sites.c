@@ -6,12 +6,10 @@
 #include "report/owners.h"
 #include "report/profile_private.h"
 
-#define uthash_fatal(message) memory_exhausted()
-#include <uthash.h>
+#include "report/map.h"
 
 // A site as one trace has it.
 struct raw_site {
-    uint32_t ref;
     const struct source *source;
     const struct trace_site *record;
     const struct frames *acquire, *created;
@@ -19,22 +17,13 @@ struct raw_site {
     uint64_t longest_live_ns, in_transaction;
     profile_names threads, tests, tasks, databases, details;
     struct profile_site *site; // what it was merged into
-    UT_hash_handle hh;
 };
 
 typedef LIST(struct raw_site *) raw_sites;
 
-struct merged {
-    const char *key;
-    struct profile_site *site;
-    UT_hash_handle hh;
-};
-
 static struct raw_site *raw_site_of(const struct source *source, uint32_t ref)
 {
-    struct raw_site *raw;
-    HASH_FIND(hh, source->sites, &ref, sizeof ref, raw);
-    return raw;
+    return map_get(&source->sites, &ref, sizeof ref);
 }
 
 struct profile_site *profile_site_of(const struct source *source, uint32_t ref)
@@ -76,22 +65,28 @@ static void count_ended(const struct profile *profile, struct raw_site *raw)
         tally->opened += ended[end];
 }
 
+// Not listed: sites being made when the trace was read or the process died, and handles that a
+// handle of another kind stands for.
+static bool is_hidden(const struct trace_site *record)
+{
+    return record->kind == 0 || (record->flags & TRACE_SITE_INNER);
+}
+
 static void add_raw_sites(struct profile_builder *builder, struct source *source, raw_sites *list)
 {
     struct arena *arena = builder->profile->arena;
     for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_SITES, ref)) != TRACE_NONE;) {
         const struct trace_site *record = reader_site(source->trace, ref);
-        if (record->kind == 0) // being made when the trace was read or the process died
+        if (is_hidden(record))
             continue;
         struct raw_site *raw = arena_take(arena, sizeof *raw);
-        raw->ref = ref;
         raw->source = source;
         raw->record = record;
         raw->acquire = frames_resolve(source->frames, record->stack);
         if (record->created != TRACE_NONE)
             raw->created = frames_resolve(source->frames, record->created);
         count_ended(builder->profile, raw);
-        HASH_ADD(hh, source->sites, ref, sizeof raw->ref, raw);
+        map_add(arena, &source->sites, &ref, sizeof ref, raw);
         *LIST_ADD(arena, list) = raw;
     }
 }
@@ -168,7 +163,8 @@ static void add_sessions(struct profile_builder *builder, struct source *source,
 {
     for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_SESSIONS, ref)) != TRACE_NONE;) {
         const struct trace_session *record = reader_session(source->trace, ref);
-        if (record->state != TRACE_SLOT_LIVE)
+        const struct trace_site *site = reader_site(source->trace, record->site);
+        if (record->state != TRACE_SLOT_LIVE || (site && is_hidden(site)))
             continue;
         struct profile_session *session = new_session(builder, source, record);
         struct raw_site *raw = raw_site_of(source, record->site);
@@ -226,20 +222,16 @@ static const char *site_key(struct arena *arena, const struct raw_site *raw,
                         (unsigned long long)name->offset, function);
 }
 
-static struct profile_site *find_merged(struct profile_builder *builder, struct merged **all,
+static struct profile_site *find_merged(struct profile_builder *builder, struct map *all,
                                         const struct raw_site *raw, const struct frame *name)
 {
     struct arena *arena = builder->profile->arena;
     const char *key = site_key(arena, raw, name);
-    struct merged *merged;
-    HASH_FIND_STR(*all, key, merged);
-    if (merged)
-        return merged->site;
-    merged = arena_take(arena, sizeof *merged);
-    merged->key = key;
-    merged->site = arena_take(arena, sizeof *merged->site);
-    HASH_ADD_KEYPTR(hh, *all, merged->key, strlen(key), merged);
-    struct profile_site *site = merged->site;
+    struct profile_site *site = map_get_text(all, key);
+    if (site)
+        return site;
+    site = arena_take(arena, sizeof *site);
+    map_add_text(arena, all, key, site);
     make_id(site, key);
     site->kind = raw->record->kind;
     site->name = name;
@@ -335,7 +327,7 @@ static void merge_sites(struct profile_builder *builder, const raw_sites *list)
             .never_closed = list->item[i]->tally.never_closed,
         };
     naming_resolve(arena, builder->profile->code, namings, list->count);
-    struct merged *all = NULL;
+    struct map all = {0};
     for (size_t i = 0; i < list->count; i++) {
         struct raw_site *raw = list->item[i];
         const struct naming *naming = &namings[i];
@@ -348,12 +340,12 @@ static void merge_sites(struct profile_builder *builder, const raw_sites *list)
         raw->source->process->opened += raw->tally.opened;
         raw->source->process->never_closed += raw->tally.never_closed;
     }
-    HASH_CLEAR(hh, all);
+    map_clear(&all);
 }
 
 void profile_forget_sites(struct source *source)
 {
-    HASH_CLEAR(hh, source->sites);
+    map_clear(&source->sites);
 }
 
 static int compare_ages(const void *a, const void *b)
@@ -381,7 +373,5 @@ void profile_build_sites(struct profile_builder *builder)
             session->site = sessions.item[i].raw->site;
         *LIST_ADD(profile->arena, &profile->sessions) = session;
     }
-    if (profile->sessions.count > 1)
-        qsort(profile->sessions.item, profile->sessions.count, sizeof *profile->sessions.item,
-              compare_ages);
+    LIST_SORT(&profile->sessions, compare_ages);
 }

@@ -43,12 +43,10 @@ bool report_has_format(const char *name)
 const char *report_formats(void)
 {
     static char names[RENDERERS * 16];
-    names[0] = 0;
-    for (size_t i = 0; i < RENDERERS; i++) {
-        if (i > 0)
-            strcat(names, ", ");
-        strcat(names, renderers[i].name);
-    }
+    size_t used = 0;
+    for (size_t i = 0; i < RENDERERS; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+                                 renderers[i].name);
     return names;
 }
 

@@ -64,8 +64,7 @@ static void add_folder(struct trace_sources *sources, const char *folder, bool q
             *LIST_ADD(arena, &paths) = path;
     }
     closedir(entries);
-    if (paths.count > 1)
-        qsort(paths.item, paths.count, sizeof *paths.item, compare_names);
+    LIST_SORT(&paths, compare_names);
     for (size_t i = 0; i < paths.count; i++)
         add(sources, paths.item[i], 0);
     if (paths.count == 0 && !quiet)
@@ -108,6 +107,7 @@ static bool add_mapped(struct trace_sources *sources, pid_t pid, FILE *maps)
         uint64_t offset;
         int name = 0;
         line[strcspn(line, "\n")] = 0;
+        // NOLINTNEXTLINE(cert-err34-c): a number too large is no offset of 0
         if (sscanf(line, "%63s %7s %" SCNx64 " %*s %*s %n", range, rights, &offset, &name) < 3 ||
             name == 0 || offset != 0 || strcmp(rights, "rw-s") != 0 || line[name] != '/')
             continue;

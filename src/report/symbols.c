@@ -13,8 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define uthash_fatal(message) memory_exhausted()
-#include <uthash.h>
+#include "report/map.h"
 
 enum { BASE = 0x100000 }; // any page-aligned address but 0, which libdwfl takes for "choose one"
 
@@ -27,24 +26,20 @@ static const Dwfl_Callbacks callbacks = {
 };
 
 struct found {
-    uint64_t address;
     struct symbol *symbols;
     size_t count;
-    UT_hash_handle hh;
 };
 
 struct file {
-    const char *key; // path and build id
-    Dwfl *dwfl;      // NULL: no usable file
+    Dwfl *dwfl; // NULL: no usable file
     Dwfl_Module *module;
     GElf_Addr bias;
-    struct found *found;
-    UT_hash_handle hh;
+    struct map found; // by address
 };
 
 struct symbols {
     struct arena *arena;
-    struct file *files;
+    struct map files; // by path and build id
     LIST(const char *) problems;
 };
 
@@ -55,17 +50,21 @@ struct symbols *symbols_new(struct arena *arena)
     return symbols;
 }
 
+static void close_file(void *value, void *data)
+{
+    struct file *file = value;
+    (void)data;
+    if (file->dwfl)
+        dwfl_end(file->dwfl);
+    map_clear(&file->found);
+}
+
 void symbols_free(struct symbols *symbols)
 {
     if (!symbols)
         return;
-    struct file *file, *next;
-    HASH_ITER (hh, symbols->files, file, next) {
-        if (file->dwfl)
-            dwfl_end(file->dwfl);
-        HASH_CLEAR(hh, file->found);
-    }
-    HASH_CLEAR(hh, symbols->files);
+    map_each(&symbols->files, close_file, NULL);
+    map_clear(&symbols->files);
 }
 
 size_t symbols_problem_count(const struct symbols *symbols)
@@ -156,13 +155,11 @@ static const char *file_key(struct arena *arena, const struct symbols_file *file
 static struct file *find_file(struct symbols *symbols, const struct symbols_file *wanted)
 {
     const char *key = file_key(symbols->arena, wanted);
-    struct file *file;
-    HASH_FIND_STR(symbols->files, key, file);
+    struct file *file = map_get_text(&symbols->files, key);
     if (file)
         return file;
     file = arena_take(symbols->arena, sizeof *file);
-    file->key = key;
-    HASH_ADD_KEYPTR(hh, symbols->files, file->key, strlen(file->key), file);
+    map_add_text(symbols->arena, &symbols->files, key, file);
     open_first(symbols, file, wanted);
     return file;
 }
@@ -368,7 +365,6 @@ static const char *symbol_table_name(struct symbols *symbols, struct file *file,
 static struct found *look_up(struct symbols *symbols, struct file *file, uint64_t address)
 {
     struct found *found = arena_take(symbols->arena, sizeof *found);
-    found->address = address;
     if (file->dwfl)
         found->count = find_in_dwarf(symbols, file, address + file->bias, found);
     if (found->count == 0) {
@@ -386,15 +382,14 @@ static struct found *look_up(struct symbols *symbols, struct file *file, uint64_
     return found;
 }
 
-const struct symbol *symbols_find(struct symbols *symbols, const struct symbols_file *wanted,
+const struct symbol *symbols_find(struct symbols *symbols, const struct symbols_file *file,
                                   uint64_t address, size_t *count)
 {
-    struct file *file = find_file(symbols, wanted);
-    struct found *found;
-    HASH_FIND(hh, file->found, &address, sizeof address, found);
+    struct file *opened = find_file(symbols, file);
+    struct found *found = map_get(&opened->found, &address, sizeof address);
     if (!found) {
-        found = look_up(symbols, file, address);
-        HASH_ADD(hh, file->found, address, sizeof found->address, found);
+        found = look_up(symbols, opened, address);
+        map_add(symbols->arena, &opened->found, &address, sizeof address, found);
     }
     *count = found->count;
     return found->symbols;

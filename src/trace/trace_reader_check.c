@@ -99,8 +99,8 @@ const char *reader_string(const struct trace_reader *reader, uint32_t ref)
 }
 
 enum { STACK_WORDS = sizeof(struct trace_stack) / 8, SHORTAGE_WORDS = 5, HOLDER_WORDS = 2 };
-_Static_assert(sizeof(struct trace_shortage) == SHORTAGE_WORDS * 8, "as many words as it has");
-_Static_assert(sizeof(struct trace_holder) == HOLDER_WORDS * 8, "as many words as it has");
+_Static_assert(sizeof(struct trace_shortage) / 8 == SHORTAGE_WORDS, "as many words as it has");
+_Static_assert(sizeof(struct trace_holder) / 8 == HOLDER_WORDS, "as many words as it has");
 
 const struct trace_stack *reader_stack(const struct trace_reader *reader, uint32_t ref)
 {

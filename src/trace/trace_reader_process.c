@@ -76,13 +76,15 @@ static enum mapped find_mapping(const struct trace_reader *reader, pid_t pid)
         int name = 0;
         read_any = true;
         line[strcspn(line, "\n")] = 0;
+        // Too large a number would be one that matches nothing.
+        // NOLINTNEXTLINE(cert-err34-c)
         if (sscanf(line, "%*s %*s %*s %x:%x %" SCNu64 " %n", &high, &low, &inode, &name) < 3 ||
             name == 0 || inode == 0)
             continue;
         bool same_name = strcmp(base_name(line + name), wanted) == 0;
-        if (inode == status.st_ino && (same_name || makedev(high, low) == status.st_dev))
-            result = MAPPED;
-        else if (real && strcmp(line + name, real) == 0)
+        bool same_file =
+            inode == status.st_ino && (same_name || makedev(high, low) == status.st_dev);
+        if (same_file || (real && strcmp(line + name, real) == 0))
             result = MAPPED;
         else if (same_name)
             result = MAPPED_ELSEWHERE;

@@ -229,7 +229,7 @@ static void ids_are_the_same_in_another_folder(void **state)
         add_site(&builder, frames, 0, 1);
         builder_end(&builder);
         json_t *root = json_of_file(fixture->path);
-        strcpy(ids[i], text_of(site_at(root, "a.py", 7), "id"));
+        snprintf(ids[i], sizeof ids[i], "%s", text_of(site_at(root, "a.py", 7), "id"));
         json_decref(root);
         unlink(fixture->path);
     }
@@ -524,14 +524,10 @@ static void what_is_no_trace_is_a_failure(void **state)
     assert_int_equal(outcome.problems, 0);
 }
 
-// The trace that the golden files show: the example of a service that ran out of connections.
-static void write_service(const char *path)
+static uint32_t add_service_pool(struct trace_builder *b)
 {
-    struct trace_builder builder;
-    builder_begin(&builder, path);
-    struct trace_builder *b = &builder;
-    uint32_t pool_ref;
-    struct trace_pool *pool = builder_pool(b, "sqlalchemy", "sqlite:///app.db", 10, 20, &pool_ref);
+    uint32_t ref;
+    struct trace_pool *pool = builder_pool(b, "sqlalchemy", "sqlite:///app.db", 10, 20, &ref);
     pool->detail = builder_string(b, "QueuePool");
     pool->out = 3;
     pool->high_water = 30;
@@ -541,6 +537,15 @@ static void write_service(const char *path)
     pool->longest_wait_ns = 10 * BUILDER_SECOND;
     pool->failed = 4;
     pool->timeouts = 4;
+    return ref;
+}
+
+static const struct builder_frame service_job[] = {{"/srv/trader/jobs.py", 30, "nightly"}, {0}};
+
+// The sites that take from the pool: one that never closes, one that sometimes does not, a good
+// one.
+static void add_service_sites(struct trace_builder *b, uint32_t pool, uint32_t sites[3])
+{
     const struct builder_frame settings[] = {
         {"/srv/trader/ui/pages/settings.py", 214, "SettingsTab.render"},
         {"/srv/trader/ui/app.py", 88, "App.refresh"},
@@ -548,13 +553,13 @@ static void write_service(const char *path)
         {0}};
     const struct builder_frame overview[] = {
         {"/srv/trader/ui/pages/overview.py", 159, "Overview.load"}, {0}};
-    const struct builder_frame fine[] = {{"/srv/trader/jobs.py", 30, "nightly"}, {0}};
-    uint32_t sites[] = {add_site(b, settings, 0, 13), add_site(b, overview, 28, 11),
-                        add_site(b, fine, 849, 0)};
-    uint32_t out_at_peak[] = {17, 12, 1};
+    sites[0] = add_site(b, settings, 0, 13);
+    sites[1] = add_site(b, overview, 28, 11);
+    sites[2] = add_site(b, service_job, 849, 0);
+    const uint32_t out_at_peak[] = {17, 12, 1};
     for (int i = 0; i < 3; i++) {
         struct trace_site *site = trace_record(&b->writer, TRACE_SITES, sites[i]);
-        site->pool = pool_ref;
+        site->pool = pool;
         site->out_at_peak = out_at_peak[i];
         site->database = builder_string(b, "app.db");
         site->longest_thread = builder_string(b, "web-1");
@@ -563,9 +568,40 @@ static void write_service(const char *path)
         struct trace_session *session = builder_session(b, sites[i == 2], 0.4 + i);
         session->thread = builder_string(b, i == 2 ? "web-1" : "web-3");
         session->database = builder_string(b, "app.db");
-        session->owner = pool_ref;
+        session->owner = pool;
         session->flags = i == 1 ? TRACE_SESSION_TRANSACTION | TRACE_SESSION_ASKED : 0;
     }
+}
+
+static void add_service_shortage(struct trace_builder *b, uint32_t pool, const uint32_t sites[2])
+{
+    uint64_t words[5 + 2 * 2] = {0};
+    struct trace_shortage shortage = {.at_ns = BUILDER_START + 170 * BUILDER_SECOND,
+                                      .waited_ns = 10 * BUILDER_SECOND,
+                                      .pool = pool,
+                                      .stack = builder_stack(b, service_job),
+                                      .thread = builder_string(b, "web-7"),
+                                      .failed = 1,
+                                      .waiting = 5,
+                                      .holder_count = 2};
+    memcpy(words, &shortage, sizeof shortage);
+    for (int i = 0; i < 2; i++) {
+        struct trace_holder holder = {.site = sites[i], .acquired_ns = BUILDER_START};
+        memcpy(&words[5 + 2 * i], &holder, sizeof holder);
+    }
+    (void)trace_append_words(&b->writer, TRACE_SHORTAGES, words, 9);
+}
+
+// The trace that the golden files show: the example of a service that ran out of connections.
+static void write_service(const char *path)
+{
+    struct trace_builder builder;
+    struct trace_builder *b = &builder;
+    uint32_t sites[3];
+    builder_begin(b, path);
+    uint32_t pool = add_service_pool(b);
+    add_service_sites(b, pool, sites);
+    add_service_shortage(b, pool, sites);
     const struct builder_frame plain[] = {{"/srv/trader/backup.py", 12, "copy"}, {0}};
     uint32_t handle_site;
     builder_site(b, TRACE_HANDLE, builder_stack(b, plain), &handle_site);
@@ -575,22 +611,7 @@ static void write_service(const char *path)
     refused->database = builder_string(b, "/srv/trader/archive.db");
     struct trace_session *idle = builder_session(b, handle_site, 0.2);
     idle->flags = TRACE_SESSION_POOLED;
-    idle->owner = pool_ref;
-    uint64_t words[5 + 2 * 2] = {0};
-    struct trace_shortage shortage = {.at_ns = BUILDER_START + 170 * BUILDER_SECOND,
-                                      .waited_ns = 10 * BUILDER_SECOND,
-                                      .pool = pool_ref,
-                                      .stack = builder_stack(b, fine),
-                                      .thread = builder_string(b, "web-7"),
-                                      .failed = 1,
-                                      .waiting = 5,
-                                      .holder_count = 2};
-    struct trace_holder holder = {.site = sites[0], .acquired_ns = BUILDER_START};
-    memcpy(words, &shortage, sizeof shortage);
-    memcpy(words + 5, &holder, sizeof holder);
-    holder.site = sites[1];
-    memcpy(words + 7, &holder, sizeof holder);
-    (void)trace_append_words(&b->writer, TRACE_SHORTAGES, words, 9);
+    idle->owner = pool;
     struct trace_misuse *misuse;
     (void)trace_new_record(&b->writer, TRACE_MISUSES, &misuse);
     misuse->kind = TRACE_MISUSE_DOUBLE;
