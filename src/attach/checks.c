@@ -37,16 +37,16 @@ static uid_t owner(pid_t pid)
 static int explain_denial(pid_t pid, int error, struct failure *failure)
 {
     char path[64];
-    struct stat folder;
-    snprintf(path, sizeof path, "/proc/%d", pid);
+    struct stat memory;
+    snprintf(path, sizeof path, "/proc/%d/mem", pid); // root's if the process is not dumpable
     const uid_t user = owner(pid);
-    const bool known = stat(path, &folder) == 0;
+    const bool known = stat(path, &memory) == 0;
     if (geteuid() != 0 && user != geteuid())
         return failure_set(failure, EPERM,
                            "process %d belongs to another user (uid %u); run this as that user "
                            "or as root",
                            pid, user);
-    if (geteuid() != 0 && known && folder.st_uid != user)
+    if (geteuid() != 0 && known && memory.st_uid != user)
         return failure_set(failure, EPERM,
                            "process %d is not dumpable (setuid, file capabilities, or "
                            "PR_SET_DUMPABLE); run this as root",

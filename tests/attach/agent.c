@@ -16,6 +16,11 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+#ifndef AGENT_BUILD
+#define AGENT_BUILD 1 // another number makes another build of it
+#endif
+EXPORT extern const int agent_build;
+EXPORT const int agent_build = AGENT_BUILD;
 EXPORT atomic_int unclosed_state;
 EXPORT int unclosed_attach(const char *options);
 EXPORT int unclosed_detach(void);

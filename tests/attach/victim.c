@@ -124,6 +124,21 @@ static void round_vfork(struct worker *worker)
     wait_for(child);
 }
 
+// The child takes so long to execute that the parent cannot be stopped for longer than anyone
+// waits.
+static void round_vfork_slow(struct worker *worker)
+{
+    (void)worker;
+    const pid_t child = vfork();
+    if (child == 0) {
+        sleep(12);
+        execl("/bin/sh", "sh", "-c", "exit 7", (char *)NULL);
+        _exit(1);
+    }
+    wait_for(child);
+    sleep(60);
+}
+
 static void round_spawn(struct worker *worker)
 {
     static char shell[] = "sh";
@@ -189,10 +204,10 @@ static const struct mode {
     const char *name;
     void (*round)(struct worker *worker);
 } modes[] = {
-    {"malloc", round_malloc},   {"dlopen", round_dlopen}, {"registers", round_registers},
-    {"fork", round_fork},       {"vfork", round_vfork},   {"spawn", round_spawn},
-    {"signals", round_signals}, {"sleep", round_sleep},   {"idle", round_idle},
-    {"compute", round_compute},
+    {"malloc", round_malloc},   {"dlopen", round_dlopen},         {"registers", round_registers},
+    {"fork", round_fork},       {"vfork", round_vfork},           {"spawn", round_spawn},
+    {"signals", round_signals}, {"sleep", round_sleep},           {"idle", round_idle},
+    {"compute", round_compute}, {"vfork-slow", round_vfork_slow},
 };
 
 static void *work(void *argument)
