@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#pragma weak command_report
-#pragma weak command_held
-#pragma weak command_attach
-#pragma weak command_detach
-#pragma weak command_dump
-
 static const struct command {
     const char *name;
     int (*function)(int argc, char **argv);
@@ -63,7 +57,7 @@ void cli_no_memory(void)
 static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        if (commands[i].function && strcmp(commands[i].name, name) == 0)
+        if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     }
     return NULL;
@@ -84,10 +78,8 @@ static int print_help(FILE *out)
                 "Finds the database sessions that a program opens or checks out and never gives "
                 "back.\n\n",
                 out);
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        if (commands[i].function)
-            (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
-    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
     (void)fputs("\n'unclosed COMMAND --help' lists the options of a command, "
                 "'man unclosed-COMMAND' explains them.\n"
                 "Try: unclosed run -- python3 app.py\n",

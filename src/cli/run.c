@@ -15,8 +15,6 @@
 #include "recorder/spec.h"
 #include "report/report.h"
 
-#pragma weak report_print // until it is there
-
 enum { KEY_ERROR_EXITCODE = 'e' + 0x100, KEY_TABLE = 0x1000, OWN_OPTIONS = 1 };
 
 struct arguments { // what argp collects
@@ -210,6 +208,7 @@ static uint64_t report(const struct run *run)
 {
     size_t count = 0;
     char **paths = run_traces_find(run, &count);
+    run_remove_fallback(run); // before anybody interrupts the report
     struct report_outcome outcome = {0};
     if (count == 0) {
         say_nothing_traced(run);
@@ -221,7 +220,6 @@ static uint64_t report(const struct run *run)
         (void)report_print(&request, stderr, &outcome);
     }
     run_traces_free(paths, count);
-    run_remove_fallback(run);
     return outcome.never_closed;
 }
 
