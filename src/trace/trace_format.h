@@ -176,7 +176,7 @@ enum trace_verb { // what a call spec says a function does
 };
 
 struct trace_function { // a traced function
-    uint64_t calls;     // calls seen, nested ones included
+    uint64_t calls;  // calls seen, about: threads that call at once are counted once
     uint32_t name;      // string
     uint32_t kind;      // string: the spec's kind, e.g. "sqlite3", "libzdb"
     uint16_t verb;      // enum trace_verb
@@ -222,6 +222,8 @@ enum { TRACE_HOLD_BUCKETS = 32 };
 
 enum trace_site_flags {
     TRACE_SITE_EXCEPTION = 1 << 0, // an exception was seen to leave the function that acquired
+    TRACE_SITE_INNER = 1 << 1, // inside an acquire of a handle of another kind, which is counted
+                               // in its stead: a sqlite3* that apr_dbd opens
 };
 
 // A site in the recorder's sense: one stack that acquired from one pool through one function.
