@@ -186,6 +186,31 @@ static void outcomes_add_up(void **state)
     json_decref(root);
 }
 
+// A handle that another kind of handle stands for is neither counted nor listed.
+static void inner_handles_are_not_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct trace_builder builder;
+    builder_begin(&builder, fixture->path);
+    const struct builder_frame frames[] = {{"/srv/trader/app.py", 7, "f"}, {0}};
+    uint32_t ref;
+    struct trace_site *site =
+        builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, frames), &ref);
+    site->flags = TRACE_SITE_INNER;
+    site->ended[TRACE_RELEASED] = 3;
+    builder_session(&builder, ref, 1);
+    builder_end(&builder);
+    json_t *root = json_of_file(fixture->path);
+    assert_int_equal(number(total(root, "handle"), "opened"), 0);
+    assert_int_equal(json_array_size(json_object_get(root, "sites")), 0);
+    json_decref(root);
+    const char *const sources[] = {fixture->path};
+    char *text = printed(&(struct report_request){.sources = sources, .source_count = 1}, NULL,
+                         report_print_held);
+    assert_non_null(strstr(text, "held at its end 0 sessions"));
+    free(text);
+}
+
 static void equal_places_merge_and_others_do_not(void **state)
 {
     struct fixture *fixture = *state;
@@ -756,6 +781,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(outcomes_add_up),
+        TEST(inner_handles_are_not_listed),
         TEST(equal_places_merge_and_others_do_not),
         TEST(ids_are_the_same_in_another_folder),
         TEST(library_frames_do_not_name_a_site),
