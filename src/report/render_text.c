@@ -149,7 +149,7 @@ static void print_total(const struct text *text, enum trace_kind kind)
     add_number(&line, SHEET_WARN, "held too long", tally->late, false);
     add_number(&line, SHEET_PLAIN, "release not seen", tally->unseen, false);
     add_number(&line, SHEET_PLAIN, "inherited", tally->inherited, false);
-    add_number(&line, SHEET_WARN, "failed to open", tally->failed, false);
+    add_number(&line, SHEET_WARN, "failed", tally->failed, false);
     add_number(&line, SHEET_PLAIN, "suppressed", tally->suppressed, false);
     sheet_line_end(&line);
 }
