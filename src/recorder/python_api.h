@@ -128,6 +128,8 @@ enum {
     M(const char *, PyUnicode_AsUTF8AndSize, (PyObject *, ssize_t *))                              \
     M(PyObject *, PyUnicode_InternFromString, (const char *))                                      \
     M(long, PyLong_AsLong, (PyObject *))                                                           \
+    M(PyObject *, PyLong_FromUnsignedLong, (unsigned long))                                        \
+    M(unsigned long, PyThread_get_thread_ident, (void))                                            \
     M(double, PyFloat_AsDouble, (PyObject *))                                                      \
     M(PyObject *, PyType_FromSpec, (struct python_type_spec *))                                    \
     M(int, PyType_IsSubtype, (PyObject *, PyObject *))                                             \

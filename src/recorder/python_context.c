@@ -66,6 +66,42 @@ void python_context_test(void)
     say_test(text);
 }
 
+static __thread uint32_t named_generation;
+
+// The name of the calling thread, by threading's own list: current_thread() would make an entry for
+// a thread that it does not know. A new reference or NULL.
+static PyObject *thread_name(void)
+{
+    PyObject *active = python_find("threading", "_active");
+    PyObject *identity = py.PyLong_FromUnsignedLong(py.PyThread_get_thread_ident());
+    PyObject *thread = active && identity ? py.PyDict_GetItem(active, identity) : NULL;
+    PyObject *name = thread ? python_attribute(thread, "name") : NULL;
+    python_drop(identity);
+    python_drop(active);
+    return name;
+}
+
+void python_context_thread(void)
+{
+    if (named_generation == recorder_generation)
+        return;
+    PyObject *type, *value, *traceback;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    PyObject *name = thread_name();
+    const char *text = python_text(name);
+    if (text && recorder_enter()) {
+        uint32_t reference = name_intern(text);
+        if (reference != TRACE_NONE) {
+            recorder_thread.name = reference;
+            recorder_thread.name_uses = (UINT32_C(1) << 31) + 1; // never read again
+        }
+        named_generation = recorder_generation;
+        recorder_leave();
+    }
+    python_drop(name);
+    py.PyErr_Restore(type, value, traceback);
+}
+
 static PyObject *current_task; // asyncio.current_task
 
 void python_context_asyncio(void)
@@ -138,6 +174,7 @@ void python_moment_take(struct python_moment *moment)
         1u << PYTHON_MARK_TASK | 1u << PYTHON_MARK_TASK_2 | 1u << PYTHON_MARK_TASK_3;
     PyObject *type, *value, *traceback;
     python_context_test();
+    python_context_thread();
     python_walk_collect(&moment->walk);
     moment->task = NULL;
     bool greenlet = ends_in_sqlalchemy(&moment->walk);

@@ -29,7 +29,11 @@ uint32_t python_moment_intern(const struct python_moment *moment, uint64_t now_n
 // with the GIL held only, so that reading `environ` here races with nobody.
 void python_context_test(void);
 
-// asyncio was imported.
+// Once per thread: what Python calls it, which the kernel does not know. GIL held, outside
+// recorder_enter.
+void python_context_thread(void);
+
+// asyncio has been imported.
 void python_context_asyncio(void);
 
 #endif

@@ -48,10 +48,35 @@ bool python_life_is_shutdown(void)
     return true;
 }
 
-static bool is_wanted(const char *module)
+// Modules that are looked at as soon as their code has run.
+static struct {
+    const char *name;
+    void (*look)(void);
+    bool pending; // is being imported; guarded by the GIL
+} modules[] = {
+    {"sqlalchemy.pool.base", python_sqlalchemy_pools, false},
+    {"sqlalchemy.engine.base", python_sqlalchemy_engine, false},
+    {"sqlalchemy.orm.session", python_sqlalchemy_sessions, false},
+    {"asyncio.runners", python_context_asyncio, false},
+};
+enum { MODULES = sizeof modules / sizeof *modules };
+
+static void before_import(const char *name)
 {
-    return strncmp(module, "sqlalchemy.", 11) == 0 || strncmp(module, "asyncio.", 8) == 0 ||
-           python_methods_wanted(module);
+    for (size_t i = 0; i < MODULES; i++)
+        if (strcmp(modules[i].name, name) == 0)
+            pending = modules[i].pending = true;
+    if (python_methods_wanted(name))
+        pending = true;
+}
+
+// What has been imported before anybody listened.
+static void all_pending(void)
+{
+    for (size_t i = 0; i < MODULES; i++)
+        modules[i].pending =
+            py.PyDict_GetItemString(py.PyImport_GetModuleDict(), modules[i].name) != NULL;
+    pending = true;
 }
 
 // Looks at what has been imported; keeps the exception that may be set.
@@ -60,11 +85,17 @@ static void look_at_modules(void)
     PyObject *type, *value, *traceback;
     py.PyErr_Fetch(&type, &value, &traceback);
     python_layout_check();
-    bool sqlalchemy = python_sqlalchemy_wrap();
-    bool methods = python_methods_wrap();
-    if (python_module_ready("asyncio.runners"))
-        python_context_asyncio();
-    pending = !sqlalchemy || !methods;
+    bool left = !python_methods_wrap();
+    for (size_t i = 0; i < MODULES; i++) {
+        if (!modules[i].pending)
+            continue;
+        if (python_module_ready(modules[i].name)) {
+            modules[i].pending = false;
+            modules[i].look();
+        }
+        left |= modules[i].pending;
+    }
+    pending = left;
     py.PyErr_Restore(type, value, traceback);
 }
 
@@ -73,6 +104,7 @@ static void before_connect(void)
 {
     static bool prepared;
     python_context_test();
+    python_context_thread();
     if (!prepared) {
         PyObject *type, *value, *traceback;
         py.PyErr_Fetch(&type, &value, &traceback);
@@ -108,8 +140,8 @@ static void on_event(enum event event, PyObject *args)
 {
     if (event == EVENT_IMPORT) {
         const char *module = python_text(py.PyTuple_GetItem(args, 0));
-        if (module && is_wanted(module))
-            pending = true;
+        if (module)
+            before_import(module);
     } else if (event == EVENT_CONNECT) {
         before_connect();
     }
@@ -156,6 +188,7 @@ static void *join_running(void *unused)
     int state = py.PyGILState_Ensure();
     listen();
     python_sqlite_prepare();
+    all_pending();
     look_at_modules();
     py.PyGILState_Release(state);
     return NULL;

@@ -85,10 +85,23 @@ uint32_t python_pool_ref(struct python_pool *pool)
     return pool->ref;
 }
 
-void python_pool_waiting(struct python_pool *pool, int difference)
+// Before the pool is in the trace of this process nobody has to wait; and what began in the parent
+// is not counted back in a forked child.
+static bool is_current(const struct python_pool *pool)
 {
-    // Before the pool is in the trace of this process nobody has to wait; and what began there in
-    // the parent is not counted back in a forked child.
-    if (pool->generation == recorder_generation && !recorder_is_forked())
-        __atomic_fetch_add(&pool->record->waiting, (uint32_t)difference, __ATOMIC_RELAXED);
+    return pool->generation == recorder_generation && !recorder_is_forked();
+}
+
+bool python_pool_wait_begin(struct python_pool *pool)
+{
+    if (!is_current(pool))
+        return false;
+    __atomic_fetch_add(&pool->record->waiting, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+void python_pool_wait_end(struct python_pool *pool)
+{
+    if (is_current(pool))
+        __atomic_fetch_sub(&pool->record->waiting, 1, __ATOMIC_RELAXED);
 }

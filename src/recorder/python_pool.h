@@ -44,8 +44,9 @@ struct python_pool *python_pool_of(PyObject *object, const char *kind,
 // recorder_enter.
 uint32_t python_pool_ref(struct python_pool *pool);
 
-// One more (difference 1) or one less (-1) acquire of this pool is under way. Outside
+// An acquire of this pool is under way from begin, if that said true, until end. Outside
 // recorder_enter.
-void python_pool_waiting(struct python_pool *pool, int difference);
+bool python_pool_wait_begin(struct python_pool *pool);
+void python_pool_wait_end(struct python_pool *pool);
 
 #endif

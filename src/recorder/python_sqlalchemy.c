@@ -165,9 +165,10 @@ static PyObject *checkout(const struct python_invocation *call)
         return python_invoke(call);
     // The coarse clock will do: a wait that matters takes longer than its tick.
     uint64_t started = recorder_now_coarse();
-    python_pool_waiting(pool, 1);
+    bool waiting = python_pool_wait_begin(pool);
     PyObject *fairy = python_invoke(call);
-    python_pool_waiting(pool, -1);
+    if (waiting)
+        python_pool_wait_end(pool);
     if (fairy)
         note_acquired(pool, fairy, started);
     else
@@ -186,15 +187,18 @@ static uint32_t kind_reference(void)
     return recorder_trace.header ? reference : TRACE_NONE;
 }
 
-static void note_released(uint64_t handle, enum trace_end end)
+// false: no session of this handle was out.
+static bool note_released(uint64_t handle, enum trace_end end)
 {
     if (!recorder_enter())
-        return;
+        return false;
     struct session session;
     uint32_t kind_ref = kind_reference();
-    if (kind_ref != TRACE_NONE && session_take(kind_ref, handle, &session))
+    bool taken = kind_ref != TRACE_NONE && session_take(kind_ref, handle, &session);
+    if (taken)
         session_end(&session, end, session.taken_ns);
     recorder_leave();
+    return taken;
 }
 
 // The collector returns a connection: `reference` to the fairy has died. 0: it was back already.
@@ -234,32 +238,33 @@ static PyObject *finalize_fairy(const struct python_invocation *call)
             end = TRACE_DISCARDED;
     }
     if (handle)
-        note_released(handle, end);
+        (void)note_released(handle, end);
     return python_invoke(call);
 }
 
-// _ConnectionFairy.detach(self): within _finalize_fairy the session has ended already.
-// _ConnectionRecord._checkin_failed(self, ...): a checkout that fails after all.
+// _ConnectionFairy.detach(self): the connection is the program's own from now on. Within
+// _finalize_fairy the session has ended already, and nobody but the collector wants it.
 static PyObject *detach(const struct python_invocation *call)
 {
     PyObject *fairy = python_invocation_argument(call, 0, NULL);
     PyObject *record = fairy ? attribute(fairy, names.record) : NULL;
-    if (record && record != py._Py_NoneStruct) {
+    if (record && record != py._Py_NoneStruct &&
+        note_released((uint64_t)(uintptr_t)record, TRACE_DISCARDED)) {
         PyObject *connection = attribute(record, names.dbapi_connection);
         if (connection)
             python_sqlite_own(connection, TRACE_NONE);
         python_drop(connection);
-        note_released((uint64_t)(uintptr_t)record, TRACE_DISCARDED);
     }
     python_drop(record);
     return python_invoke(call);
 }
 
+// _ConnectionRecord._checkin_failed(self, ...): a checkout that fails after all.
 static PyObject *checkin_failed(const struct python_invocation *call)
 {
     PyObject *record = python_invocation_argument(call, 0, NULL);
     if (record)
-        note_released((uint64_t)(uintptr_t)record, TRACE_DISCARDED);
+        (void)note_released((uint64_t)(uintptr_t)record, TRACE_DISCARDED);
     return python_invoke(call);
 }
 
@@ -317,7 +322,7 @@ static void mark_method(enum python_mark mark, const char *module, const char *p
     python_drop(function);
 }
 
-static bool wrap_pools(void)
+void python_sqlalchemy_pools(void)
 {
     names.record = py.PyUnicode_InternFromString("_connection_record");
     names.fairy_ref = py.PyUnicode_InternFromString("fairy_ref");
@@ -327,28 +332,23 @@ static bool wrap_pools(void)
     timeout_error = python_find("sqlalchemy.exc", "TimeoutError");
     if (!names.record || !names.fairy_ref || !names.session || !names.pool_of_record ||
         !names.dbapi_connection)
-        return false;
+        return;
     // The end before the beginning: no checkout is seen of which the end would not be.
-    return python_wrap(base, "_finalize_fairy", finalize_fairy, NULL) &&
+    (void)(python_wrap(base, "_finalize_fairy", finalize_fairy, NULL) &&
            python_wrap(base, "_ConnectionFairy.detach", detach, NULL) &&
            python_wrap(base, "_ConnectionRecord._checkin_failed", checkin_failed, NULL) &&
            python_wrap(base, "_ConnectionRecord._ConnectionRecord__connect", connect, NULL) &&
-           python_wrap(base, "_ConnectionRecord.checkout", checkout, NULL);
+           python_wrap(base, "_ConnectionRecord.checkout", checkout, NULL));
 }
 
-bool python_sqlalchemy_wrap(void)
+void python_sqlalchemy_engine(void)
 {
-    static bool pools, engine, orm;
-    if (!pools && python_module_ready(base))
-        pools = wrap_pools() || true;
-    if (!engine && python_module_ready("sqlalchemy.engine.base")) {
-        mark_method(PYTHON_MARK_ENGINE, "sqlalchemy.engine.base", "Engine.raw_connection");
-        engine = true;
-    }
-    if (!orm && python_module_ready("sqlalchemy.orm.session")) {
-        mark_method(PYTHON_MARK_SESSION, "sqlalchemy.orm.session",
-                    "SessionTransaction._connection_for_bind");
-        orm = python_wrap("sqlalchemy.orm.session", "Session.__init__", session_init, NULL) || true;
-    }
-    return pools && engine && orm;
+    mark_method(PYTHON_MARK_ENGINE, "sqlalchemy.engine.base", "Engine.raw_connection");
+}
+
+void python_sqlalchemy_sessions(void)
+{
+    mark_method(PYTHON_MARK_SESSION, "sqlalchemy.orm.session",
+                "SessionTransaction._connection_for_bind");
+    (void)python_wrap("sqlalchemy.orm.session", "Session.__init__", session_init, NULL);
 }

@@ -2,10 +2,10 @@
 #ifndef UNCLOSED_PYTHON_SQLALCHEMY_H
 #define UNCLOSED_PYTHON_SQLALCHEMY_H
 
-#include <stdbool.h>
-
-// Wraps what is to be seen of sqlalchemy.pool and sqlalchemy.orm, as far as these have been
-// imported. true: nothing is left to do. GIL held; runs Python code.
-bool python_sqlalchemy_wrap(void);
+// Each wraps what is to be seen of one module, sqlalchemy.pool.base, .engine.base and .orm.session,
+// once it has been imported. GIL held; run Python code.
+void python_sqlalchemy_pools(void);
+void python_sqlalchemy_engine(void);
+void python_sqlalchemy_sessions(void);
 
 #endif
