@@ -16,6 +16,7 @@ closes, a pool's close returns to the pool) does not count.
 """
 
 import argparse
+import functools
 import json
 import mmap
 import os
@@ -179,7 +180,8 @@ class BpfCounter:
             file.write(bpf_script(self.groups))
         with open(output, "wb") as out, open(output + ".err", "wb") as err:
             self.tracer = subprocess.Popen(
-                ["bpftrace", "-f", "json", script, str(pid)],
+                # It must not outlive the test: each call that is probed costs every process time.
+                ["setpriv", "--pdeathsig", "INT", "bpftrace", "-f", "json", script, str(pid)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -194,8 +196,7 @@ class BpfCounter:
             time.sleep(0.02)
 
     def stop(self):
-        self.tracer.send_signal(signal.SIGINT)
-        self.tracer.wait(60)
+        self._end()
         counts = Counts()
         functions = _listed(self.groups)
         for line in _content(os.path.join(self.folder, "output")).splitlines():
@@ -206,8 +207,26 @@ class BpfCounter:
                 index, pid = (int(part) for part in key.split(","))
                 _, group, function = functions[index]
                 counts.add(pid, group, function.kind, function.name, number)
-        shutil.rmtree(self.folder)
+        self.discard()
         return counts
+
+    def _end(self):
+        # bpftrace 0.17 sometimes overlooks the first signal.
+        for _ in range(10):
+            if self.tracer.poll() is None:
+                self.tracer.send_signal(signal.SIGINT)
+            try:
+                return self.tracer.wait(6)
+            except subprocess.TimeoutExpired:
+                continue
+        self.tracer.kill()
+        raise RuntimeError("bpftrace does not end")
+
+    def discard(self):
+        """Ends without a result; may be called again."""
+        if self.tracer is not None and self.tracer.poll() is None:
+            self._end()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _content(path):
@@ -260,13 +279,18 @@ class ShimCounter:
                         if words[0]:
                             counts.add(words[0], group, function.kind, function.name,
                                        words[1 + index])
-        shutil.rmtree(self.folder)
+        self.discard()
         return counts
+
+    def discard(self):
+        """Ends without a result; may be called again."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 # ---- both ----------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=None)
 def bpf_usable():
     """Whether bpftrace can probe here: root, BPF in the kernel and not fenced off."""
     if shutil.which("bpftrace") is None or os.geteuid() != 0:
@@ -301,11 +325,15 @@ class CountedCommand:
         except RuntimeError:
             self.process.kill()
             self.process.wait()
+            self._counter.discard()
             raise
         os.kill(self.process.pid, signal.SIGCONT)
 
     def counts(self):
         return self._counter.stop()
+
+    def discard(self):
+        self._counter.discard()
 
 
 def main():

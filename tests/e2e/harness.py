@@ -158,11 +158,11 @@ class TestCase(unittest.TestCase):
 
     # -- running --
 
-    def start(self, command, how="run", options=(), pools=(), env=None, count=None, cwd=None,
-              stdin=None, traces=None):
+    def start(self, command, how="run", options=(), pools=(), env=None, count=None,
+              counter_how=None, cwd=None, stdin=None, traces=None):
         """Starts a command. how: "run" (unclosed run), "preload" (by hand) or "plain" (untraced).
 
-        count: groups of count_calls to be counted as well. Result: Live.
+        count: groups of count_calls to be counted as well, counter_how: how. Result: Live.
         """
         self._runs += 1
         traces = traces or self.path(f"traces{self._runs}")
@@ -187,7 +187,9 @@ class TestCase(unittest.TestCase):
                      "start_new_session": True}
             counter = None
             if count:
-                counter = count_calls.CountedCommand(command, list(count), env=env, **popen)
+                counter = count_calls.CountedCommand(command, list(count), how=counter_how,
+                                                     env=env, **popen)
+                self.addCleanup(counter.discard)
                 process = counter.process
             else:
                 process = subprocess.Popen(command, env=env, **popen)

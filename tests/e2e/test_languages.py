@@ -38,7 +38,7 @@ class Languages(harness.TestCase):
         script = (".open one.db\ncreate table if not exists t(x);\n.open two.db\n"
                   "attach 'one.db' as one;\nselect count(*) from one.t;\n"
                   ".backup three.db\nselect * from nowhere;\n.open :memory:\nselect 7;\n.quit\n")
-        self.check(["sqlite3"], 5, stdin=script)
+        self.check(["sqlite3"], 4, stdin=script)
 
     @harness.needs("python3")
     def test_python(self):

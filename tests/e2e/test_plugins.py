@@ -91,6 +91,15 @@ class Plugins(harness.TestCase):
         self.assert_sites(report, "static_sqlite.c", {"copy": 2})
 
 
+    def test_plugin_uses_the_programs_own_copy(self):
+        run = self.assert_same_behaviour([harness.program("exported_sqlite"),
+                                          *plugins("plugin_a")])
+        self.assertEqual(run.sum("in_this_copy"), 1)
+        report = run.report()
+        self.assert_totals(report, opened=run.sum("opened"), released=run.sum("closed"))
+        self.assert_sites(report, "plugins/plugin.c", ["plugin"])
+
+
 class Scope(harness.TestCase):
     """Nothing of ours in the program's scope."""
 
@@ -114,8 +123,14 @@ class Scope(harness.TestCase):
         self.assertLessEqual(set(needed), {"libc.so.6", "ld-linux-x86-64.so.2"})
 
     def test_throwing_plugin_in_c_program(self):
-        run = self.assert_same_behaviour([HOST, "scope", *plugins("throws", "plugin_a")],
-                                         how="preload")
+        run = self.trace([HOST, "scope", *plugins("throws", "plugin_a")], how="preload")
+        plain = self.run_plain([HOST, "scope", *plugins("throws", "plugin_a")])
+        # dlsym hands out our wrappers of what it finds; of nothing else.
+        ours = [line for line in run.out.splitlines() if "libunclosed" in line]
+        self.assertLessEqual({line.split()[1] for line in ours}, {"dlopen", "dlsym", "_exit"})
+        self.assertEqual([line for line in run.out.splitlines()[:-1] if line not in ours],
+                         [line for line in plain.out.splitlines()[:-1]
+                          if line.split()[1] not in {line.split()[1] for line in ours}])
         self.assertIn("origin backtrace libc.so.6", run.out)
         self.assertIn("backtrace good", run.out)
         self.assertIn("throws: 0", run.out)

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """A pool in a shared library, described by call specs of the user, in every shape a spec can have."""
 
+import os
+
 import harness
 
 PROGRAM = harness.program("depots")
@@ -97,9 +99,15 @@ class Pools(harness.TestCase):
         self.scenario("cancelled", ["kept after cancel"], released=4, never_closed=1)
 
     def test_threads(self):
-        report = self.scenario("threads", released=16000, never_closed=0)
+        specs = self.write("depot.spec", SPECS)
+        run = self.trace([PROGRAM, "threads"], pools=[specs])  # how many fail is a matter of chance
+        report = run.report()
+        self.assert_totals(report, "checkout", opened=run.sum("taken"),
+                           released=run.sum("returned"), never_closed=0)
+        self.assertEqual(run.sum("taken"), run.sum("returned"))
         pool = self.pool(report, kind="depot")
         self.assertLessEqual(pool["high_water"]["count"], 4)
+        self.assertEqual(pool["acquires"] + pool["failed"], 16000)
         self.assertEqual(report["misuse"], [])
 
     def test_fork_with_threads(self):
@@ -108,6 +116,19 @@ class Pools(harness.TestCase):
         self.assertEqual(run.sum("good"), 40)
         self.assertEqual(len(run.traces), 41)
         self.assert_sites(run.report(), SOURCE, {"kept in the child": 40}, "checkout")
+
+    def test_crowd(self):
+        specs = self.write("depot.spec", SPECS)
+        run = self.trace([PROGRAM, "crowd"], pools=[specs])
+        report = run.report()
+        self.assert_totals(report, "checkout", opened=100000, released=99993, never_closed=7)
+        self.assert_sites(report, SOURCE, {"crowd": 7}, "checkout")
+        self.assertEqual(self.pool(report, kind="depot")["high_water"]["count"], 100000)
+        # At most 200 bytes a live session, of which the trace has 64.
+        self.assertLess(os.path.getsize(run.traces[0]), 100000 * 100)
+
+    def test_short_threads(self):
+        self.scenario("short_threads", released=5000, never_closed=0)
 
     def test_by_hand(self):
         """The same without `unclosed run`, from UNCLOSED_POOLS."""

@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 """Forks of every kind, exec, daemons, dropped privileges, and the ways a process ends."""
 
+import fcntl
 import os
+import pty
+import select
 import signal
+import subprocess
+import termios
 
 import harness
 
@@ -37,7 +42,10 @@ class Processes(harness.TestCase):
     def test_fork(self):
         report = self.check_each(self.scenario("fork_own"))
         self.assertEqual(len(report["processes"]), 2)
-        self.assert_sites(report, SOURCE, {"open one": 3})
+        # open_one opens for others: the site is its caller, and it is named beside it.
+        self.assert_sites(report, SOURCE, {"leak": 3})
+        (site,) = self.sites(report).values()
+        self.assertEqual(site["via"]["line"], harness.line_of(SOURCE, "open one"))
 
     def test_fork_idle_child_leaves_no_file(self):
         self.assertEqual(len(self.scenario("fork_idle").traces), 1)
@@ -150,6 +158,42 @@ class Processes(harness.TestCase):
         live.process.send_signal(signal.SIGTERM)
         self.assertEqual(live.wait().status, -signal.SIGTERM)
         self.assertIn("SUMMARY", live.text("err"))
+
+    def on_terminal(self, *command):
+        """Starts a command with a terminal of its own. Result: process, the terminal's other end."""
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=self.environment(),
+            start_new_session=True, cwd=self.folder,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        self.addCleanup(self._end, process)
+        return process, master
+
+    def read_until(self, terminal, word):
+        text = b""
+        while word not in text:
+            ready, _, _ = select.select([terminal], [], [], 20)
+            self.assertTrue(ready, text)
+            text += os.read(terminal, 1000)
+        return text
+
+    def test_terminal(self):
+        """The command has the terminal: reads it, and is interrupted from it."""
+        run = [harness.CLI, "run", "-o", self.path("%p.trace"), "--", "sh", "-c"]
+        process, terminal = self.on_terminal(*run, "echo ready; read x < /dev/tty; echo got $x;"
+                                             "exit 7")
+        self.read_until(terminal, b"ready")
+        os.write(terminal, b"words\n")
+        self.read_until(terminal, b"got words")
+        self.assertEqual(process.wait(20), 7)
+
+        process, terminal = self.on_terminal(*run, f"echo ready; exec {PROGRAM} sleeps")
+        self.read_until(terminal, b"opened")
+        os.write(terminal, b"\x03")
+        self.read_until(terminal, b"SUMMARY: 1")
+        self.assertEqual(process.wait(20), -signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,7 @@ SCENARIO released_twice(struct depot *depot)
     struct part *part = depot_get(depot);
     must(depot_return(depot, part) == 0, "return");
     depot_put(part); // site: released twice
+    puts("twice");   // not a tail call, which would leave no frame of this function
 }
 
 // longjmp out of the acquire, over the wrapper: 20 times, then all must work as before.
@@ -223,6 +224,41 @@ SCENARIO threads(struct depot *depot)
         pthread_join(thread[i], NULL);
 }
 
+// As many out at once as no real pool has; the recorder's tables have to grow with them.
+SCENARIO crowd(struct depot *depot)
+{
+    (void)depot;
+    enum { CROWD = 100000 };
+    struct depot *large = depot_create("large", CROWD);
+    struct part **parts = calloc(CROWD, sizeof *parts);
+    must(parts != NULL, "calloc");
+    for (int i = 0; i < CROWD; i++)
+        parts[i] = depot_get(large); // site: crowd
+    for (int i = 0; i < CROWD - 7; i++)
+        depot_put(parts[i]);
+    free(parts);
+}
+
+static void *named_thread(void *depot)
+{
+    static atomic_int number;
+    char name[16];
+    snprintf(name, sizeof name, "worker-%d", atomic_fetch_add(&number, 1));
+    pthread_setname_np(pthread_self(), name);
+    depot_put(depot_get(depot));
+    return NULL;
+}
+
+// Thousands of short threads, each with a name of its own.
+SCENARIO short_threads(struct depot *depot)
+{
+    for (int i = 0; i < 5000; i++) {
+        pthread_t thread;
+        must(pthread_create(&thread, NULL, named_thread, depot) == 0, "thread");
+        pthread_join(thread, NULL);
+    }
+}
+
 // fork while other threads take and give: the child must find no lock of a tracer taken for ever.
 // It uses a depot of its own, because the locks of the parent's may be taken.
 static atomic_bool stop_churning;
@@ -278,6 +314,8 @@ static const struct scenario {
     {"cancelled", cancelled},
     {"threads", threads},
     {"forks", forks},
+    {"crowd", crowd},
+    {"short_threads", short_threads},
 };
 
 int main(int argc, char **argv)

@@ -27,7 +27,7 @@ static sqlite3 *open_one(void)
 static void open_and_leak(int leaks)
 {
     for (int i = 0; i < leaks; i++)
-        open_one();
+        open_one(); // site: leak
     counts_closed(sqlite3_close(open_one()));
     counts_print();
 }
@@ -173,6 +173,12 @@ SCENARIO leaf(void)
     return 0;
 }
 
+SCENARIO sleeps(void)
+{
+    open_and_leak(1);
+    return pause();
+}
+
 // What daemons do: fork twice, new session, all descriptors closed, another folder. It tells by a
 // file that it is done.
 SCENARIO daemonized(void)
@@ -288,6 +294,7 @@ static const struct scenario {
     {"libc_clone", libc_clone},
     {"exec_self", exec_self},
     {"leaf", leaf},
+    {"sleeps", sleeps},
     {"daemonized", daemonized},
     {"drop_privileges", drop_privileges},
     {"drop_late", drop_late},
