@@ -14,7 +14,7 @@ enum {
     REGION_BYTES = 256 << 10, // what is taken from the kernel at once
 };
 
-pthread_mutex_t arena_lock = PTHREAD_MUTEX_INITIALIZER;
+struct lock arena_lock = LOCK_INITIALIZER;
 
 struct free_block {
     struct free_block *next;
@@ -70,13 +70,13 @@ void *arena_alloc(size_t bytes)
     int class = size_class(bytes, &rounded);
     if (class >= CLASSES)
         return NULL;
-    pthread_mutex_lock(&arena_lock);
+    lock_take(&arena_lock);
     struct free_block *block = free_blocks[class];
     if (block)
         free_blocks[class] = block->next;
     else
         block = carve(rounded);
-    pthread_mutex_unlock(&arena_lock);
+    lock_give(&arena_lock);
     if (block)
         memset(block, 0, bytes);
     return block;
@@ -89,8 +89,8 @@ void arena_free(void *block, size_t bytes)
     size_t rounded;
     int class = size_class(bytes, &rounded);
     struct free_block *freed = block;
-    pthread_mutex_lock(&arena_lock);
+    lock_take(&arena_lock);
     freed->next = free_blocks[class];
     free_blocks[class] = freed;
-    pthread_mutex_unlock(&arena_lock);
+    lock_give(&arena_lock);
 }

@@ -6,10 +6,10 @@
 #ifndef UNCLOSED_ARENA_H
 #define UNCLOSED_ARENA_H
 
-#include <pthread.h>
+#include "trace/lock.h"
 #include <stddef.h>
 
-extern pthread_mutex_t arena_lock; // taken around fork by process.c
+extern struct lock arena_lock; // taken around fork by process.c
 
 // `bytes` zeroed bytes aligned to 16, or NULL.
 void *arena_alloc(size_t bytes);

@@ -101,6 +101,18 @@ static void complain(const struct specs_error *error)
     log_close(&log);
 }
 
+// Whether a spec has conditions, or another one of the same name follows.
+static bool is_plain(const struct spec *spec)
+{
+    for (int i = 0; i < spec->argument_count; i++)
+        if (spec->argument[i].role == SPEC_EQUALS)
+            return false;
+    for (const struct spec *other = spec + 1; other < specs + spec_count; other++)
+        if (!other->python && strcmp(other->function, spec->function) == 0)
+            return false;
+    return true;
+}
+
 static void begin_again(void)
 {
     struct spec *new_specs = arena_alloc(SPECS_CAPACITY * sizeof *new_specs);
@@ -131,10 +143,14 @@ void functions_load(void)
     for (int i = 0; i < spec_count; i++)
         if (!specs[i].python)
             add(specs[i].function, FUNCTION_TRACED, &specs[i]);
+    for (int i = 0; i < function_count; i++)
+        functions[i].plain = functions[i].spec && is_plain(functions[i].spec);
 }
 
 const struct spec *function_spec(const struct function *function, const uint64_t argument[6])
 {
+    if (function->plain)
+        return function->spec;
     for (const struct spec *spec = function->spec; spec < specs + spec_count; spec++) {
         if (spec != function->spec && strcmp(spec->function, function->name) != 0)
             continue;

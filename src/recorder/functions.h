@@ -29,6 +29,7 @@ struct function {
     enum function_special special;
     const struct spec *spec; // first spec of this name; NULL for special ones
     uint32_t ref;            // in the trace: 1 + the number of the first spec
+    bool plain;              // the one spec holds for every call
 };
 
 // Loads the shipped specs and those of the options. What is wrong with the user's is said on the

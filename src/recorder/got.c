@@ -25,7 +25,7 @@ enum { JUMP_SLOT = R_X86_64_JUMP_SLOT, GLOB_DAT = R_X86_64_GLOB_DAT, ABSOLUTE = 
 enum { JUMP_SLOT = R_AARCH64_JUMP_SLOT, GLOB_DAT = R_AARCH64_GLOB_DAT, ABSOLUTE = R_AARCH64_ABS64 };
 #endif
 
-pthread_mutex_t got_lock = PTHREAD_MUTEX_INITIALIZER; // guards stubs and patches
+struct lock got_lock = LOCK_INITIALIZER; // guards stubs and patches
 
 struct hook hooks[HOOK_STUBS];
 static uint32_t hook_count = HOOK_EXPORTED; // the first ones are the exported symbols
@@ -70,19 +70,19 @@ static uint32_t stub_number(void)
 uint64_t got_stub(const struct function *function, uint64_t real, const struct module *caller)
 {
     uint64_t caller_start = caller ? caller->start : 0;
-    pthread_mutex_lock(&got_lock);
+    lock_take(&got_lock);
     uint32_t index = stub_find(function, real, caller_start);
-    pthread_mutex_unlock(&got_lock);
+    lock_give(&got_lock);
     if (index == 0) {
         // The loader is asked without the lock: its own is taken by threads that wait for ours.
         const struct sqlite_api *sqlite = sqlite_api_of(function, real);
-        pthread_mutex_lock(&got_lock);
+        lock_take(&got_lock);
         index = stub_find(function, real, caller_start);
         if (index == 0)
             index = stub_number();
         if (index != 0)
             hooks[index] = (struct hook){function, real, caller_start, sqlite};
-        pthread_mutex_unlock(&got_lock);
+        lock_give(&got_lock);
     }
     if (index == 0)
         recorder_lost(TRACE_LOST_STUBS);
@@ -219,10 +219,10 @@ static void install(struct patching *patching, uint64_t *slot, uint64_t value)
     *patch =
         (struct patch){slot, *slot, value, patching->module->bias, patching->module->name, NULL};
     __atomic_store_n(slot, value, __ATOMIC_RELEASE);
-    pthread_mutex_lock(&got_lock);
+    lock_take(&got_lock);
     patch->next = patches;
     patches = patch;
-    pthread_mutex_unlock(&got_lock);
+    lock_give(&got_lock);
 }
 
 static bool depends_on_caller(const struct function *function)
@@ -299,7 +299,7 @@ static void hook_module(const struct module *module, void *data)
 static void drop_unmapped(void)
 {
     struct module module;
-    pthread_mutex_lock(&got_lock);
+    lock_take(&got_lock);
     for (struct patch **at = &patches; *at;) {
         struct patch *patch = *at;
         if (module_find((uint64_t)(uintptr_t)patch->slot, &module) && module.hooked) {
@@ -309,7 +309,7 @@ static void drop_unmapped(void)
             arena_free(patch, sizeof *patch);
         }
     }
-    pthread_mutex_unlock(&got_lock);
+    lock_give(&got_lock);
 }
 
 void got_hook_modules(bool deep)
@@ -341,10 +341,10 @@ static void restore(const struct patch *patch)
 
 void got_unhook_all(void)
 {
-    pthread_mutex_lock(&got_lock);
+    lock_take(&got_lock);
     struct patch *list = patches, *next;
     patches = NULL;
-    pthread_mutex_unlock(&got_lock);
+    lock_give(&got_lock);
     for (; list; list = next) {
         next = list->next;
         restore(list);

@@ -2,15 +2,15 @@
 #ifndef UNCLOSED_GOT_H
 #define UNCLOSED_GOT_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "recorder/functions.h"
+#include "trace/lock.h"
 
 struct module;
 
-extern pthread_mutex_t got_lock; // taken around fork by process.c
+extern struct lock got_lock; // taken around fork by process.c
 
 // Hooks all modules that are not hooked yet. deep: they were just opened with RTLD_DEEPBIND, so
 // that names not bound yet are to be looked up in their own scope first. To be called where the

@@ -26,6 +26,7 @@
 #define CALL_RESULT_XMM 224
 #define CALL_INDEX 256
 #define CALL_RETURN 264
+#define CALL_FRAME 272
 #define CALL_BYTES 448
 
 #ifndef __ASSEMBLER__
@@ -46,6 +47,7 @@ struct call {
     uint64_t result_xmm[4];
     uint64_t index;
     uint64_t return_address;
+    const uint64_t *frame; // of the wrapper: the caller's frame pointer lies there
     // From here on the assembly knows nothing.
     struct hook *hook;
     const struct spec *spec;
@@ -63,6 +65,7 @@ _Static_assert(offsetof(struct call, target) == CALL_TARGET, "see the assembly")
 _Static_assert(offsetof(struct call, result) == CALL_RESULT, "see the assembly");
 _Static_assert(offsetof(struct call, index) == CALL_INDEX, "see the assembly");
 _Static_assert(offsetof(struct call, return_address) == CALL_RETURN, "see the assembly");
+_Static_assert(offsetof(struct call, frame) == CALL_FRAME, "see the assembly");
 _Static_assert(sizeof(struct call) <= CALL_BYTES, "see the assembly");
 
 struct function; // a traced function, see functions.h
@@ -82,6 +85,9 @@ void hook_after(struct call *call);
 
 // Where the real function returns to: on the stack once for each wrapped call under way.
 extern const char wrapper_returned[];
+
+// Where the caller's return address lies, above the wrapper's frame and the stub's number.
+enum { CALL_RETURN_SLOT = 2 };
 
 // How many of the HOOK_STACK_BYTES above `from` can be read, when they cross a page.
 size_t hook_readable(uint64_t from);

@@ -110,6 +110,7 @@ wrapper:
     movq %rax, CALL_INDEX(%rbx)
     movq 16(%rbp), %rax
     movq %rax, CALL_RETURN(%rbx)
+    movq %rbp, CALL_FRAME(%rbx)
     movq %rbx, %rdi
     call hook_before
     cmpl $HOOK_THROUGH, %eax

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/capture.h"
 #include "recorder/dl_hooks.h"
 #include "recorder/functions.h"
 #include "recorder/log.h"
@@ -106,7 +107,7 @@ static void count_call(const struct call *call)
     struct trace_function *record =
         recorder_trace.header ? function_record(call->hook->function) : NULL;
     if (record)
-        __atomic_add_fetch(&record->calls, 1, __ATOMIC_RELAXED);
+        record->calls++; // what matters is whether there was one
 }
 
 static void misuse(const struct call *call, enum trace_misuse_kind kind, uint64_t now)
@@ -250,6 +251,8 @@ static void fill_acquire(const struct call *call, struct acquire *acquire)
         acquire->inner = true;
     else
         acquire->owner = recorder_thread.owner;
+    acquire->counted_outside =
+        !from_pool && around.handle && function_kind(around.handle) != acquire->kind;
     acquire->database =
         call->hook->sqlite ? sqlite_database(call) : text_argument(call, SPEC_DATABASE);
 }
@@ -267,7 +270,8 @@ static void after_acquire(struct call *call)
         return;
     fill_acquire(call, &acquire);
     acquire.stack = &stack;
-    stack_capture(&stack);
+    const struct stack_origin origin = {call->frame + CALL_RETURN_SLOT, call->frame};
+    stack_capture_from(&origin, &stack);
     uint64_t now = recorder_now();
     if (acquire.handle == 0 || (!success && !call->spec->kept_on_failure)) {
         if (is_within(call, true))

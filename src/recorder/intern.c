@@ -16,7 +16,7 @@ enum {
     MOST_LOCATIONS = 1 << 17,
 };
 
-pthread_mutex_t intern_lock = PTHREAD_MUTEX_INITIALIZER;
+struct lock intern_lock = LOCK_INITIALIZER;
 
 struct name {
     uint32_t ref;
@@ -68,10 +68,10 @@ uint32_t name_intern_bytes(const char *text, size_t bytes)
     if (!text || !recorder_open_trace())
         return TRACE_NONE;
     struct name *name;
-    pthread_mutex_lock(&intern_lock);
+    lock_take(&intern_lock);
     HASH_FIND(hh, names, text, bytes, name);
     uint32_t ref = name ? name->ref : name_add(text, bytes);
-    pthread_mutex_unlock(&intern_lock);
+    lock_give(&intern_lock);
     return ref;
 }
 
@@ -112,7 +112,7 @@ uint32_t stack_intern(const struct stack *stack, uint64_t now_ns)
         return TRACE_NONE;
     struct interned_stack *entry;
     uint32_t ref = TRACE_NONE;
-    pthread_mutex_lock(&intern_lock);
+    lock_take(&intern_lock);
     HASH_FIND(hh, stacks, stack->frames, stack->count * sizeof stack->frames[0], entry);
     if (entry)
         ref = entry->ref;
@@ -120,7 +120,7 @@ uint32_t stack_intern(const struct stack *stack, uint64_t now_ns)
         ref = stack_add(stack, now_ns);
     else
         recorder_lost(TRACE_LOST_SITES);
-    pthread_mutex_unlock(&intern_lock);
+    lock_give(&intern_lock);
     return ref;
 }
 
@@ -136,7 +136,7 @@ bool intern_forget_range(uint64_t start, uint64_t end)
 {
     bool any = false;
     struct interned_stack *entry, *next;
-    pthread_mutex_lock(&intern_lock);
+    lock_take(&intern_lock);
     HASH_ITER (hh, stacks, entry, next) {
         const void *kept = trace_words(&recorder_trace, TRACE_STACKS, entry->ref);
         if (!stack_touches(kept, start, end))
@@ -145,7 +145,7 @@ bool intern_forget_range(uint64_t start, uint64_t end)
         HASH_DEL(stacks, entry);
         arena_free(entry, sizeof *entry);
     }
-    pthread_mutex_unlock(&intern_lock);
+    lock_give(&intern_lock);
     return any;
 }
 
@@ -174,7 +174,7 @@ uint32_t location_intern(uint32_t file, uint32_t function, uint32_t line,
     struct location_key key = {file, function, line, language};
     struct interned_location *entry;
     uint32_t ref = TRACE_NONE;
-    pthread_mutex_lock(&intern_lock);
+    lock_take(&intern_lock);
     HASH_FIND(hh, locations, &key, sizeof key, entry);
     if (entry)
         ref = entry->ref;
@@ -182,6 +182,6 @@ uint32_t location_intern(uint32_t file, uint32_t function, uint32_t line,
         ref = location_add(&key);
     else
         recorder_lost(TRACE_LOST_SITES);
-    pthread_mutex_unlock(&intern_lock);
+    lock_give(&intern_lock);
     return ref;
 }

@@ -2,11 +2,12 @@
 #ifndef UNCLOSED_INTERN_H
 #define UNCLOSED_INTERN_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-extern pthread_mutex_t intern_lock; // taken around fork by process.c
+#include "trace/lock.h"
+
+extern struct lock intern_lock; // taken around fork by process.c
 
 // Drops all tables: the trace they point into is not this process's any more.
 void intern_reset(void);

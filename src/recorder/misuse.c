@@ -8,7 +8,7 @@
 
 enum { MOST_MISUSES = 1024 };
 
-pthread_mutex_t misuse_lock = PTHREAD_MUTEX_INITIALIZER;
+struct lock misuse_lock = LOCK_INITIALIZER;
 
 struct misuse_key {
     uint32_t kind, stack;
@@ -54,7 +54,7 @@ void session_misuse(enum trace_misuse_kind kind, uint32_t space, uint64_t handle
         return;
     uint32_t site = TRACE_NONE, database = TRACE_NONE;
     (void)session_recently_ended(space, handle, &site, &database);
-    pthread_mutex_lock(&misuse_lock);
+    lock_take(&misuse_lock);
     HASH_FIND(hh, misuses, &key, sizeof key, entry);
     if (!entry)
         entry = misuse_add(&key, function, now_ns);
@@ -66,7 +66,7 @@ void session_misuse(enum trace_misuse_kind kind, uint32_t space, uint64_t handle
         entry->record->database = database;
         entry->record->thread = recorder_thread_name();
     }
-    pthread_mutex_unlock(&misuse_lock);
+    lock_give(&misuse_lock);
     if (!entry)
         recorder_lost(TRACE_LOST_SITES);
 }

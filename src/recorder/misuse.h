@@ -2,9 +2,9 @@
 #ifndef UNCLOSED_MISUSE_H
 #define UNCLOSED_MISUSE_H
 
-#include <pthread.h>
+#include "trace/lock.h"
 
-extern pthread_mutex_t misuse_lock; // taken around fork by process.c
-void misuse_reset(void);            // after a fork
+extern struct lock misuse_lock; // taken around fork by process.c
+void misuse_reset(void);        // after a fork
 
 #endif

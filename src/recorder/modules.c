@@ -15,7 +15,7 @@
 
 enum { MOST_MODULES = 1 << 14, PAGE = 4096 };
 
-pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
+struct lock modules_lock = LOCK_INITIALIZER;
 
 static struct module **modules; // grown by doubling
 static uint32_t module_count, module_room;
@@ -206,7 +206,7 @@ static int list_module(struct dl_phdr_info *info, size_t size, void *data)
 bool modules_refresh(void)
 {
     struct listing listing = {false};
-    pthread_mutex_lock(&modules_lock);
+    lock_take(&modules_lock);
     for (uint32_t i = 0; i < module_count; i++)
         modules[i]->seen = false;
     (void)dl_iterate_phdr(list_module, &listing);
@@ -215,7 +215,7 @@ bool modules_refresh(void)
             note_mapped(modules[i], false);
     bool replaced = frames_replaced;
     frames_replaced = false;
-    pthread_mutex_unlock(&modules_lock);
+    lock_give(&modules_lock);
     if (replaced) {
         sites_forget_caches();
         unwind_distrust();
@@ -226,22 +226,22 @@ bool modules_refresh(void)
 void modules_write_all(void)
 {
     (void)modules_refresh();
-    pthread_mutex_lock(&modules_lock);
+    lock_take(&modules_lock);
     for (uint32_t i = 0; i < module_count; i++)
         if (modules[i]->ref == TRACE_NONE)
             write_record(modules[i]);
-    pthread_mutex_unlock(&modules_lock);
+    lock_give(&modules_lock);
 }
 
 void modules_visit_unhooked(void (*visit)(const struct module *module, void *data), void *data)
 {
     for (uint32_t i = 0;; i++) {
-        pthread_mutex_lock(&modules_lock);
+        lock_take(&modules_lock);
         struct module *module = i < module_count ? modules[i] : NULL;
         bool wanted = module && module->mapped && !module->hooked;
         if (wanted)
             module->hooked = true;
-        pthread_mutex_unlock(&modules_lock);
+        lock_give(&modules_lock);
         if (!module)
             return;
         if (wanted)
@@ -252,22 +252,22 @@ void modules_visit_unhooked(void (*visit)(const struct module *module, void *dat
 bool module_find(uint64_t address, struct module *module)
 {
     bool found = false;
-    pthread_mutex_lock(&modules_lock);
+    lock_take(&modules_lock);
     for (uint32_t i = 0; i < module_count && !found; i++) {
         found = modules[i]->mapped && address >= modules[i]->start && address < modules[i]->end;
         if (found)
             *module = *modules[i];
     }
-    pthread_mutex_unlock(&modules_lock);
+    lock_give(&modules_lock);
     return found;
 }
 
 void modules_forget_hooks(void)
 {
-    pthread_mutex_lock(&modules_lock);
+    lock_take(&modules_lock);
     for (uint32_t i = 0; i < module_count; i++)
         modules[i]->hooked = false;
-    pthread_mutex_unlock(&modules_lock);
+    lock_give(&modules_lock);
 }
 
 void modules_reset(void)

@@ -3,13 +3,13 @@
 #define UNCLOSED_MODULES_H
 
 #include <link.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "trace/lock.h"
 #include "trace/trace_format.h"
 
-extern pthread_mutex_t modules_lock; // taken around fork by process.c
+extern struct lock modules_lock; // taken around fork by process.c
 
 enum { MODULE_PATH_BYTES = 1024 };
 

@@ -5,8 +5,8 @@
 // and as many of the rest are believed, the oldest first, as the stack has wrappers.
 #include "recorder/nesting.h"
 
-#include "recorder/recorder.h"
-#include "recorder/unwind.h"
+#include "recorder/capture.h"
+#include "recorder/spec.h"
 
 enum { DEEPEST = 6 };
 
@@ -51,9 +51,7 @@ struct nesting nesting_around(const struct call *call)
     drop_below(frame_of(call));
     if (list.depth == 0)
         return (struct nesting){0};
-    struct stack stack = {0};
-    uint32_t enclosing;
-    unwind_capture(&stack, STACK_FRAMES, &enclosing);
+    uint32_t enclosing = stack_count_wrapped();
     if (list.depth > enclosing)
         list.depth = enclosing;
     if (list.depth == 0)

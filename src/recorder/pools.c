@@ -14,7 +14,7 @@ enum { MOST_POOLS = 1 << 12 };
 
 static const uint64_t first_width_ns = UINT64_C(1) << 26; // of a timeline bucket: 67 ms
 
-pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
+struct lock pools_lock = LOCK_INITIALIZER;
 
 struct pool_key {
     uint64_t address;
@@ -22,33 +22,37 @@ struct pool_key {
 };
 struct pool {
     struct pool_key key;
-    pthread_mutex_t lock; // guards the counters of the record and of the sites of this pool
+    struct lock lock; // guards the counters of the record and of the sites of this pool
     struct trace_pool *record;
     uint32_t ref;
     uint32_t bucket; // the last one of the timeline that was written
     UT_hash_handle hh;
 };
 static struct pool *pools;
+static struct pool no_pool = {.lock = LOCK_INITIALIZER}; // for sites of sessions from no pool
 static struct pool *by_ref[MOST_POOLS + 1];
 
 void pools_reset(void)
 {
     pools = NULL;
+    lock_init(&no_pool.lock); // perhaps taken by a thread that is not in this child
     memset(by_ref, 0, sizeof by_ref);
 }
 
 void pools_lock_all(void)
 {
-    pthread_mutex_lock(&pools_lock);
+    lock_take(&pools_lock);
+    lock_take(&no_pool.lock);
     for (struct pool *pool = pools; pool; pool = pool->hh.next)
-        pthread_mutex_lock(&pool->lock);
+        lock_take(&pool->lock);
 }
 
 void pools_unlock_all(void)
 {
     for (struct pool *pool = pools; pool; pool = pool->hh.next)
-        pthread_mutex_unlock(&pool->lock);
-    pthread_mutex_unlock(&pools_lock);
+        lock_give(&pool->lock);
+    lock_give(&no_pool.lock);
+    lock_give(&pools_lock);
 }
 
 static struct pool *pool_of(uint32_t ref)
@@ -87,7 +91,7 @@ static struct pool *pool_add(const struct pool_key *key)
         arena_free(pool, sizeof *pool);
         return NULL;
     }
-    pthread_mutex_init(&pool->lock, NULL);
+    lock_init(&pool->lock);
     pool->key = *key;
     describe_new(pool->record, key);
     HASH_ADD(hh, pools, key, sizeof pool->key, pool);
@@ -110,11 +114,11 @@ uint32_t pool_intern(uint32_t kind, uint64_t address, uint32_t name)
     if (!recorder_open_trace())
         return TRACE_NONE;
     struct pool *pool;
-    pthread_mutex_lock(&pools_lock);
+    lock_take(&pools_lock);
     HASH_FIND(hh, pools, &key, sizeof key, pool);
     if (!pool)
         pool = pool_add(&key);
-    pthread_mutex_unlock(&pools_lock);
+    lock_give(&pools_lock);
     if (!pool)
         return TRACE_NONE;
     if (name != TRACE_NONE && pool->record->name == TRACE_NONE)
@@ -169,6 +173,16 @@ static void timeline_note(struct pool *pool, uint32_t before, uint32_t after, ui
         line->most_out[bucket] = after;
 }
 
+// The lock under which the counters of a site change: that of its pool.
+static struct pool *lock_counters(uint32_t ref)
+{
+    struct pool *pool = pool_of(ref);
+    if (!pool)
+        pool = &no_pool;
+    lock_take(&pool->lock);
+    return pool;
+}
+
 static void site_keep_peak(struct trace_site *site, uint32_t peak)
 {
     if (site->peak != peak) {
@@ -177,25 +191,19 @@ static void site_keep_peak(struct trace_site *site, uint32_t peak)
     }
 }
 
-static void site_out(struct trace_site *site, uint64_t now_ns)
+static void count_wait(struct trace_pool *record, uint64_t took_ns)
 {
-    uint32_t out = __atomic_add_fetch(&site->out, 1, __ATOMIC_RELAXED);
-    if (out > site->most_out)
-        site->most_out = out;
-    site->last_ns = now_ns;
+    if (took_ns < record->wait_threshold_ns || record->wait_threshold_ns == 0)
+        return;
+    record->waits++;
+    record->total_wait_ns += took_ns;
+    if (took_ns > record->longest_wait_ns)
+        record->longest_wait_ns = took_ns;
 }
 
-void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t now_ns)
+static void pool_out(struct pool *pool, uint64_t now_ns)
 {
-    struct pool *pool = pool_of(ref);
-    if (!pool) {
-        site_out(site, now_ns);
-        return;
-    }
     struct trace_pool *record = pool->record;
-    pthread_mutex_lock(&pool->lock);
-    site_keep_peak(site, record->peak);
-    site_out(site, now_ns);
     uint32_t out = ++record->out;
     timeline_note(pool, out - 1, out, now_ns);
     if (out > record->high_water) {
@@ -203,40 +211,68 @@ void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t now_ns)
         record->high_water_ns = now_ns;
         record->peak++;
     }
-    pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t now_ns)
+void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t took_ns, uint64_t now_ns)
 {
-    struct pool *pool = pool_of(ref);
-    if (!pool) {
-        __atomic_sub_fetch(&site->out, 1, __ATOMIC_RELAXED);
-        return;
-    }
+    struct pool *pool = lock_counters(ref);
     struct trace_pool *record = pool->record;
-    pthread_mutex_lock(&pool->lock);
-    site_keep_peak(site, record->peak);
-    __atomic_sub_fetch(&site->out, 1, __ATOMIC_RELAXED);
-    uint32_t out = record->out > 0 ? --record->out : 0;
-    timeline_note(pool, out + 1, out, now_ns);
-    pthread_mutex_unlock(&pool->lock);
+    if (record)
+        site_keep_peak(site, record->peak);
+    if (++site->out > site->most_out)
+        site->most_out = site->out;
+    site->last_ns = now_ns;
+    if (record) {
+        pool_out(pool, now_ns);
+        record->acquires++;
+        count_wait(record, took_ns);
+    }
+    lock_give(&pool->lock);
 }
 
-void pool_count_acquire(uint32_t ref, bool succeeded, bool timed_out, uint64_t took_ns)
+void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, uint32_t thread,
+                     uint64_t now_ns)
+{
+    struct pool *pool = lock_counters(ref);
+    struct trace_pool *record = pool->record;
+    uint64_t threshold = recorder_options.threshold_ns;
+    if (record) {
+        site_keep_peak(site, record->peak);
+        uint32_t out = record->out > 0 ? --record->out : 0;
+        timeline_note(pool, out + 1, out, now_ns);
+    }
+    site->out--;
+    site->total_hold_ns += held_ns;
+    site->hold[site_hold_bucket(held_ns)]++;
+    site->late += threshold > 0 && held_ns > threshold;
+    if (held_ns > site->longest_ns) {
+        site->longest_ns = held_ns;
+        site->longest_thread = thread;
+    }
+    lock_give(&pool->lock);
+}
+
+void pool_count_kept(uint32_t ref, struct trace_site *site, uint64_t held_ns)
+{
+    struct pool *pool = lock_counters(ref);
+    uint64_t threshold = recorder_options.threshold_ns;
+    if (pool->record)
+        pool->record->out++; // as it was before: no new peak
+    site->out++;
+    site->total_hold_ns -= held_ns;
+    site->hold[site_hold_bucket(held_ns)]--;
+    site->late -= threshold > 0 && held_ns > threshold;
+    lock_give(&pool->lock);
+}
+
+void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns)
 {
     struct pool *pool = pool_of(ref);
     if (!pool)
         return;
-    struct trace_pool *record = pool->record;
-    __atomic_add_fetch(succeeded ? &record->acquires : &record->failed, 1, __ATOMIC_RELAXED);
-    if (timed_out)
-        __atomic_add_fetch(&record->timeouts, 1, __ATOMIC_RELAXED);
-    if (took_ns < record->wait_threshold_ns || record->wait_threshold_ns == 0)
-        return;
-    pthread_mutex_lock(&pool->lock);
-    record->waits++;
-    record->total_wait_ns += took_ns;
-    if (took_ns > record->longest_wait_ns)
-        record->longest_wait_ns = took_ns;
-    pthread_mutex_unlock(&pool->lock);
+    lock_take(&pool->lock);
+    pool->record->failed++;
+    pool->record->timeouts += timed_out;
+    count_wait(pool->record, took_ns);
+    lock_give(&pool->lock);
 }

@@ -3,19 +3,25 @@
 #ifndef UNCLOSED_POOLS_H
 #define UNCLOSED_POOLS_H
 
-#include <pthread.h>
 #include <stdint.h>
 
 #include "recorder/sites.h"
+#include "trace/lock.h"
 
-extern pthread_mutex_t pools_lock; // taken around fork by process.c
+extern struct lock pools_lock; // taken around fork by process.c
 
-// A session of `site` went out of `pool`, or came back. pool TRACE_NONE: only the site counts.
-void pool_count_out(uint32_t pool, struct trace_site *site, uint64_t now_ns);
-void pool_count_back(uint32_t pool, struct trace_site *site, uint64_t now_ns);
+// A session of `site` went out of `pool` (TRACE_NONE: of none), after an acquire of `took_ns`.
+void pool_count_out(uint32_t pool, struct trace_site *site, uint64_t took_ns, uint64_t now_ns);
 
-// An acquire from `pool` succeeded or failed after this many nanoseconds.
-void pool_count_acquire(uint32_t pool, bool succeeded, bool timed_out, uint64_t took_ns);
+// It came back after `held_ns`; `thread` (string reference) had acquired it.
+void pool_count_back(uint32_t pool, struct trace_site *site, uint64_t held_ns, uint32_t thread,
+                     uint64_t now_ns);
+
+// It did not come back after all: the release was refused.
+void pool_count_kept(uint32_t pool, struct trace_site *site, uint64_t held_ns);
+
+// An acquire from `pool` failed after this many nanoseconds.
+void pool_count_failed(uint32_t pool, bool timed_out, uint64_t took_ns);
 
 void pools_reset(void); // after a fork
 

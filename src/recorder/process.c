@@ -11,6 +11,7 @@
 
 #include "recorder/api.h"
 #include "recorder/arena.h"
+#include "recorder/capture.h"
 #include "recorder/dump.h"
 #include "recorder/functions.h"
 #include "recorder/got.h"
@@ -26,6 +27,7 @@
 #include "recorder/sqlite.h"
 #include "recorder/start.h"
 #include "recorder/unwind.h"
+#include "trace/lock.h"
 
 static bool attached;
 static struct trace_writer parent_trace; // of the process we were forked from, read-only
@@ -38,9 +40,9 @@ bool process_is_attached(void)
 }
 
 // All locks, in the order in which they may be nested.
-static pthread_mutex_t *const outer_locks[] = {&got_lock, &modules_lock, &sites_lock};
-static pthread_mutex_t *const inner_locks[] = {&misuse_lock, &intern_lock, &recorder_trace.lock,
-                                               &arena_lock};
+static struct lock *const outer_locks[] = {&got_lock, &modules_lock, &sites_lock};
+static struct lock *const inner_locks[] = {&misuse_lock, &intern_lock, &recorder_trace.lock,
+                                           &arena_lock};
 enum {
     OUTER_LOCKS = sizeof outer_locks / sizeof outer_locks[0],
     INNER_LOCKS = sizeof inner_locks / sizeof inner_locks[0],
@@ -52,37 +54,45 @@ static void prepare_fork(void)
     locked_for_fork = recorder_trace.header && !recorder_is_forked();
     if (!locked_for_fork)
         return;
+    capture_prepare_fork();
     recorder_lock_opening();
     for (int i = 0; i < OUTER_LOCKS; i++)
-        pthread_mutex_lock(outer_locks[i]);
+        lock_take(outer_locks[i]);
     pools_lock_all();
     sessions_lock_all();
     for (int i = 0; i < INNER_LOCKS; i++)
-        pthread_mutex_lock(inner_locks[i]);
+        lock_take(inner_locks[i]);
 }
 
 static void unlock_after_fork(void)
 {
     for (int i = INNER_LOCKS; i-- > 0;)
-        pthread_mutex_unlock(inner_locks[i]);
+        lock_give(inner_locks[i]);
     sessions_unlock_all();
     pools_unlock_all();
     for (int i = OUTER_LOCKS; i-- > 0;)
-        pthread_mutex_unlock(outer_locks[i]);
+        lock_give(outer_locks[i]);
     recorder_unlock_opening();
+}
+
+static void forked(bool in_child)
+{
+    if (locked_for_fork) {
+        unlock_after_fork();
+        capture_after_fork(in_child);
+    }
+    locked_for_fork = false;
 }
 
 static void parent_forked(void)
 {
-    if (locked_for_fork)
-        unlock_after_fork();
-    locked_for_fork = false;
+    forked(false);
 }
 
 static void child_forked(void)
 {
     forked_cleanly = locked_for_fork;
-    parent_forked();
+    forked(true);
     recorder_mark_forked();
 }
 
@@ -92,10 +102,11 @@ void process_forked(void)
     bool clean = forked_cleanly || !recorder_trace.header;
     forked_cleanly = false;
     if (!clean) { // clone or _Fork: a lock may have been held by a thread that is not here
+        capture_forked_unprepared();
         for (int i = 0; i < OUTER_LOCKS; i++)
-            pthread_mutex_init(outer_locks[i], NULL);
+            lock_init(outer_locks[i]);
         for (int i = 0; i < INNER_LOCKS; i++)
-            pthread_mutex_init(inner_locks[i], NULL);
+            lock_init(inner_locks[i]);
     }
     sessions_forked(clean);
     intern_reset();

@@ -5,7 +5,6 @@
 #include "recorder/recorder.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -21,7 +20,7 @@
 #include "recorder/sessions.h"
 #include "recorder/sites.h"
 #include "recorder/trace_file.h"
-#include "recorder/unwind.h"
+#include "trace/lock.h"
 
 struct trace_writer recorder_trace;
 atomic_bool recorder_active;
@@ -30,7 +29,7 @@ atomic_uint recorder_generation = 1;
 void (*recorder_language_frames)(struct stack *stack);
 enum trace_end (*recorder_language_end)(const void *caller);
 
-static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock open_lock = LOCK_INITIALIZER;
 static atomic_bool opened; // the trace is complete enough for everybody to use
 static int open_error;     // not tried again: the reason will not go away by asking
 
@@ -88,7 +87,7 @@ static void notice_fork(void)
 {
     unsigned born = BORN;
     if (atomic_compare_exchange_strong(life, &born, NOTICING)) {
-        pthread_mutex_init(&open_lock, NULL);
+        lock_init(&open_lock);
         open_error = 0;
         atomic_store(&opened, false);
         atomic_fetch_add(&recorder_generation, 1);
@@ -185,7 +184,7 @@ bool recorder_open_trace(void)
     // What is done to open it may itself ask for it.
     if (atomic_load_explicit(&opened, memory_order_acquire) || recorder_thread.opening)
         return true;
-    pthread_mutex_lock(&open_lock);
+    lock_take(&open_lock);
     recorder_thread.opening = true;
     if (!atomic_load(&opened) && open_error == 0) {
         open_error = trace_file_create(&recorder_trace);
@@ -196,7 +195,7 @@ bool recorder_open_trace(void)
         }
     }
     recorder_thread.opening = false;
-    pthread_mutex_unlock(&open_lock);
+    lock_give(&open_lock);
     return atomic_load(&opened);
 }
 
@@ -207,17 +206,17 @@ int recorder_open_error(void)
 
 void recorder_lock_opening(void)
 {
-    pthread_mutex_lock(&open_lock);
+    lock_take(&open_lock);
 }
 
 void recorder_unlock_opening(void)
 {
-    pthread_mutex_unlock(&open_lock);
+    lock_give(&open_lock);
 }
 
 void recorder_forget_trace(void)
 {
-    pthread_mutex_lock(&open_lock);
+    lock_take(&open_lock);
     atomic_store(&opened, false);
     open_error = 0;
     atomic_fetch_add(&recorder_generation, 1);
@@ -228,7 +227,7 @@ void recorder_forget_trace(void)
     misuse_reset();
     sessions_clear();
     trace_retire(&recorder_trace);
-    pthread_mutex_unlock(&open_lock);
+    lock_give(&open_lock);
 }
 
 static struct {
@@ -261,14 +260,4 @@ uint32_t session_thread_owner(uint32_t pool)
     uint32_t before = recorder_thread.owner;
     recorder_thread.owner = pool;
     return before;
-}
-
-void stack_capture(struct stack *stack)
-{
-    uint32_t wrapped;
-    stack->count = 0;
-    stack->cut = false;
-    if (recorder_language_frames)
-        recorder_language_frames(stack);
-    unwind_capture(stack, recorder_options.depth, &wrapped);
 }

@@ -6,7 +6,6 @@
 // parent goes on using the slot.
 #include "recorder/sessions.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "recorder/intern.h"
@@ -14,15 +13,17 @@
 #include "recorder/recorder.h"
 #include "recorder/sites.h"
 #include "recorder/table.h"
+#include "trace/lock.h"
 
 enum { SHARDS = 16, RECENT = 1024 };
 
-struct session_key {
+struct __attribute__((packed, aligned(4))) session_key { // compared as bytes
     uint64_t handle;
-    uint64_t kind;
+    uint32_t kind;
 };
-struct entry {
+struct entry { // a handle that is out takes one of these and a slot of the trace
     struct session_key key;
+    uint32_t again; // times it was acquired again while out, if it may be
     struct trace_session *record;
     uint64_t acquired_ns;
     uint64_t seen_ns; // the last acquire of this handle
@@ -31,15 +32,14 @@ struct entry {
     uint32_t site;
     uint32_t database;
     uint32_t generation; // of recorder_generation: whose trace the references are for
-    uint32_t again;      // times it was acquired again while out, if it may be
     UT_hash_handle hh;
 };
 static struct shard {
-    pthread_mutex_t lock;
+    struct lock lock;
     struct entry *sessions;
-    struct entry *spare;                           // linked by hh.next; each keeps its slot
-    char apart[64 - sizeof(pthread_mutex_t) % 64]; // shards on cache lines of their own
-} shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+    struct entry *spare; // linked by hh.next; each keeps its slot
+    struct entry keeper; // of handle 0: uthash frees a table that becomes empty, and makes it anew
+} __attribute__((aligned(64))) shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INITIALIZER}};
 
 // Sessions that ended not long ago, to tell a double release from that of a handle never seen.
 static struct recent {
@@ -69,7 +69,7 @@ uint32_t sessions_count(void)
 {
     uint32_t count = 0;
     for (int i = 0; i < SHARDS; i++)
-        count += HASH_COUNT(shards[i].sessions);
+        count += shards[i].sessions ? HASH_COUNT(shards[i].sessions) - 1 : 0;
     return count;
 }
 
@@ -82,18 +82,26 @@ static bool entry_slot(struct entry *entry)
     return entry->slot != TRACE_NONE;
 }
 
+static bool add_spare(struct shard *shard)
+{
+    enum { AT_ONCE = 32 };
+    struct entry *block = arena_alloc(AT_ONCE * sizeof *block);
+    for (int i = 0; block && i < AT_ONCE; i++) {
+        block[i].hh.next = shard->spare;
+        shard->spare = &block[i];
+    }
+    return block != NULL;
+}
+
 // A spare or new entry with a slot; the shard is locked.
 static struct entry *entry_take(struct shard *shard)
 {
-    struct entry *entry = shard->spare;
-    if (entry)
-        shard->spare = entry->hh.next;
-    else
-        entry = arena_alloc(sizeof *entry);
-    if (!entry) {
+    if (!shard->spare && !add_spare(shard)) {
         recorder_lost(TRACE_LOST_MEMORY);
         return NULL;
     }
+    struct entry *entry = shard->spare;
+    shard->spare = entry->hh.next;
     if (!entry_slot(entry)) {
         entry->hh.next = shard->spare;
         shard->spare = entry;
@@ -106,10 +114,10 @@ static void entry_give_back(struct entry *entry)
 {
     unsigned hash;
     struct shard *shard = shard_of(&entry->key, &hash);
-    pthread_mutex_lock(&shard->lock);
+    lock_take(&shard->lock);
     entry->hh.next = shard->spare;
     shard->spare = entry;
-    pthread_mutex_unlock(&shard->lock);
+    lock_give(&shard->lock);
 }
 
 static void fill_record(struct trace_session *record, const struct acquire *acquire, uint32_t site,
@@ -150,7 +158,9 @@ static struct entry *table_add(const struct acquire *acquire, uint32_t site, uin
     unsigned hash;
     struct shard *shard = shard_of(&key, &hash);
     struct entry *entry = NULL;
-    pthread_mutex_lock(&shard->lock);
+    lock_take(&shard->lock);
+    if (!shard->sessions)
+        HASH_ADD_KEYPTR(hh, shard->sessions, &shard->keeper.key, sizeof key, &shard->keeper);
     HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, *old);
     bool nested = *old && acquire->since_ns != 0 && (*old)->seen_ns >= acquire->since_ns;
     bool same = nested || (*old && acquire->counted);
@@ -175,34 +185,46 @@ static struct entry *table_add(const struct acquire *acquire, uint32_t site, uin
                                     entry);
         fill_record(entry->record, acquire, site, now_ns);
     }
-    pthread_mutex_unlock(&shard->lock);
+    lock_give(&shard->lock);
     *same_one = same;
     return entry;
 }
 
-static void end_entry(struct entry *entry, enum trace_end end, uint64_t now_ns)
+static uint64_t held(const struct entry *entry, uint64_t now_ns)
+{
+    return now_ns > entry->acquired_ns ? now_ns - entry->acquired_ns : 0;
+}
+
+static bool is_counted(const struct entry *entry)
+{
+    return !(entry->record->flags & TRACE_SESSION_INHERITED);
+}
+
+// A handle that belongs to a pool is not out of it.
+static uint32_t counting_pool(const struct entry *entry, const struct trace_site *site)
+{
+    return entry->record->flags & TRACE_SESSION_POOLED ? TRACE_NONE : site->pool;
+}
+
+static void count_back(const struct entry *entry, struct trace_site *site, uint64_t now_ns)
+{
+    if (site && is_counted(entry))
+        pool_count_back(counting_pool(entry, site), site, held(entry, now_ns),
+                        entry->record->thread, now_ns);
+}
+
+static void end_entry(struct entry *entry, struct trace_site *site, enum trace_end end,
+                      uint64_t now_ns)
 {
     struct trace_session *record = entry->record;
-    struct trace_site *site = site_record(entry->site);
-    struct recent *ended = recent_of(&entry->key);
-    *ended =
-        (struct recent){entry->key.handle, (uint32_t)entry->key.kind, entry->site, entry->database};
+    *recent_of(&entry->key) =
+        (struct recent){entry->key.handle, entry->key.kind, entry->site, entry->database};
     __atomic_store_n(&record->state, TRACE_SLOT_ENDED, __ATOMIC_RELEASE);
-    if (site && !(record->flags & TRACE_SESSION_INHERITED)) {
-        uint64_t held = now_ns > entry->acquired_ns ? now_ns - entry->acquired_ns : 0;
-        site_count_end(site, end, held, record->thread);
-    }
+    if (site && is_counted(entry))
+        __atomic_add_fetch(&site->ended[end], 1, __ATOMIC_RELAXED);
     __atomic_store_n(&record->state, TRACE_SLOT_FREE, __ATOMIC_RELEASE);
     recorder_trace.header->last_ns = now_ns;
     entry_give_back(entry);
-}
-
-static void count_back(const struct entry *entry, uint64_t now_ns)
-{
-    struct trace_site *site = site_record(entry->site);
-    bool pooled = entry->record->flags & TRACE_SESSION_POOLED;
-    if (site && !(entry->record->flags & TRACE_SESSION_INHERITED))
-        pool_count_back(pooled ? TRACE_NONE : site->pool, site, now_ns);
 }
 
 uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
@@ -219,17 +241,17 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     if (same_one)
         return old->slot;
     if (old) {
-        count_back(old, now_ns);
-        end_entry(old, TRACE_LOST_RELEASE, now_ns);
+        struct trace_site *old_site = site_record(old->site);
+        count_back(old, old_site, now_ns);
+        end_entry(old, old_site, TRACE_LOST_RELEASE, now_ns);
     }
     if (!entry)
         return TRACE_NONE;
     if (acquire->database != TRACE_NONE)
         site.record->database = acquire->database;
-    pool_count_out(acquire->owner != TRACE_NONE ? TRACE_NONE : acquire->pool, site.record, now_ns);
     uint64_t took =
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
-    pool_count_acquire(acquire->pool, true, false, took);
+    pool_count_out(counting_pool(entry, site.record), site.record, took, now_ns);
     recorder_trace.header->last_ns = now_ns;
     return entry->slot;
 }
@@ -244,7 +266,7 @@ void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint6
         __atomic_add_fetch(&site.record->failed, 1, __ATOMIC_RELAXED);
     uint64_t took =
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
-    pool_count_acquire(acquire->pool, false, timed_out, took);
+    pool_count_failed(acquire->pool, timed_out, took);
 }
 
 bool session_take(uint32_t kind, uint64_t handle, struct session *session)
@@ -253,47 +275,47 @@ bool session_take(uint32_t kind, uint64_t handle, struct session *session)
     unsigned hash;
     struct shard *shard = shard_of(&key, &hash);
     struct entry *entry;
-    pthread_mutex_lock(&shard->lock);
+    lock_take(&shard->lock);
     HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
     session->still_out = entry && entry->again > 0;
     if (session->still_out)
         entry->again--;
     else if (entry)
         HASH_DEL(shard->sessions, entry);
-    pthread_mutex_unlock(&shard->lock);
+    lock_give(&shard->lock);
     if (!entry || session->still_out)
         return false;
     __atomic_store_n(&entry->record->state, TRACE_SLOT_RELEASING, __ATOMIC_RELEASE);
     session->slot = entry->slot;
     session->record = entry->record;
     session->entry = entry;
+    session->site = site_record(entry->site);
     session->taken_ns = recorder_now();
-    count_back(entry, session->taken_ns);
+    count_back(entry, session->site, session->taken_ns);
     return true;
 }
 
 void session_end(struct session *session, enum trace_end end, uint64_t now_ns)
 {
-    end_entry(session->entry, end, now_ns);
+    end_entry(session->entry, session->site, end, now_ns);
 }
 
 void session_put_back(struct session *session, uint32_t add_flags)
 {
     struct entry *entry = session->entry;
-    struct trace_site *site = site_record(entry->site);
+    struct trace_site *site = session->site;
     unsigned hash;
     struct shard *shard = shard_of(&entry->key, &hash);
-    bool was_in_pool = !(entry->record->flags & TRACE_SESSION_POOLED);
     if (site && (add_flags & TRACE_SESSION_REFUSED))
         __atomic_add_fetch(&site->refusals, 1, __ATOMIC_RELAXED);
     if (site && (add_flags & TRACE_SESSION_ZOMBIE))
         __atomic_add_fetch(&site->zombies, 1, __ATOMIC_RELAXED);
+    if (site && is_counted(entry))
+        pool_count_kept(counting_pool(entry, site), site, held(entry, session->taken_ns));
     entry->record->flags |= add_flags;
-    if (site && !(entry->record->flags & TRACE_SESSION_INHERITED))
-        pool_count_out(was_in_pool ? site->pool : TRACE_NONE, site, session->taken_ns);
-    pthread_mutex_lock(&shard->lock);
+    lock_take(&shard->lock);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->sessions, &entry->key, sizeof entry->key, hash, entry);
-    pthread_mutex_unlock(&shard->lock);
+    lock_give(&shard->lock);
     __atomic_store_n(&entry->record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
 }
 
@@ -305,11 +327,11 @@ static bool with_entry(uint32_t kind, uint64_t handle,
     unsigned hash;
     struct shard *shard = shard_of(&key, &hash);
     struct entry *entry;
-    pthread_mutex_lock(&shard->lock);
+    lock_take(&shard->lock);
     HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
     if (entry)
         change(entry, data);
-    pthread_mutex_unlock(&shard->lock);
+    lock_give(&shard->lock);
     return entry != NULL;
 }
 
@@ -378,13 +400,13 @@ bool session_mark_used(uint32_t kind, uint64_t handle)
     unsigned hash;
     struct shard *shard = shard_of(&key, &hash);
     struct entry *entry;
-    pthread_mutex_lock(&shard->lock);
+    lock_take(&shard->lock);
     HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
     if (entry && (entry->record->flags & TRACE_SESSION_INHERITED)) {
         first = !(entry->record->flags & TRACE_SESSION_USED);
         entry->record->flags |= TRACE_SESSION_USED;
     }
-    pthread_mutex_unlock(&shard->lock);
+    lock_give(&shard->lock);
     return first;
 }
 
@@ -422,11 +444,11 @@ void session_each(void (*visit)(struct trace_session *record, uint32_t slot, voi
                   void *data)
 {
     for (int i = 0; i < SHARDS; i++) {
-        pthread_mutex_lock(&shards[i].lock);
+        lock_take(&shards[i].lock);
         for (struct entry *entry = shards[i].sessions; entry; entry = entry->hh.next)
-            if (entry->generation == recorder_generation)
+            if (entry->key.handle != 0 && entry->generation == recorder_generation)
                 visit(entry->record, entry->slot, data);
-        pthread_mutex_unlock(&shards[i].lock);
+        lock_give(&shards[i].lock);
     }
 }
 
@@ -441,7 +463,7 @@ void sessions_visit(uint32_t kind, uint32_t most,
     } some[AT_ONCE];
     for (int i = 0; i < SHARDS && most > 0; i++) {
         uint32_t count = 0;
-        pthread_mutex_lock(&shards[i].lock);
+        lock_take(&shards[i].lock);
         for (struct entry *entry = shards[i].sessions; entry && count < AT_ONCE && count < most;
              entry = entry->hh.next) {
             if (entry->key.kind != kind || entry->generation != recorder_generation)
@@ -449,7 +471,7 @@ void sessions_visit(uint32_t kind, uint32_t most,
             some[count].record = entry->record;
             some[count++].word = entry->word;
         }
-        pthread_mutex_unlock(&shards[i].lock);
+        lock_give(&shards[i].lock);
         for (uint32_t j = 0; j < count; j++)
             visit(some[j].record, some[j].word, data);
         most -= count;
@@ -476,7 +498,7 @@ void sessions_forked(bool clean)
 {
     memset(recent, 0, sizeof recent);
     for (int i = 0; i < SHARDS; i++) {
-        pthread_mutex_init(&shards[i].lock, NULL);
+        lock_init(&shards[i].lock);
         if (clean)
             continue;
         shards[i].sessions = NULL;
@@ -488,13 +510,15 @@ void sessions_clear(void)
 {
     struct entry *entry, *next;
     for (int i = 0; i < SHARDS; i++) {
-        pthread_mutex_lock(&shards[i].lock);
+        lock_take(&shards[i].lock);
         HASH_ITER (hh, shards[i].sessions, entry, next) {
+            if (entry->key.handle == 0)
+                continue;
             HASH_DEL(shards[i].sessions, entry);
             entry->hh.next = shards[i].spare;
             shards[i].spare = entry;
         }
-        pthread_mutex_unlock(&shards[i].lock);
+        lock_give(&shards[i].lock);
     }
     memset(recent, 0, sizeof recent);
 }
@@ -502,13 +526,13 @@ void sessions_clear(void)
 void sessions_lock_all(void)
 {
     for (int i = 0; i < SHARDS; i++)
-        pthread_mutex_lock(&shards[i].lock);
+        lock_take(&shards[i].lock);
 }
 
 void sessions_unlock_all(void)
 {
     for (int i = 0; i < SHARDS; i++)
-        pthread_mutex_unlock(&shards[i].lock);
+        lock_give(&shards[i].lock);
 }
 
 static uint32_t import_name(const struct trace_writer *parent, uint32_t name)
@@ -559,7 +583,7 @@ static uint32_t import_site(const struct trace_writer *parent, uint32_t ref)
 
 static void import_entry(const struct trace_writer *parent, struct entry *entry)
 {
-    uint32_t kind = import_name(parent, (uint32_t)entry->key.kind);
+    uint32_t kind = import_name(parent, entry->key.kind);
     uint32_t site = import_site(parent, entry->site);
     if (!entry_slot(entry))
         return;
@@ -576,24 +600,24 @@ static void import_entry(const struct trace_writer *parent, struct entry *entry)
     __atomic_store_n(&record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
     unsigned hash;
     struct shard *shard = shard_of(&entry->key, &hash);
-    pthread_mutex_lock(&shard->lock);
+    lock_take(&shard->lock);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->sessions, &entry->key, sizeof entry->key, hash, entry);
-    pthread_mutex_unlock(&shard->lock);
+    lock_give(&shard->lock);
 }
 
 void sessions_import(const struct trace_writer *parent)
 {
     struct entry *inherited = NULL, *entry, *next;
     for (int i = 0; i < SHARDS; i++) {
-        pthread_mutex_lock(&shards[i].lock);
+        lock_take(&shards[i].lock);
         HASH_ITER (hh, shards[i].sessions, entry, next) {
-            if (entry->generation == recorder_generation)
+            if (entry->key.handle == 0 || entry->generation == recorder_generation)
                 continue;
             HASH_DEL(shards[i].sessions, entry);
             entry->hh.next = inherited;
             inherited = entry;
         }
-        pthread_mutex_unlock(&shards[i].lock);
+        lock_give(&shards[i].lock);
     }
     for (entry = inherited; entry; entry = next) {
         next = entry->hh.next;

@@ -13,7 +13,7 @@
 
 enum { MOST_SITES = 1 << 16, CACHED = 8 };
 
-pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
+struct lock sites_lock = LOCK_INITIALIZER;
 
 struct site_key {
     uint32_t stack, created, pool, function, session;
@@ -82,6 +82,7 @@ static struct site_entry *site_add(const struct site_key *key, const struct acqu
     record->pool = key->pool;
     record->function = key->function;
     record->kind = (uint8_t)key->session;
+    record->flags = acquire->counted_outside ? TRACE_SITE_INNER : 0;
     record->first_ns = now_ns;
     HASH_ADD(hh, sites, key, sizeof entry->key, entry);
     return entry;
@@ -99,11 +100,11 @@ static struct site_entry *site_look_up(const struct acquire *acquire, uint64_t n
         .session = acquire->session,
     };
     struct site_entry *entry;
-    pthread_mutex_lock(&sites_lock);
+    lock_take(&sites_lock);
     HASH_FIND(hh, sites, &key, sizeof key, entry);
     if (!entry)
         entry = site_add(&key, acquire, now_ns);
-    pthread_mutex_unlock(&sites_lock);
+    lock_give(&sites_lock);
     return entry;
 }
 
@@ -116,6 +117,11 @@ static bool is_same(const struct site_entry *entry, const struct acquire *acquir
                   acquire->stack->count * sizeof acquire->stack->frames[0]) == 0;
 }
 
+uint64_t stack_hash(const uint64_t *frames, uint32_t count)
+{
+    return hash_words(frames, count);
+}
+
 struct site site_intern(const struct acquire *acquire, uint64_t now_ns)
 {
     unsigned epoch = atomic_load_explicit(&forgotten, memory_order_acquire);
@@ -123,7 +129,8 @@ struct site site_intern(const struct acquire *acquire, uint64_t now_ns)
         sites_forget_cache();
         cache.epoch = epoch;
     }
-    uint64_t hash = hash_words(acquire->stack->frames, acquire->stack->count);
+    const struct stack *stack = acquire->stack;
+    uint64_t hash = stack->hash ? stack->hash : stack_hash(stack->frames, stack->count);
     hash ^= ((uint64_t)acquire->pool << 32) + acquire->created;
     unsigned index = (unsigned)(hash % CACHED);
     const struct site_entry *entry = cache.slot[index].entry;
@@ -135,23 +142,9 @@ struct site site_intern(const struct acquire *acquire, uint64_t now_ns)
     return entry ? entry->site : (struct site){NULL, TRACE_NONE};
 }
 
-static unsigned hold_bucket(uint64_t held_ns)
+unsigned site_hold_bucket(uint64_t held_ns)
 {
     uint64_t us = held_ns / 1000;
     unsigned bucket = us == 0 ? 0 : 64 - (unsigned)__builtin_clzll(us);
     return bucket < TRACE_HOLD_BUCKETS ? bucket : TRACE_HOLD_BUCKETS - 1;
-}
-
-void site_count_end(struct trace_site *site, enum trace_end end, uint64_t held_ns, uint32_t thread)
-{
-    uint64_t threshold = recorder_options.threshold_ns;
-    __atomic_add_fetch(&site->ended[end], 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&site->total_hold_ns, held_ns, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&site->hold[hold_bucket(held_ns)], 1, __ATOMIC_RELAXED);
-    if (threshold > 0 && held_ns > threshold)
-        __atomic_add_fetch(&site->late, 1, __ATOMIC_RELAXED);
-    if (held_ns > site->longest_ns) { // two at once: one of them wins, either was a longest one
-        site->longest_ns = held_ns;
-        site->longest_thread = thread;
-    }
 }

@@ -9,7 +9,6 @@
 
 #include <dlfcn.h>
 #include <link.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -18,6 +17,7 @@
 #include "recorder/functions.h"
 #include "recorder/recorder.h"
 #include "recorder/sessions.h"
+#include "trace/lock.h"
 
 enum { COPIES = 16, BACKUPS = 64, STATEMENTS_SHOWN = 3, SQL_SHOWN = 200, ASKED = 1024 };
 
@@ -34,13 +34,13 @@ struct sqlite_api {
 };
 static struct sqlite_api copies[COPIES];
 static uint32_t copy_count;
-static pthread_mutex_t copies_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock copies_lock = LOCK_INITIALIZER;
 
 // Backups under way: sqlite3_close_v2 of their source leaves a zombie.
 static struct {
     uint64_t backup, source;
 } backups[BACKUPS];
-static pthread_mutex_t backups_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock backups_lock = LOCK_INITIALIZER;
 
 static atomic_uint zombies; // in the table; while 0, sqlite3_finalize is none of our business
 
@@ -87,9 +87,9 @@ const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t
     if (!is_sqlite(function) || !dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
         return NULL;
     uint64_t base = (uint64_t)(uintptr_t)info.dli_fbase;
-    pthread_mutex_lock(&copies_lock);
+    lock_take(&copies_lock);
     const struct sqlite_api *known = copy_find(base);
-    pthread_mutex_unlock(&copies_lock);
+    lock_give(&copies_lock);
     if (known)
         return known;
     void *handle = dlopen(map->l_name[0] ? map->l_name : NULL, RTLD_LAZY | RTLD_NOLOAD);
@@ -98,13 +98,13 @@ const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t
     struct sqlite_api api = {.base = base};
     find_functions(&api, handle);
     (void)dlclose(handle);
-    pthread_mutex_lock(&copies_lock);
+    lock_take(&copies_lock);
     known = copy_find(base);
     if (!known && copy_count < COPIES) {
         copies[copy_count] = api;
         known = &copies[copy_count++];
     }
-    pthread_mutex_unlock(&copies_lock);
+    lock_give(&copies_lock);
     return known;
 }
 
@@ -199,10 +199,10 @@ static uint32_t list_statements(const struct sqlite_api *api, uint64_t db, uint3
 static uint32_t backups_of(uint64_t source)
 {
     uint32_t count = 0;
-    pthread_mutex_lock(&backups_lock);
+    lock_take(&backups_lock);
     for (int i = 0; i < BACKUPS; i++)
         count += backups[i].backup != 0 && backups[i].source == source;
-    pthread_mutex_unlock(&backups_lock);
+    lock_give(&backups_lock);
     return count;
 }
 
@@ -262,7 +262,7 @@ static unsigned before_finalize(struct call *call)
 
 static void note_backup(uint64_t backup, uint64_t source)
 {
-    pthread_mutex_lock(&backups_lock);
+    lock_take(&backups_lock);
     for (int i = 0; i < BACKUPS; i++) {
         if (backups[i].backup == 0) {
             backups[i].backup = backup;
@@ -270,16 +270,16 @@ static void note_backup(uint64_t backup, uint64_t source)
             break;
         }
     }
-    pthread_mutex_unlock(&backups_lock);
+    lock_give(&backups_lock);
 }
 
 static void forget_backup(uint64_t backup)
 {
-    pthread_mutex_lock(&backups_lock);
+    lock_take(&backups_lock);
     for (int i = 0; i < BACKUPS; i++)
         if (backups[i].backup == backup)
             backups[i].backup = 0;
-    pthread_mutex_unlock(&backups_lock);
+    lock_give(&backups_lock);
 }
 
 unsigned sqlite_before(struct call *call)

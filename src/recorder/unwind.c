@@ -10,8 +10,6 @@
 // asks the kernel with process_vm_readv.
 #include "recorder/unwind.h"
 
-#include "recorder/hook.h"
-
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
@@ -26,28 +24,34 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#if defined(__x86_64__)
+#define UNW_TDEP_FRAME_POINTER UNW_X86_64_RBP
+#elif defined(__aarch64__)
+#define UNW_TDEP_FRAME_POINTER UNW_AARCH64_X29
+#endif
+
 #define QUOTE_(name) #name
 #define QUOTE(name) QUOTE_(name)
 
 static struct {
-    int (*backtrace)(void **, int);
     int (*getcontext)(unw_context_t *);
     int (*init_local)(unw_cursor_t *, unw_context_t *);
     int (*step)(unw_cursor_t *);
     int (*get_reg)(unw_cursor_t *, unw_regnum_t, unw_word_t *);
+    int (*get_save_loc)(unw_cursor_t *, int, unw_save_loc_t *);
     unw_accessors_t *(*get_accessors)(unw_addr_space_t);
     void (*flush_cache)(unw_addr_space_t, unw_word_t, unw_word_t);
     unw_addr_space_t *local;
 } lib;
-static bool prepared, distrusted;
+int (*unwind_backtrace)(void **frames, int depth);
 
 // The recorder's own mapping, found from the address of one of its functions.
-static uint64_t own_start, own_end;
+struct unwind_own unwind_own;
 
 enum { CHECKED_PAGES = 8 };
 static __thread struct {
     uint64_t page[CHECKED_PAGES];
-    uint64_t frame; // of unwind_capture: what is between it and the present one is our own stack
+    uint64_t frame; // of the one who asks: what is between it and the present one is our own stack
     uint32_t next;
 } checked __attribute__((tls_model("initial-exec")));
 
@@ -111,7 +115,8 @@ static void initialize_without_pipe(void)
         (void)syscall(SYS_close, fd[1]);
     }
     void *frame;
-    (void)lib.backtrace(&frame, 1);
+    unwind_begin();
+    (void)unwind_backtrace(&frame, 1);
     if (known && is_libunwind_pipe(fd)) {
         (void)syscall(SYS_close, fd[0]);
         (void)syscall(SYS_close, fd[1]);
@@ -122,16 +127,18 @@ static void initialize_without_pipe(void)
 static bool load_libunwind(void)
 {
     void *handle = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+    int (*found_backtrace)(void **, int) = NULL;
     if (!handle)
         return false;
     const struct {
         void **to;
         const char *name;
     } wanted[] = {
-        {(void **)&lib.backtrace, "unw_backtrace"},
+        {(void **)&found_backtrace, "unw_backtrace"},
         {(void **)&lib.init_local, QUOTE(UNW_OBJ(init_local))},
         {(void **)&lib.step, QUOTE(UNW_OBJ(step))},
         {(void **)&lib.get_reg, QUOTE(UNW_OBJ(get_reg))},
+        {(void **)&lib.get_save_loc, QUOTE(UNW_OBJ(get_save_loc))},
         {(void **)&lib.local, QUOTE(UNW_OBJ(local_addr_space))},
         {(void **)&lib.getcontext, QUOTE(UNW_ARCH_OBJ(getcontext))},
         {(void **)&lib.get_accessors, QUOTE(UNW_ARCH_OBJ(get_accessors))},
@@ -140,10 +147,11 @@ static bool load_libunwind(void)
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         *wanted[i].to = dlsym(handle, wanted[i].name);
         if (!*wanted[i].to) {
-            lib.backtrace = NULL;
+            lib.step = NULL;
             return false;
         }
     }
+    __atomic_store_n(&unwind_backtrace, found_backtrace, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -157,8 +165,7 @@ static int find_own(struct dl_phdr_info *info, size_t size, void *data)
         if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) || address < start ||
             address >= start + segment->p_memsz)
             continue;
-        own_start = start;
-        own_end = start + segment->p_memsz;
+        unwind_own = (struct unwind_own){start, segment->p_memsz};
         return 1;
     }
     return 0;
@@ -171,21 +178,13 @@ void unwind_find_own(void)
 
 void unwind_prepare(void)
 {
-    if (prepared)
+    if (unwind_backtrace)
         return;
     if (load_libunwind())
         initialize_without_pipe();
     else
-        lib.backtrace = backtrace;
+        __atomic_store_n(&unwind_backtrace, backtrace, __ATOMIC_RELEASE);
     (void)dlerror(); // nothing of ours is left for the program to find
-    __atomic_store_n(&prepared, true, __ATOMIC_RELEASE);
-}
-
-void unwind_distrust(void)
-{
-    if (lib.flush_cache)
-        lib.flush_cache(*lib.local, 0, 0);
-    __atomic_store_n(&distrusted, true, __ATOMIC_RELEASE);
 }
 
 static int step_by_step(void **frames, int depth)
@@ -202,31 +201,56 @@ static int step_by_step(void **frames, int depth)
     return count;
 }
 
-bool unwind_is_own(uint64_t address)
+void unwind_distrust(void)
 {
-    return address >= own_start && address < own_end;
+    if (lib.flush_cache)
+        lib.flush_cache(*lib.local, 0, 0);
+    if (lib.step)
+        __atomic_store_n(&unwind_backtrace, step_by_step, __ATOMIC_RELEASE);
+    stack_memo_forget();
 }
 
-void unwind_capture(struct stack *stack, uint32_t depth, uint32_t *wrapped)
+void unwind_begin(void)
 {
-    enum { OWN_FRAMES = 12 }; // of ours at the innermost end
-    void *frames[STACK_FRAMES + OWN_FRAMES];
-    *wrapped = 0;
-    if (!__atomic_load_n(&prepared, __ATOMIC_ACQUIRE))
-        return;
     checked.frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);
     for (int i = 0; i < CHECKED_PAGES; i++)
         checked.page[i] = 0;
-    int most = (int)depth + OWN_FRAMES;
-    int count = distrusted ? step_by_step(frames, most) : lib.backtrace(frames, most);
-    uint32_t end = stack->count + depth < STACK_FRAMES ? stack->count + depth : STACK_FRAMES;
-    int i = 0;
-    for (; i < count && stack->count < end; i++) {
-        uint64_t address = (uint64_t)(uintptr_t)frames[i];
-        if (!unwind_is_own(address))
-            stack->frames[stack->count++] = address;
-        else if (frames[i] == wrapper_returned)
-            ++*wrapped;
-    }
-    stack->cut = i < count || count == most;
+}
+
+struct walk {
+    unw_context_t context;
+    unw_cursor_t cursor;
+    const uint64_t *from; // where to begin: a return slot
+};
+
+static bool walk_step(void *data, struct stack_step *step)
+{
+    struct walk *walk = data;
+    unw_word_t address, above;
+    unw_save_loc_t saved;
+    do {
+        if (lib.step(&walk->cursor) <= 0 || lib.get_reg(&walk->cursor, UNW_REG_IP, &address) != 0 ||
+            lib.get_reg(&walk->cursor, UNW_REG_SP, &above) != 0 ||
+            lib.get_save_loc(&walk->cursor, UNW_TDEP_FRAME_POINTER, &saved) != 0)
+            return false;
+        step->address = address;
+        step->slot = (const uint64_t *)above - 1; // NOLINT(performance-no-int-to-ptr)
+    } while (step->slot < walk->from);
+    if (walk->from && step->slot != walk->from)
+        return false;
+    walk->from = NULL;
+    bool in_memory =
+        saved.type == UNW_SLT_MEMORY && saved.u.addr + sizeof(uint64_t) > checked.frame;
+    step->frame_slot = in_memory ? (const uint64_t *)saved.u.addr : NULL; // NOLINT
+    return true;
+}
+
+void unwind_remember(const struct stack_origin *origin, void *const *frames, uint32_t count,
+                     bool cut)
+{
+    struct walk walk = {.from = origin->return_slot};
+    if (!lib.step || lib.getcontext(&walk.context) < 0 ||
+        lib.init_local(&walk.cursor, &walk.context) < 0)
+        return;
+    stack_memo_keep(origin, frames, count, cut, walk_step, &walk);
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "recorder/session.h"
+#include "recorder/stack_memo.h"
 
 // Loads libunwind into a scope of its own. Called where loading is harmless: from the recorder's
 // constructor or from within the program's own dlopen, once a traced function is in sight. Without
@@ -19,12 +19,24 @@ void unwind_find_own(void);
 // addresses is wrong. From now on each frame is looked up (slower).
 void unwind_distrust(void);
 
-// The return addresses of this thread's stack, innermost first, at most `depth` (of STACK_FRAMES).
-// The recorder's own frames are left out; *wrapped tells how many wrapped calls are inside the real
-// function.
-void unwind_capture(struct stack *stack, uint32_t depth, uint32_t *wrapped);
+// The return addresses of this thread's stack, innermost first, at most `depth`; NULL before
+// unwind_prepare. A pointer, because a function around it would be one more frame to unwind.
+// unwind_begin is to be called before, by the function that calls it.
+extern int (*unwind_backtrace)(void **frames, int depth);
+void unwind_begin(void);
 
-// Whether `address` is in the recorder's own code.
-bool unwind_is_own(uint64_t address);
+// Remembers the stack that begins at `origin`, of which unwind_backtrace said `frames`, from the
+// origin on (see stack_memo.h).
+void unwind_remember(const struct stack_origin *origin, void *const *frames, uint32_t count,
+                     bool cut);
+
+// The recorder's own code, and whether `address` is in it.
+extern struct unwind_own {
+    uint64_t start, bytes;
+} unwind_own;
+static inline bool unwind_is_own(uint64_t address)
+{
+    return address - unwind_own.start < unwind_own.bytes;
+}
 
 #endif

@@ -175,7 +175,7 @@ static void begin(struct trace_writer *writer)
 {
     memset(writer, 0, sizeof *writer);
     writer->fd = -1;
-    pthread_mutex_init(&writer->lock, NULL);
+    lock_init(&writer->lock);
 }
 
 static int begin_file(struct trace_writer *writer, int fd)
@@ -278,13 +278,13 @@ void trace_retire(struct trace_writer *writer)
 {
     if (!writer->header)
         return;
-    pthread_mutex_lock(&writer->lock);
+    lock_take(&writer->lock);
     each_mapping(writer, replace_by_memory);
     if (writer->fd >= 0 && is_still_ours(writer, writer->fd))
         close_file(&writer->fd);
     writer->fd = -1;
     let_go(writer);
-    pthread_mutex_unlock(&writer->lock);
+    lock_give(&writer->lock);
 }
 
 // The file to grow, as a descriptor of our own; NO_FILE if the trace is kept in memory only, or
@@ -360,14 +360,14 @@ uint32_t trace_new_record(struct trace_writer *writer, enum trace_chunk_type typ
 {
     uint32_t ref = TRACE_NONE;
     char *address = NULL;
-    pthread_mutex_lock(&writer->lock);
+    lock_take(&writer->lock);
     struct trace_chunk *chunk = room(writer, type, 1);
     if (chunk) {
         ref = chunk->first + chunk->count;
         address = unit_at(chunk, chunk->count);
         publish(chunk, 1);
     }
-    pthread_mutex_unlock(&writer->lock);
+    lock_give(&writer->lock);
     memcpy(record, &address, sizeof address); // *record is a pointer of the caller's type
     return ref;
 }
@@ -399,7 +399,7 @@ uint32_t trace_append_string(struct trace_writer *writer, const char *text, size
     uint32_t units =
         (uint32_t)(sizeof(struct trace_string) + bytes + 1 + align - 1) / align * align;
     uint32_t ref = TRACE_NONE;
-    pthread_mutex_lock(&writer->lock);
+    lock_take(&writer->lock);
     struct trace_chunk *chunk = room(writer, TRACE_STRINGS, units);
     if (chunk) {
         ref = chunk->first + chunk->count;
@@ -409,7 +409,7 @@ uint32_t trace_append_string(struct trace_writer *writer, const char *text, size
         string->text[bytes] = 0;
         publish(chunk, units);
     }
-    pthread_mutex_unlock(&writer->lock);
+    lock_give(&writer->lock);
     return ref;
 }
 
@@ -423,14 +423,14 @@ uint32_t trace_append_words(struct trace_writer *writer, enum trace_chunk_type t
                             const uint64_t *words, uint32_t count)
 {
     uint32_t ref = TRACE_NONE;
-    pthread_mutex_lock(&writer->lock);
+    lock_take(&writer->lock);
     struct trace_chunk *chunk = room(writer, type, count);
     if (chunk) {
         ref = chunk->first + chunk->count;
         memcpy(unit_at(chunk, chunk->count), words, (size_t)count * sizeof *words);
         publish(chunk, count);
     }
-    pthread_mutex_unlock(&writer->lock);
+    lock_give(&writer->lock);
     return ref;
 }
 

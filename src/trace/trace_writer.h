@@ -10,18 +10,18 @@
 #ifndef UNCLOSED_TRACE_WRITER_H
 #define UNCLOSED_TRACE_WRITER_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "trace/lock.h"
 #include "trace_format.h"
 
 enum { TRACE_WRITER_CHUNKS = 40, TRACE_PATH_BYTES = 4096 };
 
 struct trace_writer {
     struct trace_header *header; // NULL: no trace
-    pthread_mutex_t lock;        // guards growing and appending
+    struct lock lock;            // guards growing and appending
     int fd;                      // that had to be kept open, see trace_create_open; else -1
     uint64_t device, inode;      // of the file, to recognize it when it is opened again
     struct trace_space {
