@@ -141,6 +141,13 @@ static const struct unclosed_functions **find_pointer(const char *note, size_t b
     return NULL;
 }
 
+static bool is_used;
+
+bool api_is_used(void)
+{
+    return is_used;
+}
+
 void api_connect(const struct dl_phdr_info *info, bool connect)
 {
     for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -150,8 +157,10 @@ void api_connect(const struct dl_phdr_info *info, bool connect)
         uint64_t address = info->dlpi_addr + segment->p_vaddr;
         const struct unclosed_functions **pointer =
             find_pointer((const char *)address, segment->p_memsz); // NOLINT
-        if (pointer)
-            __atomic_store_n(pointer, connect ? &functions : NULL, __ATOMIC_RELEASE);
+        if (!pointer)
+            continue;
+        is_used = true;
+        __atomic_store_n(pointer, connect ? &functions : NULL, __ATOMIC_RELEASE);
     }
 }
 

@@ -8,6 +8,9 @@
 // Gives a module that has included unclosed.h the table of functions, or takes it away (detach).
 void api_connect(const struct dl_phdr_info *info, bool connect);
 
+// Whether any module has.
+bool api_is_used(void);
+
 // The same for all modules that are loaded.
 void api_connect_all(bool connect);
 

@@ -130,7 +130,8 @@ static bool is_within(const struct call *call, bool acquire)
 static unsigned before_release(struct call *call)
 {
     call->handle = handle_before(call);
-    if (call->handle == 0 || !sessions_any())
+    // A misuse is worth a trace, but not in a child, which may put away what it was born with.
+    if (call->handle == 0 || (!sessions_any() && (recorder_is_child() || !recorder_open_trace())))
         return HOOK_TAIL;
     if (call->spec->counted && is_within(call, false))
         return HOOK_TAIL; // its session may still be out
@@ -182,7 +183,8 @@ static unsigned before_traced(struct call *call)
     call->spec = function_spec(call->hook->function, call->argument);
     if (!call->spec)
         return HOOK_TAIL;
-    count_call(call);
+    if (call->spec->verb != TRACE_ACQUIRE) // that is counted when there is a trace
+        count_call(call);
     if (call->spec->verb == TRACE_USE)
         return before_use(call);
     if (!argument(call, SPEC_POOL, &call->pool_address))
@@ -190,9 +192,9 @@ static unsigned before_traced(struct call *call)
     if (call->spec->verb == TRACE_RELEASE || call->spec->verb == TRACE_DISCARD)
         return before_release(call);
     // The coarse clock will do: a wait that matters takes longer than its tick.
-    call->started_ns = recorder_now_coarse();
     call->acquires_before = recorder_thread.acquires;
     nesting_enter(call);
+    call->started_ns = recorder_now_coarse(); // last: what we did before is not the program's
     return HOOK_THROUGH;
 }
 
@@ -261,18 +263,20 @@ static void after_acquire(struct call *call)
 {
     struct stack stack;
     struct acquire acquire;
+    uint64_t now = recorder_now(); // first, likewise
     bool success = succeeded(call);
-    if (!success && !call->spec->kept_on_failure && !recorder_trace.header)
-        return; // no file for a failure alone
+    if (!success && call->spec->session == TRACE_HANDLE && !call->spec->kept_on_failure &&
+        !recorder_trace.header)
+        return; // no file for a database that could not be opened
     if (call->pool_address == 0)
         (void)pointed_at(call, SPEC_POOL_OUT, &call->pool_address);
     if (!recorder_open_trace())
         return;
+    count_call(call);
     fill_acquire(call, &acquire);
     acquire.stack = &stack;
     const struct stack_origin origin = {call->frame + CALL_RETURN_SLOT, call->frame};
     stack_capture_from(&origin, &stack);
-    uint64_t now = recorder_now();
     if (acquire.handle == 0 || (!success && !call->spec->kept_on_failure)) {
         if (is_within(call, true))
             return;

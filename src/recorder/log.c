@@ -4,15 +4,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "recorder/recorder.h"
 
+static struct stat standard_error;
+static bool has_standard_error;
+
+void log_remember_standard_error(void)
+{
+    has_standard_error = fstat(STDERR_FILENO, &standard_error) == 0;
+}
+
+static bool is_standard_error(void)
+{
+    struct stat now;
+    return has_standard_error && fstat(STDERR_FILENO, &now) == 0 &&
+           now.st_dev == standard_error.st_dev && now.st_ino == standard_error.st_ino;
+}
+
 void log_open(struct log *log)
 {
     log->used = 0;
-    log->fd = STDERR_FILENO;
+    log->fd = !recorder_options.log[0] && is_standard_error() ? STDERR_FILENO : -1;
     if (recorder_options.log[0])
         log->fd = (int)syscall(SYS_openat, AT_FDCWD, recorder_options.log,
                                O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);

@@ -15,6 +15,10 @@ struct log {
     char text[LOG_BYTES];
 };
 
+// Remembers which file standard error is: nothing is ever written to another one that has got its
+// number since. To be called before the program runs.
+void log_remember_standard_error(void);
+
 void log_open(struct log *log);
 void log_text(struct log *log, const char *text);
 void log_number(struct log *log, uint64_t number);

@@ -91,7 +91,7 @@ static const char *keep(const char *text)
 
 static const char *find_path(const char *name)
 {
-    char path[MODULE_PATH_BYTES * 4]; // realpath wants PATH_MAX
+    static char path[MODULE_PATH_BYTES * 4]; // realpath wants PATH_MAX; modules_lock is held
     if (name[0] == 0) {
         ssize_t got = readlink("/proc/self/exe", path, sizeof path - 1);
         path[got > 0 ? got : 0] = 0;

@@ -123,6 +123,8 @@ void process_forked(void)
         recorder_set_active(false);
 }
 
+enum { STATUS_UNKNOWN = -1 };
+
 static void finish(int status)
 {
     struct trace_header *header = recorder_trace.header;
@@ -130,9 +132,11 @@ static void finish(int status)
     if (!header || header->pid != (uint32_t)getpid() || header->ended != TRACE_ENDED_UNKNOWN)
         return;
     sqlite_ask_all();
-    header->end_status = status & 0xff;
     header->end_ns = header->last_ns = recorder_now();
-    header->ended = TRACE_ENDED_EXIT;
+    if (status != STATUS_UNKNOWN) {
+        header->end_status = status & 0xff;
+        header->ended = TRACE_ENDED_EXIT;
+    }
     if (recorder_options.run_id == 0) // else `unclosed run` prints the full report
         dump_summary(true);
 }
@@ -153,7 +157,7 @@ static void at_exit(int status, void *data)
 
 static void at_quick_exit_(void)
 {
-    at_exit(0, NULL); // the status is not told
+    at_exit(STATUS_UNKNOWN, NULL);
 }
 
 static void on_dump_signal(int number)
@@ -199,7 +203,7 @@ void process_trace_opened(void)
 
 void process_modules_changed(void)
 {
-    if (got_any_traced())
+    if (got_any_traced() || api_is_used())
         unwind_prepare();
     if (recorder_options.python && !atomic_load(&python_found))
         python_start();
@@ -251,6 +255,7 @@ void process_start(void)
     static atomic_flag started = ATOMIC_FLAG_INIT;
     if (atomic_flag_test_and_set(&started))
         return;
+    log_remember_standard_error();
     unwind_find_own();
     if (!start_is_asked())
         return;

@@ -249,6 +249,8 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
         return TRACE_NONE;
     if (acquire->database != TRACE_NONE)
         site.record->database = acquire->database;
+    if (acquire->task != TRACE_NONE)
+        site.record->task = acquire->task;
     uint64_t took =
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
     pool_count_out(counting_pool(entry, site.record), site.record, took, now_ns);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "recorder/functions.h"
+#include "recorder/modules.h"
 #include "recorder/recorder.h"
 #include "recorder/sessions.h"
 #include "trace/lock.h"
@@ -22,7 +23,8 @@
 enum { COPIES = 16, BACKUPS = 64, STATEMENTS_SHOWN = 3, SQL_SHOWN = 200, ASKED = 1024 };
 
 struct sqlite_api {
-    uint64_t base; // where this copy of the library is mapped
+    uint64_t base;      // where this copy of the library is mapped
+    uint64_t mapped_ns; // and since when: tells it from another one at the same place
     const char *(*db_filename)(void *db, const char *name);
     void *(*next_stmt)(void *db, void *stmt);
     const char *(*sql)(void *stmt);
@@ -71,10 +73,22 @@ static void find_functions(struct sqlite_api *api, void *handle)
     }
 }
 
-static const struct sqlite_api *copy_find(uint64_t base)
+static const struct sqlite_api *copy_find(const struct module *module)
 {
     for (uint32_t i = 0; i < copy_count; i++)
-        if (copies[i].base == base)
+        if (copies[i].base == module->start && copies[i].mapped_ns == module->mapped_ns)
+            return &copies[i];
+    return NULL;
+}
+
+// A place for another copy: a new one, or that of a library that is gone.
+static struct sqlite_api *copy_place(void)
+{
+    struct module module;
+    if (copy_count < COPIES)
+        return &copies[copy_count++];
+    for (uint32_t i = 0; i < COPIES; i++)
+        if (!module_find(copies[i].base, &module) || module.mapped_ns != copies[i].mapped_ns)
             return &copies[i];
     return NULL;
 }
@@ -83,26 +97,28 @@ const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t
 {
     Dl_info info;
     struct link_map *map = NULL;
+    struct module module;
     void *address = (void *)real; // NOLINT(performance-no-int-to-ptr)
-    if (!is_sqlite(function) || !dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+    if (!is_sqlite(function) || !module_find(real, &module) ||
+        !dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
         return NULL;
-    uint64_t base = (uint64_t)(uintptr_t)info.dli_fbase;
     lock_take(&copies_lock);
-    const struct sqlite_api *known = copy_find(base);
+    const struct sqlite_api *known = copy_find(&module);
     lock_give(&copies_lock);
     if (known)
         return known;
     void *handle = dlopen(map->l_name[0] ? map->l_name : NULL, RTLD_LAZY | RTLD_NOLOAD);
     if (!handle)
         return NULL;
-    struct sqlite_api api = {.base = base};
+    struct sqlite_api api = {.base = module.start, .mapped_ns = module.mapped_ns};
     find_functions(&api, handle);
     (void)dlclose(handle);
     lock_take(&copies_lock);
-    known = copy_find(base);
-    if (!known && copy_count < COPIES) {
-        copies[copy_count] = api;
-        known = &copies[copy_count++];
+    known = copy_find(&module);
+    struct sqlite_api *place = known ? NULL : copy_place();
+    if (place) {
+        *place = api;
+        known = place;
     }
     lock_give(&copies_lock);
     return known;
@@ -310,11 +326,19 @@ static bool is_readable(uint64_t address)
     return syscall(SYS_mincore, address & ~UINT64_C(4095), (size_t)4096, &there) == 0;
 }
 
+struct question {
+    const struct sqlite_api *api;
+    uint64_t start, end; // of the library
+};
+
 static void ask(struct trace_session *record, uint64_t word, void *data)
 {
-    const struct sqlite_api *api = data;
+    const struct question *question = data;
+    const struct sqlite_api *api = question->api;
     void *mutex;
-    if (record->flags & TRACE_SESSION_INHERITED || word == 0 || !is_readable(record->handle) ||
+    // The word points to the VFS, which is part of the library: this also tells whose handle it is.
+    if (record->flags & TRACE_SESSION_INHERITED || word < question->start ||
+        word >= question->end || !is_readable(record->handle) ||
         first_word(record->handle) != word || !try_lock(api, record->handle, &mutex))
         return;
     uint32_t detail;
@@ -329,7 +353,14 @@ static void ask(struct trace_session *record, uint64_t word, void *data)
 
 void sqlite_ask_all(void)
 {
-    // With several copies of SQLite in one process it is not known which one a session is of.
-    if (copy_count == 1 && sessions_any())
-        sessions_visit(sqlite_kind(), ASKED, ask, &copies[0]);
+    struct module module;
+    if (copy_count == 0 || !sessions_any())
+        return;
+    (void)modules_refresh();
+    for (uint32_t i = 0; i < copy_count; i++) {
+        if (!module_find(copies[i].base, &module) || module.mapped_ns != copies[i].mapped_ns)
+            continue; // unmapped
+        struct question question = {&copies[i], module.start, module.end};
+        sessions_visit(sqlite_kind(), ASKED, ask, &question);
+    }
 }

@@ -74,7 +74,7 @@ static void fill_header(struct trace_header *header)
 // is still alive.
 static void replace_old(const char *path)
 {
-    struct trace_header old;
+    static struct trace_header old;
     if (read_start(path, &old, sizeof old) == sizeof old &&
         memcmp(old.magic, TRACE_MAGIC, sizeof old.magic) == 0) {
         bool same_run = recorder_options.run_id != 0 && old.run_id == recorder_options.run_id;
@@ -103,7 +103,8 @@ static int create_from(struct trace_writer *writer, const char *pattern,
                        const struct output_names *names, bool force)
 {
     enum { TRIES = 1000 };
-    char path[TRACE_PATH_BYTES];
+    static char
+        path[TRACE_PATH_BYTES]; // not on the stack, which may be small; the caller has a lock
     for (unsigned try = 1; try < TRIES; try++) {
         int error = output_name(pattern, names, try > 1, path, sizeof path);
         if (error == 0 && try > 2 && !append_number(path, sizeof path, try - 1))
@@ -121,7 +122,7 @@ static int create_from(struct trace_writer *writer, const char *pattern,
 
 static int create_in_fallback(struct trace_writer *writer, const struct output_names *names)
 {
-    char pattern[2 * OPTIONS_PATH_BYTES];
+    static char pattern[2 * OPTIONS_PATH_BYTES];
     const char *base = strrchr(recorder_options.output, '/');
     base = base ? base + 1 : recorder_options.output;
     size_t folder = strlen(recorder_options.fallback);

@@ -114,9 +114,10 @@ static void initialize_without_pipe(void)
         (void)syscall(SYS_close, fd[0]);
         (void)syscall(SYS_close, fd[1]);
     }
-    void *frame;
-    unwind_begin();
-    (void)unwind_backtrace(&frame, 1);
+    unw_context_t context;
+    unw_cursor_t cursor;
+    (void)lib.getcontext(&context);
+    (void)lib.init_local(&cursor, &context);
     if (known && is_libunwind_pipe(fd)) {
         (void)syscall(SYS_close, fd[0]);
         (void)syscall(SYS_close, fd[1]);

@@ -176,7 +176,7 @@ enum trace_verb { // what a call spec says a function does
 };
 
 struct trace_function { // a traced function
-    uint64_t calls;  // calls seen, about: threads that call at once are counted once
+    uint64_t calls;     // calls seen, about: threads that call at once are counted once
     uint32_t name;      // string
     uint32_t kind;      // string: the spec's kind, e.g. "sqlite3", "libzdb"
     uint16_t verb;      // enum trace_verb
@@ -246,6 +246,8 @@ struct trace_site {
     uint64_t total_hold_ns;     // of the ended
     uint32_t longest_thread;    // string
     uint32_t database;          // string: of the last session here
+    uint32_t test;              // string: the test that was running; a site is of one test
+    uint32_t task;              // string: the task of the last acquire
     uint64_t first_ns, last_ns; // first and last acquire
     uint32_t out;               // out now, in the sense of the pool's high-water mark
     uint32_t peak; // out_at_peak is valid if this equals the pool's peak, else `out` is it
