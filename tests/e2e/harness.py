@@ -48,6 +48,12 @@ def has_command(name):
     return shutil.which(name, path=PATH) is not None
 
 
+def children(pid):
+    """Process ids of the children of a process."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

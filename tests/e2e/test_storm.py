@@ -39,7 +39,7 @@ class Storm(harness.TestCase):
             live = self.start([PROGRAM, str(THREADS), self.path("tally")])
             self.eventually(lambda: "storming" in live.text("out"), "storm")
             time.sleep(0.4)
-            (child,) = children(live.pid)
+            (child,) = harness.children(live.pid)
             os.kill(child, signal.SIGKILL)
             run = live.wait()
             self.assertEqual(run.status, -signal.SIGKILL)
@@ -85,11 +85,6 @@ class Storm(harness.TestCase):
         self.assertEqual(run.counted("sqlite3.acquire"), opened)
         self.assertEqual(run.counted("sqlite3.release"), closed)
         self.assert_totals(run.report(), opened=opened, released=closed, never_closed=0)
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(word) for word in file.read().split()]
 
 
 if __name__ == "__main__":
