@@ -160,6 +160,7 @@ enum {
     M(PyObject, PyFunction_Type, )                                                                 \
     M(PyObject, PyCoro_Type, )                                                                     \
     M(PyObject, PyTraceBack_Type, )                                                                \
+    M(PyObject, PyCell_Type, )                                                                     \
     M(PyObject, PyMethodDescr_Type, )                                                              \
     M(PyObject, PyClassMethod_Type, )                                                              \
     M(PyObject, PyStaticMethod_Type, )

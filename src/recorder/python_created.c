@@ -9,6 +9,7 @@
 struct created {
     uint64_t object; // 0: free
     uint32_t stack, generation;
+    uint32_t slot, uses; // of the session held: a slot is used again, `uses` counts that
 };
 
 enum { FIRST_BITS = 8, MOST_BITS = 24 };
@@ -45,21 +46,65 @@ static bool grow(void)
     return true;
 }
 
-void python_created_note(PyObject *object, uint32_t stack)
+// The place of an object in the trace of this process, with nothing known of it yet if it is new.
+static struct created *place_for(PyObject *object)
 {
     if ((!bits || used * 4 >= ((size_t)3 << bits)) && !grow()) {
         recorder_lost(TRACE_LOST_MEMORY);
-        return;
+        return NULL;
     }
     struct created *place = place_of(table, bits, (uint64_t)(uintptr_t)object);
     used += place->object == 0;
-    *place = (struct created){(uint64_t)(uintptr_t)object, stack, recorder_generation};
+    if (!place->object || place->generation != recorder_generation)
+        *place = (struct created){.object = (uint64_t)(uintptr_t)object,
+                                  .generation = recorder_generation};
+    return place;
+}
+
+static const struct created *find(PyObject *object)
+{
+    if (!bits)
+        return NULL;
+    const struct created *place = place_of(table, bits, (uint64_t)(uintptr_t)object);
+    return place->object && place->generation == recorder_generation ? place : NULL;
+}
+
+void python_created_note(PyObject *object, uint32_t stack)
+{
+    struct created *place = place_for(object);
+    if (!place)
+        return;
+    place->stack = stack;
+    place->slot = TRACE_NONE;
 }
 
 uint32_t python_created_find(PyObject *object)
 {
-    if (!bits)
-        return TRACE_NONE;
-    const struct created *place = place_of(table, bits, (uint64_t)(uintptr_t)object);
-    return place->object && place->generation == recorder_generation ? place->stack : TRACE_NONE;
+    const struct created *place = find(object);
+    return place ? place->stack : TRACE_NONE;
+}
+
+void python_created_hold(PyObject *object, uint32_t slot)
+{
+    const struct trace_session *record = trace_record(&recorder_trace, TRACE_SESSIONS, slot);
+    struct created *place = record ? place_for(object) : NULL;
+    if (!place)
+        return;
+    place->slot = slot;
+    place->uses = record->generation;
+}
+
+struct trace_session *python_created_session(PyObject *object)
+{
+    const struct created *place = find(object);
+    struct trace_session *record =
+        place ? trace_record(&recorder_trace, TRACE_SESSIONS, place->slot) : NULL;
+    bool same = record && record->generation == place->uses &&
+                __atomic_load_n(&record->state, __ATOMIC_ACQUIRE) == TRACE_SLOT_LIVE;
+    return same ? record : NULL;
+}
+
+bool python_created_any(void)
+{
+    return bits != 0;
 }

@@ -25,13 +25,15 @@ struct python_layout {
     uint16_t thread_frame; // PyThreadState: frame, cframe or current_frame
     int16_t cframe_frame;  // _PyCFrame: current_frame; -1: thread_frame is the frame itself
     uint16_t frame_code, frame_back, frame_instruction, frame_locals;
-    int16_t frame_owner;  // -1: no such member; frames owned by the C stack run no code
-    int16_t object_frame; // PyFrameObject: f_frame; -1: the object is the frame
-    uint16_t code_bytes;  // co_code_adaptive; up to 3.10 co_code, a bytes object
+    int16_t frame_owner;   // -1: no such member; frames owned by the C stack run no code
+    int16_t object_frame;  // PyFrameObject: f_frame; -1: the object is the frame
+    uint16_t object_state; // 3.8, 3.9: f_executing, 3.10: f_state
+    uint16_t code_bytes;   // co_code_adaptive; up to 3.10 co_code, a bytes object
     uint16_t code_filename, code_name;
     int16_t code_qualname; // -1: no such member
     uint16_t code_firstline;
     uint16_t code_linetable;
+    uint16_t function_code;             // PyFunctionObject: func_code; to 3.10
     uint16_t code_locals;               // co_nlocalsplus, co_nlocals
     uint16_t text_ascii, text_compact;  // sizes of PyASCIIObject, PyCompactUnicodeObject
     uint8_t return_value, return_const; // opcodes; 0: none

@@ -57,6 +57,7 @@ static struct {
     {"sqlalchemy.pool.base", python_sqlalchemy_pools, false},
     {"sqlalchemy.engine.base", python_sqlalchemy_engine, false},
     {"sqlalchemy.orm.session", python_sqlalchemy_sessions, false},
+    {"sqlalchemy.ext.asyncio.session", python_sqlalchemy_async, false},
     {"asyncio.runners", python_context_asyncio, false},
 };
 enum { MODULES = sizeof modules / sizeof *modules };

@@ -13,7 +13,7 @@
 enum { LOCATION_TEXT = 512 };
 
 // 3.8 to 3.10 only: the offsets of PyTypeObject that have not changed since Python 3.0.
-enum { TYPE_DICT = 264, TYPE_MRO = 344, TUPLE_SIZE = 16, TUPLE_ITEMS = 24, FUNCTION_CODE = 16 };
+enum { TYPE_DICT = 264, TYPE_MRO = 344, TUPLE_SIZE = 16, TUPLE_ITEMS = 24 };
 
 // The function behind a class attribute: itself, or what a classmethod or the like wraps. Borrowed.
 static PyObject *plain_function(PyObject *attribute)
@@ -34,7 +34,7 @@ static bool qualify_by_class(PyObject *type, const PyObject *code, PyObject *nam
     for (ssize_t i = 0; i < count; i++) {
         PyObject *dict = python_at(python_at(bases, TUPLE_ITEMS + 8 * (int)i), TYPE_DICT);
         PyObject *function = plain_function(dict ? py.PyDict_GetItem(dict, name) : NULL);
-        if (!function || python_at(function, FUNCTION_CODE) != code)
+        if (!function || python_at(function, python_layout->function_code) != code)
             continue;
         PyObject *qualname = python_attribute(function, "__qualname__");
         bool written = python_text_copy(qualname, text, LOCATION_TEXT);

@@ -19,6 +19,7 @@
 #include "recorder/python_pool.h"
 #include "recorder/python_shared.h"
 #include "recorder/python_sqlite.h"
+#include "recorder/python_traceback.h"
 #include "recorder/python_wrap.h"
 #include "recorder/recorder.h"
 #include "recorder/redact.h"
@@ -128,7 +129,10 @@ static void note_acquired(struct python_pool *pool, PyObject *fairy, uint64_t st
         python_moment_stack(&moment, &stack);
         struct acquire acquire = acquire_of(pool, &moment, handle, started, &stack);
         acquire.created = session ? python_created_find(session) : TRACE_NONE;
-        session_acquired(&acquire, recorder_now());
+        uint32_t slot = session_acquired(&acquire, recorder_now());
+        python_created_hold(fairy, slot);
+        if (session)
+            python_created_hold(session, slot);
         recorder_leave();
     }
     python_drop(session);
@@ -249,7 +253,9 @@ static PyObject *detach(const struct python_invocation *call)
     PyObject *fairy = python_invocation_argument(call, 0, NULL);
     PyObject *record = fairy ? attribute(fairy, names.record) : NULL;
     if (record && record != py._Py_NoneStruct &&
-        note_released((uint64_t)(uintptr_t)record, TRACE_DISCARDED)) {
+        note_released(python_shared_released(fairy) ? (uint64_t)(uintptr_t)fairy
+                                                    : (uint64_t)(uintptr_t)record,
+                      TRACE_DISCARDED)) {
         PyObject *connection = attribute(record, names.dbapi_connection);
         if (connection)
             python_sqlite_own(connection, TRACE_NONE);
@@ -344,6 +350,8 @@ void python_sqlalchemy_pools(void)
 void python_sqlalchemy_engine(void)
 {
     mark_method(PYTHON_MARK_ENGINE, "sqlalchemy.engine.base", "Engine.raw_connection");
+    python_traceback_connection_class(python_find("sqlalchemy.engine.base", "Connection"));
+    python_traceback_watch();
 }
 
 void python_sqlalchemy_sessions(void)
@@ -351,4 +359,9 @@ void python_sqlalchemy_sessions(void)
     mark_method(PYTHON_MARK_SESSION, "sqlalchemy.orm.session",
                 "SessionTransaction._connection_for_bind");
     (void)python_wrap("sqlalchemy.orm.session", "Session.__init__", session_init, NULL);
+}
+
+void python_sqlalchemy_async(void)
+{
+    python_traceback_async_class(python_find("sqlalchemy.ext.asyncio.session", "AsyncSession"));
 }

@@ -1,0 +1,199 @@
+// Noticing that an exception left a function while it held a session.
+//
+// An exception leaves a traceback entry for each function that it passes, and the entry keeps the
+// function's frame with its local variables. When the entry goes away, these tell: a frame that has
+// ended, and not by a return instruction, was left by the exception; a local variable that holds a
+// session which is still out, acquired in that very function or on its behalf, is one whose close()
+// was skipped. The destructor of the traceback type is replaced for that. Nothing is done while
+// exceptions are raised and handled.
+#include "recorder/python_traceback.h"
+
+#include <stdatomic.h>
+
+#include "recorder/python_created.h"
+#include "recorder/python_frames.h"
+#include "recorder/python_layout.h"
+#include "recorder/recorder.h"
+#include "recorder/sites.h"
+
+enum { // PyTypeObject and PyTracebackObject, the same in 3.8 to 3.13
+    TYPE_DEALLOC = 48,
+    TYPE_CLEAR = 192,
+    TRACEBACK_NEXT = 16,
+    TRACEBACK_FRAME = 24,
+    CELL_CONTENT = 16,
+    BYTES_DATA = 32,
+    FRAME_RAISED = 3,          // 3.10: enum _framestate
+    OWNED_BY_FRAME_OBJECT = 2, // from 3.11: the frame has ended, its object keeps the locals
+    MOST_LOCALS = 256,
+};
+
+static void (*real_dealloc)(PyObject *self);
+static int (*real_clear)(PyObject *self);
+static PyObject *connection_class, *async_class;
+
+void python_traceback_connection_class(PyObject *type)
+{
+    connection_class = type;
+}
+
+void python_traceback_async_class(PyObject *type)
+{
+    async_class = type;
+}
+
+static bool is_return(uint8_t opcode)
+{
+    return opcode == python_layout->return_value ||
+           (python_layout->return_const && opcode == python_layout->return_const);
+}
+
+// Whether a frame object's function has ended by an exception. *frame: where its locals are.
+static bool left_by_exception(const PyObject *object, const void **frame)
+{
+    *frame = object;
+    if (python_layout->object_frame >= 0) {
+        *frame = python_at(object, python_layout->object_frame);
+        if (!*frame ||
+            *((const char *)*frame + python_layout->frame_owner) != OWNED_BY_FRAME_OBJECT)
+            return false;
+    }
+    const PyObject *code = python_at(*frame, python_layout->frame_code);
+    int state = python_layout->object_frame < 0
+                    ? *((const signed char *)object + python_layout->object_state)
+                    : 0;
+    if (python_layout->minor == 10)
+        return state == FRAME_RAISED;
+    if (state != 0) // still running
+        return false;
+    int at = python_frame_instruction(*frame, code);
+    const uint8_t *bytes =
+        python_layout->object_frame >= 0
+            ? (const uint8_t *)code + python_layout->code_bytes
+            : (const uint8_t *)python_at(code, python_layout->code_bytes) + BYTES_DATA;
+    return at >= 0 && !is_return(bytes[at]);
+}
+
+// Whether a function is among the Python frames of a stack, by the names of its file and itself.
+static bool stack_has(uint32_t stack, const struct trace_location *function)
+{
+    const struct trace_stack *kept =
+        (const void *)trace_words(&recorder_trace, TRACE_STACKS, stack);
+    for (uint32_t i = 0; kept && i < kept->frame_count; i++) {
+        if (!(kept->frames[i] & TRACE_FRAME_LOCATION))
+            continue;
+        const struct trace_location *location =
+            trace_record(&recorder_trace, TRACE_LOCATIONS, (uint32_t)kept->frames[i]);
+        if (location && location->file == function->file &&
+            location->function == function->function)
+            return true;
+    }
+    return false;
+}
+
+// An exception left the function of `frame`, which had a variable with what holds a session.
+static void note_exception(PyObject *holder, const struct python_walk_frame *frame)
+{
+    if (!recorder_enter())
+        return;
+    struct trace_session *record = python_created_session(holder);
+    const struct trace_site *site = record ? site_record(record->site) : NULL;
+    const struct trace_location *function =
+        site ? trace_record(&recorder_trace, TRACE_LOCATIONS, python_location(frame)) : NULL;
+    if (function && (stack_has(site->created, function) || stack_has(site->stack, function)))
+        __atomic_or_fetch(&record->flags, TRACE_SESSION_EXCEPTION, __ATOMIC_RELAXED);
+    recorder_leave();
+}
+
+// The object that was noted, given one that a variable has: itself, or what it stands for. A new
+// reference.
+static PyObject *noted_object(PyObject *object)
+{
+    const char *name = NULL;
+    if (connection_class && object->type == connection_class)
+        name = "_dbapi_connection";
+    else if (async_class && py.PyType_IsSubtype(object->type, async_class))
+        name = "sync_session";
+    if (name)
+        return python_attribute(object, name);
+    py.Py_IncRef(object);
+    return object;
+}
+
+static void look_at_local(PyObject *object, const struct python_walk_frame *frame)
+{
+    if (object && object->type == py.PyCell_Type)
+        object = python_at(object, CELL_CONTENT);
+    if (!object || object == py._Py_NoneStruct)
+        return;
+    PyObject *holder = noted_object(object);
+    if (holder && recorder_trace.header && python_created_session(holder))
+        note_exception(holder, frame);
+    python_drop(holder);
+}
+
+static void look_at_locals(const void *frame)
+{
+    PyObject *type, *value, *traceback;
+    PyObject *code = python_at(frame, python_layout->frame_code);
+    PyObject **locals = (PyObject **)((char *)frame + python_layout->frame_locals); // NOLINT
+    const struct python_walk_frame where = {.code = code, .locals = locals, .instruction = 0};
+    int count = python_int_at(code, python_layout->code_locals);
+    py.PyErr_Fetch(&type, &value, &traceback);
+    for (int i = 0; i < count && i < MOST_LOCALS; i++)
+        look_at_local(locals[i], &where);
+    py.PyErr_Restore(type, value, traceback);
+}
+
+static void look_at_traceback(const PyObject *self)
+{
+    const PyObject *object = python_at(self, TRACEBACK_FRAME);
+    const void *frame;
+    if (object && python_created_any() && left_by_exception(object, &frame) &&
+        atomic_load_explicit(&recorder_active, memory_order_relaxed) && !python_finalizing() &&
+        python_main_interpreter())
+        look_at_locals(frame);
+}
+
+// The interpreter keeps destructors of long chains from nesting too deep only if they are the
+// type's own: so the chain is taken apart here, one entry after the other.
+static void traceback_dealloc(PyObject *self)
+{
+    while (self) {
+        PyObject **next_place = (PyObject **)((char *)self + TRACEBACK_NEXT);
+        PyObject *next = *next_place;
+        *next_place = NULL;
+        py.PyObject_GC_UnTrack(self); // before anything else may run
+        look_at_traceback(self);
+        real_dealloc(self);
+        if (next && next->count != 1) {
+            py.Py_DecRef(next);
+            next = NULL;
+        }
+        if (next)
+            next->count = 0; // ours was the last reference
+        self = next;
+    }
+}
+
+static int traceback_clear(PyObject *self)
+{
+    look_at_traceback(self);
+    return real_clear(self);
+}
+
+void python_traceback_watch(void)
+{
+    if (real_dealloc || !python_layout_trusted)
+        return;
+    void **dealloc = (void **)((char *)py.PyTraceBack_Type + TYPE_DEALLOC);
+    void **clear = (void **)((char *)py.PyTraceBack_Type + TYPE_CLEAR);
+    if (*dealloc != py.PyType_GetSlot(py.PyTraceBack_Type, PYTHON_SLOT_DEALLOC) &&
+        py.minor >= 10) // before 3.10 PyType_GetSlot refuses static types
+        return;
+    py.PyErr_Clear();
+    *(void **)&real_dealloc = *dealloc;
+    *(void **)&real_clear = *clear;
+    *clear = (void *)traceback_clear;
+    *dealloc = (void *)traceback_dealloc;
+}

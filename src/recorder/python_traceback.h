@@ -1,0 +1,15 @@
+// Exceptions that leave a function which holds a session.
+#ifndef UNCLOSED_PYTHON_TRACEBACK_H
+#define UNCLOSED_PYTHON_TRACEBACK_H
+
+#include "recorder/python_api.h"
+
+// Begins to look at tracebacks when they go away; once. GIL held.
+void python_traceback_watch(void);
+
+// SQLAlchemy's classes, for locals that are not themselves what was noted (python_created.h):
+// engine.base.Connection and ext.asyncio's AsyncSession. NULL: not imported. Kept.
+void python_traceback_connection_class(PyObject *type);
+void python_traceback_async_class(PyObject *type);
+
+#endif
