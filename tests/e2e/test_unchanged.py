@@ -125,9 +125,12 @@ ulimit -n; umask; exec false
     @harness.needs("valgrind", "sqlite3")
     def test_valgrind(self):
         """No error of ours under memcheck, and the program's own result."""
+        # A copy: BPF probes of other tests are breakpoints in the library's file, which valgrind sees.
+        shutil.copy("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0", self.path("libsqlite3.so.0"))
         run = self.trace(["valgrind", "-q", "--error-exitcode=77", "--child-silent-after-fork=yes",
                           harness.program("outcomes"), "closed", "busy_then_closed", "leaked"],
-                         how="preload", env={"UNCLOSED_LOG": self.path("log")}, timeout=100)
+                         how="preload", timeout=100,
+                         env={"UNCLOSED_LOG": self.path("log"), "LD_LIBRARY_PATH": self.folder})
         self.assertEqual((run.status, run.err), (0, ""))
         self.assertEqual(run.sum("opened"), 7)
 
