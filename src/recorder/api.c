@@ -157,7 +157,7 @@ void api_connect(const struct dl_phdr_info *info, bool connect)
         uint64_t address = info->dlpi_addr + segment->p_vaddr;
         const struct unclosed_functions **pointer =
             find_pointer((const char *)address, segment->p_memsz); // NOLINT
-        if (!pointer)
+        if (!pointer || pointer == &unclosed_functions_here)       // that is this file's own
             continue;
         is_used = true;
         __atomic_store_n(pointer, connect ? &functions : NULL, __ATOMIC_RELEASE);

@@ -87,7 +87,7 @@ static void add_site(const void *record, uint32_t ref, void *data)
     const struct trace_site *site = record;
     struct summary *summary = data;
     struct site_question question;
-    if (site->kind >= TRACE_KINDS)
+    if (site->kind >= TRACE_KINDS || site->flags & TRACE_SITE_WRAPPER)
         return;
     // Most sites have nothing out: their sessions need not be looked for.
     if (site->out > 0)

@@ -249,12 +249,11 @@ static void fill_acquire(const struct call *call, struct acquire *acquire)
         acquire->pool = pool_of(call);
     else if (around.spec && around.spec->session != TRACE_HANDLE)
         acquire->owner = pool_intern(function_kind(around.spec), around.pool_address, TRACE_NONE);
-    else if (around.spec)
-        acquire->inner = true;
     else
         acquire->owner = recorder_thread.owner;
-    acquire->counted_outside =
-        !from_pool && around.handle && function_kind(around.handle) != acquire->kind;
+    // apr_dbd_open has opened a sqlite3*: one connection, and that is it.
+    acquire->wrapper = !from_pool && recorder_thread.acquires != call->acquires_before &&
+                       recorder_thread.acquired_kind != acquire->kind;
     acquire->database =
         call->hook->sqlite ? sqlite_database(call) : text_argument(call, SPEC_DATABASE);
 }

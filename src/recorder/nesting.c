@@ -58,9 +58,6 @@ struct nesting nesting_around(const struct call *call)
         return (struct nesting){0};
     // The pool, not a client library that it calls to open its handles.
     uint32_t level = list.depth - 1;
-    const struct spec *handle = NULL;
-    if (list.level[level].spec->session == TRACE_HANDLE)
-        handle = list.level[level].spec;
     while (level > 0 && list.level[level].spec->session == TRACE_HANDLE)
         level--;
     if (list.level[level].spec->session == TRACE_HANDLE)
@@ -68,6 +65,5 @@ struct nesting nesting_around(const struct call *call)
     return (struct nesting){
         .spec = list.level[level].spec,
         .pool_address = list.level[level].pool_address,
-        .handle = handle,
     };
 }

@@ -16,7 +16,6 @@ struct nesting {
     const struct spec *spec; // of the innermost enclosing call of a pool, or if there is none, of
                              // any; NULL: none
     uint64_t pool_address;
-    const struct spec *handle; // of the innermost enclosing call, if that is about a handle
 };
 
 // The call that encloses `call` on this thread, if one really does. After a longjmp, an exception

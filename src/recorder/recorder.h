@@ -28,9 +28,10 @@ struct recorder_thread {
     uint32_t tid;
     uint32_t name; // string reference
     uint32_t name_uses;
-    uint32_t acquires; // recorded by this thread
-    uint32_t owner;    // see session_thread_owner
-    bool opening;      // is opening the trace
+    uint32_t acquires;      // recorded by this thread
+    uint32_t acquired_kind; // of the last one: string reference
+    uint32_t owner;         // see session_thread_owner
+    bool opening;           // is opening the trace
 };
 extern __thread struct recorder_thread recorder_thread;
 

@@ -28,21 +28,20 @@ uint64_t stack_hash(const uint64_t *frames, uint32_t count);
 
 // What is said about an acquire that succeeded.
 struct acquire {
-    uint64_t handle;      // never 0
-    uint32_t kind;        // string reference of the spec's kind: handles of two kinds may coincide
-    uint8_t session;      // enum trace_kind
-    uint32_t function;    // TRACE_FUNCTIONS reference or TRACE_NONE
-    uint32_t pool;        // TRACE_POOLS reference: where it was taken from, or TRACE_NONE
-    uint32_t owner;       // for a handle opened by a pool: that pool
-    bool inner;           // acquired inside the acquire of another handle, which stands for it
-    bool counted_outside; // inside the acquire of a handle of another kind: not counted at all
-    uint32_t database;    // string reference or TRACE_NONE
-    uint32_t task;        // string reference or TRACE_NONE
-    bool counted;         // a handle that is out may be acquired again, and released as often
-    uint32_t created;     // stack reference: where the object was created, or TRACE_NONE
-    uint64_t started_ns;  // when the acquire call began; the wait is now - started
-    uint64_t since_ns;    // after this moment a session of the same handle is the same acquire,
-                          // seen through a nested call: it is counted once; 0: never
+    uint64_t handle;     // never 0
+    uint32_t kind;       // string reference of the spec's kind: handles of two kinds may coincide
+    uint8_t session;     // enum trace_kind
+    uint32_t function;   // TRACE_FUNCTIONS reference or TRACE_NONE
+    uint32_t pool;       // TRACE_POOLS reference: where it was taken from, or TRACE_NONE
+    uint32_t owner;      // for a handle opened by a pool: that pool
+    uint32_t database;   // string reference or TRACE_NONE
+    uint32_t task;       // string reference or TRACE_NONE
+    bool counted;        // a handle that is out may be acquired again, and released as often
+    bool wrapper;        // around a handle of another kind that was just acquired, and that counts
+    uint32_t created;    // stack reference: where the object was created, or TRACE_NONE
+    uint64_t started_ns; // when the acquire call began; the wait is now - started
+    uint64_t since_ns;   // after this moment a session of the same handle is the same acquire,
+                         // seen through a nested call: it is counted once; 0: never
     const struct stack *stack;
 };
 

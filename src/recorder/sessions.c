@@ -124,7 +124,7 @@ static void fill_record(struct trace_session *record, const struct acquire *acqu
                         uint64_t now_ns)
 {
     record->handle = acquire->handle;
-    record->flags = acquire->owner != TRACE_NONE || acquire->inner ? TRACE_SESSION_POOLED : 0;
+    record->flags = acquire->owner != TRACE_NONE ? TRACE_SESSION_POOLED : 0;
     record->acquired_ns = now_ns;
     record->site = site;
     record->owner = acquire->owner != TRACE_NONE ? acquire->owner : acquire->pool;
@@ -142,7 +142,7 @@ static void fill_record(struct trace_session *record, const struct acquire *acqu
 // The acquire that made `entry` was called by this one: what it belongs to is told from outside.
 static void see_through(struct entry *entry, const struct acquire *acquire)
 {
-    if (acquire->owner == TRACE_NONE && !acquire->inner)
+    if (acquire->owner == TRACE_NONE)
         entry->record->flags &= ~(uint32_t)TRACE_SESSION_POOLED;
     entry->record->owner = acquire->owner != TRACE_NONE ? acquire->owner : acquire->pool;
     if (entry->record->database == TRACE_NONE)
@@ -213,6 +213,17 @@ static void count_back(const struct entry *entry, struct trace_site *site, uint6
                         entry->record->thread, now_ns);
 }
 
+// A session that the code never closed, after an exception left the function that acquired it.
+static void count_exception(const struct trace_session *record, struct trace_site *site,
+                            enum trace_end end)
+{
+    if (!(record->flags & TRACE_SESSION_EXCEPTION) ||
+        (end != TRACE_RECLAIMED && end != TRACE_SHUTDOWN))
+        return;
+    __atomic_add_fetch(&site->exceptions, 1, __ATOMIC_RELAXED);
+    __atomic_or_fetch(&site->flags, TRACE_SITE_EXCEPTION, __ATOMIC_RELAXED);
+}
+
 static void end_entry(struct entry *entry, struct trace_site *site, enum trace_end end,
                       uint64_t now_ns)
 {
@@ -220,8 +231,10 @@ static void end_entry(struct entry *entry, struct trace_site *site, enum trace_e
     *recent_of(&entry->key) =
         (struct recent){entry->key.handle, entry->key.kind, entry->site, entry->database};
     __atomic_store_n(&record->state, TRACE_SLOT_ENDED, __ATOMIC_RELEASE);
-    if (site && is_counted(entry))
+    if (site && is_counted(entry)) {
+        count_exception(record, site, end);
         __atomic_add_fetch(&site->ended[end], 1, __ATOMIC_RELAXED);
+    }
     __atomic_store_n(&record->state, TRACE_SLOT_FREE, __ATOMIC_RELEASE);
     recorder_trace.header->last_ns = now_ns;
     entry_give_back(entry);
@@ -238,6 +251,7 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     bool same_one;
     struct entry *entry = table_add(acquire, site.ref, now_ns, &old, &same_one);
     recorder_thread.acquires++;
+    recorder_thread.acquired_kind = acquire->kind;
     if (same_one)
         return old->slot;
     if (old) {

@@ -16,7 +16,7 @@ enum { MOST_SITES = 1 << 16, CACHED = 8 };
 struct lock sites_lock = LOCK_INITIALIZER;
 
 struct site_key {
-    uint32_t stack, created, pool, function, session, test;
+    uint32_t stack, created, pool, function, session, test, wrapper;
 };
 struct site_entry {
     struct site_key key;
@@ -83,7 +83,7 @@ static struct site_entry *site_add(const struct site_key *key, const struct acqu
     record->function = key->function;
     record->kind = (uint8_t)key->session;
     record->test = key->test;
-    record->flags = acquire->counted_outside ? TRACE_SITE_INNER : 0;
+    record->flags = key->wrapper ? TRACE_SITE_WRAPPER : 0;
     record->first_ns = now_ns;
     HASH_ADD(hh, sites, key, sizeof entry->key, entry);
     return entry;
@@ -100,6 +100,7 @@ static struct site_entry *site_look_up(const struct acquire *acquire, uint64_t n
         .function = acquire->function,
         .session = acquire->session,
         .test = recorder_test(),
+        .wrapper = acquire->wrapper,
     };
     struct site_entry *entry;
     lock_take(&sites_lock);
@@ -115,6 +116,7 @@ static bool is_same(const struct site_entry *entry, const struct acquire *acquir
     return entry->frame_count == acquire->stack->count && entry->key.pool == acquire->pool &&
            entry->key.function == acquire->function && entry->key.created == acquire->created &&
            entry->key.session == acquire->session && entry->key.test == recorder_test() &&
+           entry->key.wrapper == acquire->wrapper &&
            memcmp(entry->frames, acquire->stack->frames,
                   acquire->stack->count * sizeof acquire->stack->frames[0]) == 0;
 }

@@ -69,7 +69,7 @@ static void count_ended(const struct profile *profile, struct raw_site *raw)
 // handle of another kind stands for.
 static bool is_hidden(const struct trace_site *record)
 {
-    return record->kind == 0 || (record->flags & TRACE_SITE_INNER);
+    return record->kind == 0 || (record->flags & TRACE_SITE_WRAPPER);
 }
 
 static void add_raw_sites(struct profile_builder *builder, struct source *source, raw_sites *list)

@@ -222,8 +222,8 @@ enum { TRACE_HOLD_BUCKETS = 32 };
 
 enum trace_site_flags {
     TRACE_SITE_EXCEPTION = 1 << 0, // an exception was seen to leave the function that acquired
-    TRACE_SITE_INNER = 1 << 1, // inside an acquire of a handle of another kind, which is counted
-                               // in its stead: a sqlite3* that apr_dbd opens
+    TRACE_SITE_WRAPPER = 1 << 1,   // of handles around those of another library, which are counted
+                                   // in its stead: a sqlite3* that apr_dbd opens
 };
 
 // A site in the recorder's sense: one stack that acquired from one pool through one function.

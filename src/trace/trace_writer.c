@@ -89,10 +89,12 @@ static int reserve(int fd, uint64_t from, uint64_t bytes)
     return -errno;
 }
 
+// Maps a part of the file, or fresh memory if there is no file.
 static void *map_part(int fd, uint64_t from, uint64_t bytes)
 {
-    long address =
-        syscall(SYS_mmap, NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)from);
+    int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    long address = syscall(SYS_mmap, NULL, (size_t)bytes, PROT_READ | PROT_WRITE, flags, fd,
+                           fd < 0 ? 0L : (long)from);
     return address == -1 ? NULL : (void *)address; // NOLINT(performance-no-int-to-ptr)
 }
 

@@ -196,7 +196,7 @@ static void inner_handles_are_not_listed(void **state)
     uint32_t ref;
     struct trace_site *site =
         builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, frames), &ref);
-    site->flags = TRACE_SITE_INNER;
+    site->flags = TRACE_SITE_WRAPPER;
     site->ended[TRACE_RELEASED] = 3;
     builder_session(&builder, ref, 1);
     builder_end(&builder);
