@@ -264,9 +264,6 @@ static void after_acquire(struct call *call)
     struct acquire acquire;
     uint64_t now = recorder_now(); // first, likewise
     bool success = succeeded(call);
-    if (!success && call->spec->session == TRACE_HANDLE && !call->spec->kept_on_failure &&
-        !recorder_trace.header)
-        return; // no file for a database that could not be opened
     if (call->pool_address == 0)
         (void)pointed_at(call, SPEC_POOL_OUT, &call->pool_address);
     if (!recorder_open_trace())

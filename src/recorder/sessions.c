@@ -251,7 +251,8 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     bool same_one;
     struct entry *entry = table_add(acquire, site.ref, now_ns, &old, &same_one);
     recorder_thread.acquires++;
-    recorder_thread.acquired_kind = acquire->kind;
+    if (!acquire->wrapper)
+        recorder_thread.acquired_kind = acquire->kind;
     if (same_one)
         return old->slot;
     if (old) {
