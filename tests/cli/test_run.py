@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""What `unclosed run` is to its command and to its caller, apart from tracing.
+
+    test_run.py CLI
+"""
+import glob
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+CLI = os.path.abspath(sys.argv[1])
+PYTHON = "/usr/bin/python3"
+LEAK = "import sqlite3, os; c = sqlite3.connect(':memory:'); os._exit(0)"
+
+# What a process got from its parent, as JSON.
+SURROUNDINGS = """
+import json, os, re
+status = open('/proc/self/status').read()
+masks = dict(re.findall(r'^(Sig(?:Blk|Ign)):\\s*(\\w+)$', status, re.M))
+print(json.dumps([masks, sorted(os.listdir('/proc/self/fd')), os.getpgid(0), os.getsid(0), os.getcwd()]))
+"""
+
+
+class TestCase(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        os.chmod(self.folder, 0o700)
+
+    def unclosed(self, *arguments, **others):
+        others.setdefault("cwd", self.folder)
+        return subprocess.run([CLI, *arguments], capture_output=True, text=True, timeout=60, **others)
+
+    def traces(self):
+        return sorted(os.listdir(self.folder))
+
+
+class Words(TestCase):
+    def test_help_lists_each_command(self):
+        run = self.unclosed("--help")
+        self.assertEqual(run.returncode, 0)
+        for command in ("run", "report", "held", "attach", "detach", "dump"):
+            self.assertIn(f"\n  {command} ", run.stdout)
+            help_text = self.unclosed("help", command)
+            self.assertEqual(help_text.returncode, 0, help_text.stderr)
+            self.assertIn(f"Usage: unclosed {command} ", help_text.stdout)
+
+    def test_version(self):
+        self.assertRegex(self.unclosed("--version").stdout, r"^unclosed \d+\.\d+\.\d+\n$")
+
+    def test_unknown_command(self):
+        run = self.unclosed("rum")
+        self.assertEqual((run.returncode, run.stdout), (125, ""))
+        self.assertIn("rum", run.stderr)
+
+    def test_everything_behind_the_command_is_its_own(self):
+        for dashes in ([], ["--"]):
+            run = self.unclosed("run", *dashes, "echo", "-o", "--help", "--", "-n")
+            self.assertEqual(run.stdout, "-o --help -- -n\n")
+
+
+class Surroundings(TestCase):
+    def seen(self, *command, **others):
+        return json.loads(subprocess.run([*command, PYTHON, "-c", SURROUNDINGS], text=True, timeout=60,
+                                         cwd=self.folder, stdout=subprocess.PIPE,
+                                         stderr=subprocess.DEVNULL, **others).stdout)
+
+    def test_same_with_and_without(self):
+        def odd_signals():
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])
+
+        for before in (None, odd_signals):
+            self.assertEqual(self.seen(CLI, "run", "--", preexec_fn=before),
+                             self.seen(preexec_fn=before))
+
+    def test_preloaded_libraries_stay(self):
+        """The recorder comes first, what was there stays behind it."""
+        show = ["sh", "-c", "echo $LD_PRELOAD"]
+        run = self.unclosed("run", "--", *show, env={**os.environ, "LD_PRELOAD": "libm.so.6"})
+        self.assertRegex(run.stdout, r"^/.*/libunclosed\.so:libm\.so\.6\n$")
+        run = self.unclosed("run", "--", CLI, "run", "--", *show)
+        self.assertRegex(run.stdout, r"^/[^:]*/libunclosed\.so\n$")
+
+
+class Signals(TestCase):
+    def start(self, code, *options):
+        command = [CLI, "run", *options, "--", PYTHON, "-uc", code]
+        process = subprocess.Popen(command, cwd=self.folder, text=True, start_new_session=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    def test_passed_on(self):
+        code = """
+import signal, sys
+seen = []
+for name in sys.argv[1:] or ('HUP', 'INT', 'QUIT', 'TERM', 'USR1', 'USR2'):
+    signal.signal(getattr(signal, 'SIG' + name), lambda number, frame: seen.append(number))
+print('ready')
+while len(seen) < 6: signal.pause()
+print(*sorted(seen))
+"""
+        process = self.start(code)
+        numbers = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1,
+                   signal.SIGUSR2]
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.05)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(out, " ".join(str(int(number)) for number in sorted(numbers)) + "\n", err)
+        self.assertEqual(process.returncode, 0)
+
+    def test_dies_as_the_command_does(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE):
+            run = self.unclosed("run", "--error-exitcode=3", "--", "sh", "-c", f"kill -{int(number)} $$")
+            self.assertEqual(run.returncode, -number)
+            self.assertEqual(glob.glob(self.folder + "/core*"), [])
+
+    def test_signal_is_in_the_trace(self):
+        code = "import sqlite3, os; c = sqlite3.connect(':memory:'); os.kill(os.getpid(), 9)"
+        run = self.unclosed("run", "-o", "%p.trace", "--", PYTHON, "-c", code)
+        self.assertEqual(run.returncode, -9)
+        (trace,) = self.traces()
+        report = json.loads(self.unclosed("report", "--format=json", trace).stdout)
+        self.assertEqual(report["processes"][0]["ended"], "signal 9")
+
+
+class Outputs(TestCase):
+    def test_patterns(self):
+        self.unclosed("run", "-o", "a-%e-%p-%%.x", "--", PYTHON, "-c", LEAK)
+        (trace,) = self.traces()
+        self.assertRegex(trace, r"^a-python3\.\d+-\d+-%\.x$")
+
+    def test_default_name(self):
+        self.unclosed("run", "--", PYTHON, "-c", LEAK)
+        (trace,) = self.traces()
+        self.assertRegex(trace, r"^unclosed\.python3\.\d+\.\d+\.trace$")
+
+    def test_folder_with_a_percent_sign(self):
+        folder = os.path.join(self.folder, "100%p")
+        os.mkdir(folder)
+        self.unclosed("run", "-o", "x.trace", "--", PYTHON, "-c", LEAK, cwd=folder)
+        self.assertEqual(os.listdir(folder), ["x.trace"])
+
+    def test_no_overwriting(self):
+        for options, status in (([], 0), ([], 125), (["-f"], 0)):
+            run = self.unclosed("run", *options, "-o", "x.trace", "--", PYTHON, "-c", LEAK)
+            self.assertEqual(run.returncode, status, run.stderr)
+            self.assertEqual(self.traces(), ["x.trace"])
+
+    def test_two_processes_with_one_name(self):
+        """Neither overwrites the other's trace; both are reported."""
+        script = f'{PYTHON} -c "$0"; {PYTHON} -c "$0"'
+        run = self.unclosed("run", "-o", "x.trace", "--", "sh", "-c", script, LEAK)
+        self.assertEqual(len(self.traces()), 2)
+        self.assertIn("SUMMARY: 2 sessions never closed", run.stderr)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_traces_of_other_users_come_home(self):
+        run = self.unclosed("run", "--", "setpriv", "--reuid=65534", "--clear-groups", PYTHON, "-c", LEAK)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(len(self.traces()), 1, run.stderr)
+        self.assertIn("SUMMARY: 1 session never closed", run.stderr)
+        self.assertEqual(glob.glob(f"/tmp/unclosed-??????/{self.traces()[0]}"), [])
+
+
+class Pools(TestCase):
+    def never_seen(self, *options, **environment):
+        run = self.unclosed("run", *options, "--", "true", env={**os.environ, **environment})
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return [line.split()[3].rstrip(",") for line in run.stderr.splitlines() if "never seen" in line]
+
+    def test_several(self):
+        """The kind of one text does not reach into the next; names, files and texts mix."""
+        path = pathlib.Path(self.folder, "mine.spec")
+        path.write_text("kind mine\nuse c(handle)\n")
+        seen = self.never_seen("--pool", "use a(handle); use b(handle)", "--pool", str(path),
+                               UNCLOSED_POOLS="use z(handle)")
+        self.assertEqual(seen, ["z", "a", "b", "c"])
+
+    def test_error_shows_the_place(self):
+        path = pathlib.Path(self.folder, "mine.spec")
+        path.write_text("kind mine\n\n  use c(handel)\n")
+        run = self.unclosed("run", "--pool", str(path), "--", "touch", "started")
+        self.assertEqual(run.returncode, 125)
+        self.assertIn(f"{path}:3:9: expected", run.stderr)
+        self.assertIn("\n      use c(handel)\n            ^\n", run.stderr)
+        self.assertNotIn("started", self.traces())
+
+
+class Installed(TestCase):
+    def test_moved_somewhere_else(self):
+        """bin/unclosed finds lib/.../libunclosed.so wherever the two are."""
+        build = pathlib.Path(CLI).parents[2]
+        environment = {**os.environ, "DESTDIR": self.folder}
+        subprocess.run(["meson", "install", "-C", str(build), "--no-rebuild", "--quiet"], check=True,
+                       env=environment, stdout=subprocess.DEVNULL, timeout=120)
+        (cli,) = pathlib.Path(self.folder).glob("**/bin/unclosed")
+        (library,) = pathlib.Path(self.folder).glob("**/libunclosed.so")
+        run = subprocess.run([cli, "run", "--", "sh", "-c", "echo $LD_PRELOAD"], cwd=self.folder,
+                             capture_output=True, text=True, timeout=60)
+        self.assertEqual(run.stdout.strip(), str(library.resolve()), run.stderr)
+        for name in ("unclosed.h", "unclosed.pc", "sqlite3.spec", "unclosed-run.1"):
+            self.assertEqual(len(list(pathlib.Path(self.folder).glob(f"**/{name}"))), 1, name)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])
