@@ -276,6 +276,7 @@ static void after_acquire(struct call *call)
     if (acquire.handle == 0 || (!success && !call->spec->kept_on_failure)) {
         if (is_within(call, true))
             return;
+        acquire.wrapper = false; // nothing inside stands for it
         session_acquire_failed(&acquire, false, now);
         return;
     }
