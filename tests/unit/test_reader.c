@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -349,11 +351,13 @@ static void foreign_files_are_refused(void **state)
     reader_close(reader);
 }
 
-// Field 22 of /proc/self/stat, found here in another way than in the reader.
-static uint64_t own_start_ticks(void)
+// Field 22 of /proc/PID/stat, found here in another way than in the reader.
+static uint64_t start_ticks_of(pid_t pid)
 {
     char text[1024];
-    FILE *file = fopen("/proc/self/stat", "re");
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
     assert_non_null(file);
     text[fread(text, 1, sizeof text - 1, file)] = 0;
     fclose(file);
@@ -375,7 +379,7 @@ static void tells_whether_the_process_runs(void **state)
     builder.writer.header->pid = (uint32_t)getpid();
     builder.writer.header->ended = TRACE_ENDED_UNKNOWN;
     builder.writer.header->end_ns = 0;
-    builder.writer.header->process_start_ticks = own_start_ticks();
+    builder.writer.header->process_start_ticks = start_ticks_of(getpid());
     assert_int_equal(reader_open(fixture->path, 0, &reader), 0);
     assert_int_equal(reader->state, READER_RUNNING);
     assert_int_equal(reader->pid, getpid());
@@ -411,7 +415,7 @@ static void a_zombie_does_not_run(void **state)
     builder_begin(&builder, fixture->path);
     builder.writer.header->pid = (uint32_t)child;
     builder.writer.header->ended = TRACE_ENDED_UNKNOWN;
-    builder.writer.header->process_start_ticks = own_start_ticks();
+    builder.writer.header->process_start_ticks = start_ticks_of(child);
     struct trace_reader *reader;
     assert_int_equal(reader_open(fixture->path, 0, &reader), 0);
     assert_int_equal(reader->state, READER_GONE);
@@ -420,16 +424,22 @@ static void a_zombie_does_not_run(void **state)
     waitpid(child, NULL, 0);
 }
 
+static void begin_as_running(struct trace_builder *builder, const char *path)
+{
+    builder_begin(builder, path);
+    struct trace_header *header = builder->writer.header;
+    header->pid = (uint32_t)getpid();
+    header->process_start_ticks = start_ticks_of(getpid());
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // nor does it outlive a test that fails
+    header->ended = TRACE_ENDED_UNKNOWN;
+}
+
 // Writes sessions, sites and strings as fast as it can until it is killed; the parent reads.
 static void write_for_ever(const char *path)
 {
     struct trace_builder builder;
-    builder_begin(&builder, path);
-    struct trace_header *header = builder.writer.header;
-    header->pid = (uint32_t)getpid();
-    header->process_start_ticks = own_start_ticks();
-    header->ended = TRACE_ENDED_UNKNOWN;
-    for (uint32_t i = 1;; i++) {
+    begin_as_running(&builder, path);
+    for (uint32_t i = 1; i < 20000; i++) {
         char name[32];
         snprintf(name, sizeof name, "thread %u", i);
         const struct builder_frame frames[] = {{name, i, "f"}, {0}};
@@ -437,16 +447,8 @@ static void write_for_ever(const char *path)
         builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, frames), &site);
         struct trace_session *session = builder_session(&builder, site, 1);
         session->thread = builder_string(&builder, name);
-        for (int reuse = 0; reuse < 50; reuse++) { // as the recorder reuses a slot
-            __atomic_store_n(&session->state, TRACE_SLOT_FREE, __ATOMIC_RELEASE);
-            session->generation++;
-            session->handle = session->generation * UINT64_C(0x100000001);
-            session->acquired_ns = session->generation * UINT64_C(0x100000001);
-            __atomic_store_n(&session->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
-        }
-        if (i > 20000)
-            pause();
     }
+    pause();
 }
 
 static void a_growing_trace_is_read_whole(void **state)
@@ -463,15 +465,7 @@ static void a_growing_trace_is_read_whole(void **state)
         if (reader_open(fixture->path, 0, &reader) == 0 && reader->state == READER_RUNNING) {
             if (reader->problem_count > 0)
                 fail_msg("%s", reader->problems[0]);
-            uint32_t ref = 0;
-            size_t sessions = 0;
-            while ((ref = reader_next(reader, TRACE_SESSIONS, ref)) != TRACE_NONE) {
-                const struct trace_session *session = reader_session(reader, ref);
-                sessions++;
-                // Both are written anew at each use of the slot: equal unless the copy is torn.
-                if (session->state == TRACE_SLOT_LIVE && session->generation > 0)
-                    assert_true(session->handle == session->acquired_ns);
-            }
+            size_t sessions = count_records(reader, TRACE_SESSIONS);
             most = sessions > most ? sessions : most;
         }
         reader_close(reader);
@@ -480,6 +474,57 @@ static void a_growing_trace_is_read_whole(void **state)
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     assert_true(most > 100);
+}
+
+enum { HAMMERED = 64 };
+
+// Ends and begins sessions in the same slots all the time, as the recorder does.
+static void reuse_for_ever(const char *path)
+{
+    struct trace_builder builder;
+    struct trace_session *slots[HAMMERED];
+    begin_as_running(&builder, path);
+    for (int i = 0; i < HAMMERED; i++)
+        slots[i] = builder_session(&builder, TRACE_NONE, 1);
+    for (;;) {
+        for (int i = 0; i < HAMMERED; i++) {
+            struct trace_session *slot = slots[i];
+            __atomic_store_n(&slot->state, TRACE_SLOT_FREE, __ATOMIC_RELEASE);
+            slot->generation++;
+            slot->handle = slot->generation;
+            slot->acquired_ns = slot->generation;
+            slot->tid = slot->generation;
+            __atomic_store_n(&slot->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
+        }
+    }
+}
+
+static void no_session_is_half_of_two(void **state)
+{
+    struct fixture *fixture = *state;
+    pid_t child = fork();
+    if (child == 0)
+        reuse_for_ever(fixture->path);
+    size_t live = 0;
+    for (int round = 0; round < 2000; round++) {
+        struct trace_reader *reader;
+        if (reader_open(fixture->path, 0, &reader) == 0 && reader->state == READER_RUNNING) {
+            for (uint32_t ref = 0;
+                 (ref = reader_next(reader, TRACE_SESSIONS, ref)) != TRACE_NONE;) {
+                const struct trace_session *session = reader_session(reader, ref);
+                if (session->state != TRACE_SLOT_LIVE || session->generation == 0)
+                    continue;
+                live++;
+                assert_int_equal(session->handle, session->generation);
+                assert_int_equal(session->acquired_ns, session->generation);
+                assert_int_equal(session->tid, session->generation);
+            }
+        }
+        reader_close(reader);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    assert_true(live > 0);
 }
 
 static void the_module_is_chosen_by_time(void **state)
@@ -529,6 +574,7 @@ int main(void)
         TEST(tells_whether_the_process_runs),
         TEST(a_zombie_does_not_run),
         TEST(a_growing_trace_is_read_whole),
+        TEST(no_session_is_half_of_two),
         TEST(the_module_is_chosen_by_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
