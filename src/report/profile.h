@@ -34,6 +34,7 @@ struct profile_tally {
     uint64_t unseen;       // released in a way the recorder did not see (a guess)
     uint64_t never_closed; // live + reclaimed + refused + zombie
     uint64_t live;
+    uint64_t held;      // of the live ones, those in processes that still run
     uint64_t reclaimed; // closed by the garbage collector, a finalizer, interpreter shutdown
     uint64_t shutdown;  // of the reclaimed ones, those closed by interpreter shutdown
     uint64_t refused;   // still open because a release was refused
@@ -184,8 +185,9 @@ size_t profile_leaking_count(const struct profile *profile);
 bool profile_site_leaks(const struct profile_site *site);
 
 // The kind of bug that the numbers of a site speak of: "no path closes it", "some path skips
-// close()", "close() came too early"; "" if they do not tell (one session, or still running).
-const char *profile_pattern(const struct profile *profile, const struct profile_site *site);
+// close()", "close() came too early"; "" if they do not tell (one session, or some may still come
+// back).
+const char *profile_pattern(const struct profile_site *site);
 
 // The line of source code of a frame without its indentation; "" if it cannot be read.
 const char *profile_code(const struct profile *profile, const struct frame *frame,

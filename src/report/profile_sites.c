@@ -115,6 +115,9 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
         tally->refused++;
     else
         tally->live++;
+    if (session->process->state == READER_RUNNING &&
+        !(session->flags & (TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED)))
+        tally->held++;
     if (session->age_ns > raw->longest_live_ns)
         raw->longest_live_ns = session->age_ns;
     raw->in_transaction += (session->flags & TRACE_SESSION_TRANSACTION) != 0;

@@ -100,12 +100,11 @@ size_t profile_file_count(const struct profile *profile)
     return count;
 }
 
-const char *profile_pattern(const struct profile *profile, const struct profile_site *site)
+const char *profile_pattern(const struct profile_site *site)
 {
     const struct profile_tally *tally = &site->tally;
     uint64_t judged = tally->opened - tally->pooled - tally->below;
-    uint64_t open = tally->live + tally->refused + tally->zombie;
-    if (tally->never_closed == 0 || (profile->running && open > 0))
+    if (tally->never_closed == 0 || tally->held > 0)
         return "";
     if (tally->refused + tally->zombie == tally->never_closed)
         return "close() came too early";

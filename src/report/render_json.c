@@ -47,6 +47,7 @@ static void set_tally(json_t *object, const struct profile_tally *tally)
     json_set_number(object, "released", tally->released);
     json_set_number(object, "never_closed", tally->never_closed);
     json_set_number(object, "live", tally->live);
+    json_set_number(object, "held_now", tally->held);
     json_set_number(object, "reclaimed", tally->reclaimed);
     json_set_number(object, "at_shutdown", tally->shutdown);
     json_set_number(object, "refused", tally->refused);
@@ -175,7 +176,7 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     json_set_number(object, "zombies", site->zombies);
     json_set_number(object, "exceptions", site->exceptions);
     json_set_number(object, "in_transaction", site->in_transaction);
-    json_set_text(object, "pattern", profile_pattern(profile, site));
+    json_set_text(object, "pattern", profile_pattern(site));
     json_set_text(object, "code", profile_code(profile, site->name, directory));
     if (site->via)
         json_object_set_new(object, "via", json_frame(site->via));

@@ -111,7 +111,8 @@ static const char *never_closed_words(const struct text *text, const struct prof
         const char *label;
         uint64_t number;
     } parts[] = {
-        {text->profile->running ? "held now" : "open at the end", tally->live},
+        {"held now", tally->held},
+        {"open at the end", tally->live - tally->held},
         {"reclaimed by the collector", tally->reclaimed - tally->shutdown},
         {"closed by interpreter shutdown", tally->shutdown},
         {"close refused", tally->refused},
@@ -122,7 +123,7 @@ static const char *never_closed_words(const struct text *text, const struct prof
         if (parts[i].number > 0)
             list = arena_format(arena, "%s%s%s %" PRIu64, list, list[0] ? ", " : "", parts[i].label,
                                 parts[i].number);
-    const char *label = text->profile->running ? "not closed" : "never closed";
+    const char *label = tally->held ? "not closed" : "never closed";
     if (!list[0])
         return arena_format(arena, "%s 0", label);
     return arena_format(arena, "%s %" PRIu64 " (%s)", label, tally->never_closed, list);
@@ -191,14 +192,15 @@ static void print_summary(const struct text *text)
     fputc('\n', text->sheet.out);
     sheet_print(&text->sheet, count ? SHEET_BAD : SHEET_GOOD, "SUMMARY:");
     fprintf(text->sheet.out, " %s %s", text_count(arena, count, "session", "sessions"),
-            profile->running ? "not closed" : "never closed");
+            profile->total.held ? "not closed" : "never closed");
     if (count > 0)
         fprintf(text->sheet.out, ", %s, %s", text_count(arena, sites, "site", "sites"),
                 text_count(arena, profile_file_count(profile), "file", "files"));
     if (profile->total.late)
         fprintf(text->sheet.out, "; %" PRIu64 " held too long", profile->total.late);
     if (profile->running)
-        fputs("; still running", text->sheet.out);
+        fputs(profile->processes.count == 1 ? "; still running" : "; some still run",
+              text->sheet.out);
     fputc('\n', text->sheet.out);
 }
 

@@ -39,12 +39,11 @@ static const char *verdict(const struct text *text, const struct profile_site *s
         return arena_format(arena, "%" PRIu64 " of %" PRIu64 " held too long", tally->late, judged);
     const char *numbers =
         arena_format(arena, "%" PRIu64 " of %" PRIu64, tally->never_closed, judged);
-    bool open = tally->live + tally->refused + tally->zombie > 0;
-    if (text->profile->running && open)
-        return tally->reclaimed == 0
+    if (tally->held > 0)
+        return tally->held == tally->never_closed
                    ? arena_format(arena, "%s held now", numbers)
                    : arena_format(arena, "%s not closed by the code so far", numbers);
-    const char *pattern = profile_pattern(text->profile, site);
+    const char *pattern = profile_pattern(site);
     if (site->exceptions > 0 && tally->never_closed < judged)
         pattern = arena_format(arena, "%s, an exception in %" PRIu64, pattern, site->exceptions);
     return arena_format(arena, "%s never closed%s%s", numbers, pattern[0] ? ": " : "", pattern);
@@ -74,7 +73,8 @@ static void print_facts(const struct text *text, const struct profile_site *site
     const struct profile_tally *tally = &site->tally;
     struct sheet_line line = sheet_line_begin(&text->sheet, 6);
     sheet_line_add(&line, SHEET_PLAIN, profile_kind_name(site->kind));
-    add_number(&line, text->profile->running ? "held now" : "open at the end", tally->live);
+    add_number(&line, "held now", tally->held);
+    add_number(&line, "open at the end", tally->live - tally->held);
     add_number(&line, "reclaimed by the collector", tally->reclaimed - tally->shutdown);
     add_number(&line, "closed by interpreter shutdown", tally->shutdown);
     add_number(&line, "close refused (SQLITE_BUSY), still open", tally->refused);
