@@ -84,7 +84,7 @@ static bool entry_slot(struct entry *entry)
 
 static bool add_spare(struct shard *shard)
 {
-    enum { AT_ONCE = 32 };
+    enum { AT_ONCE = 34 }; // a little less than a page
     struct entry *block = arena_alloc(AT_ONCE * sizeof *block);
     for (int i = 0; block && i < AT_ONCE; i++) {
         block[i].hh.next = shard->spare;
