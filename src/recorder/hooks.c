@@ -106,8 +106,8 @@ static void count_call(const struct call *call)
 {
     struct trace_function *record =
         recorder_trace.header ? function_record(call->hook->function) : NULL;
-    if (record)
-        record->calls++; // what matters is whether there was one
+    if (record && record->calls == 0) // what matters is whether there was one
+        record->calls = 1;
 }
 
 static void misuse(const struct call *call, enum trace_misuse_kind kind, uint64_t now)

@@ -81,7 +81,7 @@ static struct site_entry *site_add(const struct site_key *key, const struct acqu
     record->created = key->created;
     record->pool = key->pool;
     record->function = key->function;
-    record->kind = (uint8_t)key->session;
+    record->kind = key->session;
     record->test = key->test;
     record->flags = key->wrapper ? TRACE_SITE_WRAPPER : 0;
     record->first_ns = now_ns;

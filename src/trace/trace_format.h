@@ -176,7 +176,7 @@ enum trace_verb { // what a call spec says a function does
 };
 
 struct trace_function { // a traced function
-    uint64_t calls;     // calls seen, about: threads that call at once are counted once
+    uint64_t calls;     // 0: never called; 1: called
     uint32_t name;      // string
     uint32_t kind;      // string: the spec's kind, e.g. "sqlite3", "libzdb"
     uint16_t verb;      // enum trace_verb
@@ -194,27 +194,32 @@ struct trace_timeline {
     uint32_t most_out[TRACE_TIMELINE_BUCKETS];
 };
 
+// What each acquire and release writes lies together, on as few cache lines as possible: threads on
+// several processors do so at once. Hence the order of the fields, and sizes that are multiples
+// of 64.
 struct trace_pool {
-    uint64_t address;       // of the pool object; 0 if the pool is known by name only
-    uint32_t kind;          // string: "apr_reslist", "libzdb", "sqlalchemy", ...
-    uint32_t name;          // string or none: what the program calls it, a URL without password
-    uint32_t detail;        // string or none: class of the pool, e.g. "QueuePool"
-    uint32_t size;          // TRACE_UNKNOWN where not known
-    uint32_t overflow;      // TRACE_UNKNOWN where not known
-    uint32_t out;           // checkouts out now
-    uint32_t high_water;    // most checkouts out at once
-    uint32_t peak;          // number of the peak; see trace_site.peak
-    uint64_t high_water_ns; // when that was first reached
-    uint64_t acquires;      // that succeeded
-    uint64_t failed;        // that failed
-    uint64_t timeouts;      // of the failed ones, those known to have timed out
-    uint64_t waits;         // acquires (failed or not) that took at least wait_threshold_ns
-    uint64_t longest_wait_ns;
-    uint64_t total_wait_ns;
-    uint64_t wait_threshold_ns;
+    uint64_t acquires;   // that succeeded
+    uint32_t out;        // checkouts out now
+    uint32_t high_water; // most checkouts out at once
+    uint32_t peak;       // number of the peak; see trace_site.peak
     uint32_t waiting;    // in an acquire right now, where that is known
+    uint64_t failed;     // acquires that failed
+    uint64_t timeouts;   // of the failed ones, those known to have timed out
+    uint64_t waits;      // acquires (failed or not) that took at least wait_threshold_ns
+    uint64_t total_wait_ns;
+    uint64_t longest_wait_ns;
+    uint64_t high_water_ns; // when high_water was first reached
+    uint64_t address;       // of the pool object; 0 if the pool is known by name only
+    uint64_t wait_threshold_ns;
+    uint32_t kind;       // string: "apr_reslist", "libzdb", "sqlalchemy", ...
+    uint32_t name;       // string or none: what the program calls it, a URL without password
+    uint32_t detail;     // string or none: class of the pool, e.g. "QueuePool"
+    uint32_t size;       // TRACE_UNKNOWN where not known
+    uint32_t overflow;   // TRACE_UNKNOWN where not known
     uint32_t timeout_ms; // the pool's own limit on waiting; TRACE_UNKNOWN where not known
+    uint64_t reserved[2];
     struct trace_timeline timeline;
+    uint64_t reserved_end[6];
 };
 
 // Hold times: bucket 0 counts below 1 us, bucket i those of [2^(i-1), 2^i) us, the last all above.
@@ -233,26 +238,26 @@ struct trace_site {
     uint32_t created;  // stack: where the object was created, if elsewhere (an ORM session)
     uint32_t pool;     // TRACE_NONE: not from a pool
     uint32_t function; // the traced function that acquired, or TRACE_NONE (a language runtime)
-    uint8_t kind;      // enum trace_kind
-    uint8_t reserved[3];
-    uint32_t flags;             // enum trace_site_flags
-    uint64_t ended[TRACE_ENDS]; // sessions ended, by enum trace_end
-    uint64_t refusals;          // releases refused (SQLITE_BUSY), whatever came after
-    uint64_t zombies;           // sqlite3_close_v2 with children alive, whatever came after
-    uint64_t late;              // released, but held longer than trace_header.threshold_ns
-    uint64_t failed;            // acquires that failed here
-    uint64_t exceptions;        // sessions never closed by the code after an exception passed by
-    uint64_t longest_ns;        // longest hold among the ended
-    uint64_t total_hold_ns;     // of the ended
-    uint32_t longest_thread;    // string
-    uint32_t database;          // string: of the last session here
-    uint32_t test;              // string: the test that was running; a site is of one test
-    uint32_t task;              // string: the task of the last acquire
-    uint64_t first_ns, last_ns; // first and last acquire
-    uint32_t out;               // out now, in the sense of the pool's high-water mark
+    uint32_t kind;     // enum trace_kind
+    uint32_t flags;    // enum trace_site_flags
+    uint32_t test;     // string: the test that was running; a site is of one test
+    uint32_t task;     // string: the task of the last acquire
+    uint32_t database; // string: of the last session here
+    uint32_t longest_thread; // string
+    uint64_t refusals;       // releases refused (SQLITE_BUSY), whatever came after
+    uint64_t zombies;        // sqlite3_close_v2 with children alive, whatever came after
+    uint64_t failed;         // acquires that failed here
+    // Written by each acquire and release:
+    uint32_t out;  // out now, in the sense of the pool's high-water mark
     uint32_t peak; // out_at_peak is valid if this equals the pool's peak, else `out` is it
     uint32_t out_at_peak;
-    uint32_t most_out; // most out at once from this site
+    uint32_t most_out;          // most out at once from this site
+    uint64_t first_ns, last_ns; // first and last acquire
+    uint64_t total_hold_ns;     // of the ended
+    uint64_t longest_ns;        // longest hold among the ended
+    uint64_t late;              // released, but held longer than trace_header.threshold_ns
+    uint64_t exceptions;        // sessions never closed by the code after an exception passed by
+    uint64_t ended[TRACE_ENDS]; // sessions ended, by enum trace_end
     uint32_t hold[TRACE_HOLD_BUCKETS];
 };
 
@@ -332,6 +337,8 @@ TRACE_SIZE_IS(struct trace_header, TRACE_HEADER_BYTES);
 TRACE_SIZE_IS(struct trace_chunk, 64);
 TRACE_SIZE_IS(struct trace_session, 64);
 TRACE_SIZE_IS(struct trace_location, 16);
+TRACE_SIZE_IS(struct trace_site, 320);
+TRACE_SIZE_IS(struct trace_pool, 704);
 TRACE_SIZE_IS(struct trace_holder, 16);
 
 #endif
