@@ -135,7 +135,7 @@ attach_blob_worker:
     syscall
     jmp     6b
 7:  movq    HELPER_BASE(%rbx), %rdi      // munmap returns to our caller, in libc, not to here
-    movq    HELPER_BYTES(%rbx), %rsi
+    movq    HELPER_UNMAP(%rbx), %rsi
     movq    HELPER_MUNMAP(%rbx), %rax
     addq    $8, %rsp
     popq    %rbp

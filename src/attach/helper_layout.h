@@ -26,6 +26,7 @@
 #define HELPER_NAME 192         // name of the threads, 16 bytes
 #define HELPER_SIGNALS 208      // signals blocked in them, 64 bits
 #define HELPER_TID_ADDRESS 224  // where the first thread's id has to be
+#define HELPER_UNMAP 232        // how many bytes of the mapping are unmapped in the end
 #define HELPER_MXCSR 216        // 32 bits: SSE control word of a new program (x86-64)
 
 #ifndef __ASSEMBLER__
@@ -48,6 +49,7 @@ struct helper_page {
     uint64_t signals;
     uint32_t mxcsr;
     uint64_t tid_address;
+    uint64_t unmap;
 };
 #endif
 

@@ -60,6 +60,7 @@ _Static_assert(offsetof(struct helper_page, close) == HELPER_CLOSE, "layout");
 _Static_assert(offsetof(struct helper_page, name) == HELPER_NAME, "layout");
 _Static_assert(offsetof(struct helper_page, signals) == HELPER_SIGNALS, "layout");
 _Static_assert(offsetof(struct helper_page, mxcsr) == HELPER_MXCSR, "layout");
+_Static_assert(offsetof(struct helper_page, unmap) == HELPER_UNMAP, "layout");
 _Static_assert(offsetof(struct helper_page, tid_address) == HELPER_TID_ADDRESS, "layout");
 
 // What libthread_db is told about a field: struct { uint32_t bits, count, offset }.
@@ -101,6 +102,19 @@ static uint64_t round_up(uint64_t bytes, uint64_t unit)
     return (bytes + unit - 1) / unit * unit;
 }
 
+static bool is_of_libc(const struct target *target, const char *name)
+{
+    return target_symbol(target, name) == module_symbol(target, target->libc, name, NULL);
+}
+
+// Whether code that is not glibc's runs on the first thread: another malloc, a wrapper around
+// pthread_create. It may have linked the thread's TLS into its lists (jemalloc does) and never
+// learns that the thread has gone, so that the TLS has to stay.
+static bool is_known_to_others(const struct target *target)
+{
+    return !is_of_libc(target, "malloc") || !is_of_libc(target, "pthread_create");
+}
+
 static void lay_out(const struct target *target, struct injection_plan *plan)
 {
     const uint64_t tls = round_up(static_tls_bytes(target) + TLS_SPARE, PAGE);
@@ -113,6 +127,7 @@ static void lay_out(const struct target *target, struct injection_plan *plan)
         plan->dtv + round_up((plan->dtv_slots + 2) * DTV_SLOT_BYTES, PAGE) + STACK_BYTES;
     plan->tcb = plan->stack_end + tls;
     plan->bytes = plan->tcb + ARCH_PTHREAD_BYTES;
+    plan->unmap = is_known_to_others(target) ? plan->stack_end : plan->bytes;
 }
 
 int injection_prepare(const struct target *target, struct injection_plan *plan,
@@ -168,6 +183,7 @@ static int fill_memory(const struct tracee *tracee, const struct injection_plan 
         .munmap = plan->munmap,
         .base = base,
         .bytes = plan->bytes,
+        .unmap = plan->unmap,
         .patience = PATIENCE_POLLS,
         .poll = {0, POLL_NS},
         .close = {-1, -1},
@@ -188,7 +204,7 @@ static int fill_memory(const struct tracee *tracee, const struct injection_plan 
 
 static void unmap_borrowed(struct tracee *tracee, const struct injection_plan *plan, uint64_t base)
 {
-    const uint64_t all[6] = {base, plan->bytes};
+    const uint64_t all[6] = {base, plan->unmap};
     int64_t answer = 0;
     if (tracee_move_frame_back(tracee) == 0)
         tracee_call(tracee, SYS_munmap, all, &answer);

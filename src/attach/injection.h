@@ -18,6 +18,7 @@ struct injection_plan {
     uint64_t tid_offset; // of the kernel's thread id behind the thread pointer
     uint64_t dtv_slots;
     uint64_t page, text, frame, dtv, stack_end, tcb, bytes;
+    uint64_t unmap; // how much of it is unmapped in the end
 };
 
 enum { INJECTION_TEXT_BYTES = 0x10000 };

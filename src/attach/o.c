@@ -1,1 +1,1 @@
-/dev/stdin: line 1: ./confined: No such file or directory
+/ dev / stdin : line 1 :./ confined : No such file or directory

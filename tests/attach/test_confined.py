@@ -91,7 +91,7 @@ class Confined(harness.AttachTest):
 
     def unshared(self, *options, command=None):
         """A program in new namespaces; result: the process and the program's own pid."""
-        process = self.start(shutil.which("unshare"), *options, "--fork", "--",
+        process = self.start(shutil.which("unshare"), *options, "--fork", "--kill-child", "--",
                              *(command or (harness.tool("confined"), "plain")))
         children = f"/proc/{process.pid}/task/{process.pid}/children"
         with open(children, encoding="utf-8") as file:
