@@ -122,6 +122,7 @@ enum {
     M(int, PyDict_SetItem, (PyObject *, PyObject *, PyObject *))                                   \
     M(void, PyErr_Fetch, (PyObject **, PyObject **, PyObject **))                                  \
     M(void, PyErr_Restore, (PyObject *, PyObject *, PyObject *))                                   \
+    M(void, PyErr_NormalizeException, (PyObject **, PyObject **, PyObject **))                     \
     M(PyObject *, PyErr_Occurred, (void))                                                          \
     M(void, PyErr_Clear, (void))                                                                   \
     M(int, PyErr_GivenExceptionMatches, (PyObject *, PyObject *))                                  \
@@ -160,6 +161,7 @@ enum {
     M(PyObject, PyFunction_Type, )                                                                 \
     M(PyObject, PyCoro_Type, )                                                                     \
     M(PyObject, PyTraceBack_Type, )                                                                \
+    M(PyObject *, PyExc_StopIteration, )                                                           \
     M(PyObject, PyCell_Type, )                                                                     \
     M(PyObject, PyMethodDescr_Type, )                                                              \
     M(PyObject, PyClassMethod_Type, )                                                              \

@@ -26,6 +26,8 @@ static bool pending;          // a module that is wanted is being imported; guar
 static bool shutdown;         // likewise
 static __thread bool looking; // what is done about an event raises events itself
 
+static void look_again(void);
+
 static void mark_shutdown(struct trace_session *record, uint32_t slot, void *data)
 {
     (void)slot;
@@ -67,7 +69,7 @@ static void before_import(const char *name)
     for (size_t i = 0; i < MODULES; i++)
         if (strcmp(modules[i].name, name) == 0)
             pending = modules[i].pending = true;
-    if (python_methods_wanted(name))
+    if (python_methods_importing(name))
         pending = true;
 }
 
@@ -77,7 +79,7 @@ static void all_pending(void)
     for (size_t i = 0; i < MODULES; i++)
         modules[i].pending =
             py.PyDict_GetItemString(py.PyImport_GetModuleDict(), modules[i].name) != NULL;
-    pending = true;
+    python_methods_imported();
 }
 
 // Looks at what has been imported; keeps the exception that may be set.
@@ -124,6 +126,30 @@ static void before_connect(void)
     }
 }
 
+// A module may be complete without any further event: the main thread looks again whenever it would
+// look for signals, until it is.
+static bool asked_to_look;
+
+static int look_when_safe(void *unused)
+{
+    (void)unused;
+    asked_to_look = false;
+    if (!pending || looking || !atomic_load(&listening) || !python_main_interpreter())
+        return 0;
+    looking = true;
+    look_at_modules();
+    looking = false;
+    if (pending)
+        look_again();
+    return 0;
+}
+
+static void look_again(void)
+{
+    if (!asked_to_look && py.Py_AddPendingCall(look_when_safe, NULL) == 0)
+        asked_to_look = true;
+}
+
 enum event { EVENT_OTHER, EVENT_IMPORT, EVENT_CONNECT, EVENT_END };
 
 static enum event event_of(const char *name)
@@ -148,6 +174,8 @@ static void on_event(enum event event, PyObject *args)
     }
     if (pending)
         look_at_modules();
+    if (pending)
+        look_again();
 }
 
 static int on_audit(const char *name, PyObject *args, void *data)

@@ -7,24 +7,48 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "recorder/arena.h"
+#include "recorder/python_await.h"
 #include "recorder/python_context.h"
 #include "recorder/python_life.h"
 #include "recorder/python_pool.h"
+#include "recorder/python_sqlite.h"
 #include "recorder/python_watch.h"
 #include "recorder/python_wrap.h"
 #include "recorder/recorder.h"
-#include "recorder/spec.h"
+#include "recorder/specs.h"
 
-bool python_methods_wanted(const char *module)
+// How far each spec is; guarded by the GIL.
+enum progress { UNSEEN = 0, IMPORTING, WRAPPED };
+static uint8_t progress[SPECS_CAPACITY];
+
+bool python_methods_importing(const char *module)
+{
+    int count;
+    bool any = false;
+    const struct spec *specs = recorder_specs(&count);
+    size_t length = strlen(module);
+    for (int i = 0; i < count; i++) {
+        if (!specs[i].python || strncmp(specs[i].function, module, length) != 0 ||
+            specs[i].function[length] != ':' || progress[i] == WRAPPED)
+            continue;
+        progress[i] = IMPORTING;
+        any = true;
+    }
+    return any;
+}
+
+void python_methods_imported(void)
 {
     int count;
     const struct spec *specs = recorder_specs(&count);
-    size_t length = strlen(module);
     for (int i = 0; i < count; i++)
-        if (specs[i].python && strncmp(specs[i].function, module, length) == 0 &&
-            specs[i].function[length] == ':')
-            return true;
-    return false;
+        if (specs[i].python && progress[i] == UNSEEN)
+            progress[i] = IMPORTING;
+    (void)python_methods_wrap();
+    for (int i = 0; i < count; i++)
+        if (progress[i] == IMPORTING)
+            progress[i] = UNSEEN;
 }
 
 // What a call says, by the roles of its spec.
@@ -33,6 +57,9 @@ struct method_call {
     PyObject *handle;            // borrowed; NULL: to be the result
     PyObject *pool;              // borrowed or NULL
     const char *name, *database; // or NULL
+    uint64_t started;
+    bool taken; // a release: `session` is out of the table
+    struct session session;
 };
 
 // Reads the arguments; false: the call is not meant (a value differs).
@@ -112,30 +139,40 @@ static bool is_timeout(PyObject *exception_type)
     return timeout;
 }
 
+// The pool of the trace that a call is about; TRACE_NONE if lost. Inside recorder_enter. A call
+// that names none is about the pool of its kind: what such a library opens is not the program's
+// either.
+static uint32_t pool_reference(const struct method_call *call, struct python_pool *pool)
+{
+    if (pool)
+        return python_pool_ref(pool);
+    const char *name = call->name ? call->name : call->spec->kind;
+    return pool_intern(name_intern(call->spec->kind), 0, name_intern(name));
+}
+
 // Records an acquire; handle NULL: it failed. Outside recorder_enter.
-static void note_acquire(const struct method_call *call, PyObject *handle, bool timed_out,
-                         uint64_t started)
+static void note_acquire(const struct method_call *call, PyObject *handle, bool timed_out)
 {
     struct python_pool *pool =
         call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     struct python_moment moment;
+    uint32_t owner = TRACE_NONE;
     python_moment_take(&moment);
     if (recorder_enter()) {
         struct stack stack;
         python_moment_stack(&moment, &stack);
+        owner = pool_reference(call, pool);
         struct acquire acquire = {
             .handle = (uint64_t)(uintptr_t)handle,
             .kind = name_intern(call->spec->kind),
             .session = call->spec->session,
-            .pool = pool ? python_pool_ref(pool) : TRACE_NONE,
+            .pool = call->spec->session == TRACE_HANDLE ? TRACE_NONE : owner,
             .database = call->database ? name_intern(call->database) : TRACE_NONE,
             .task = python_moment_task(&moment),
-            .started_ns = started,
-            .since_ns = started,
+            .started_ns = call->started,
+            .since_ns = call->started,
             .stack = &stack,
         };
-        if (!pool && call->name)
-            acquire.pool = pool_intern(acquire.kind, 0, name_intern(call->name));
         if (handle)
             session_acquired(&acquire, recorder_now());
         else
@@ -143,70 +180,145 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
         recorder_leave();
     }
     python_moment_drop(&moment);
-    if (handle)
+    if (handle) {
         python_watch_add(handle, call->spec->kind);
+        python_sqlite_own(handle, owner, false);
+    }
 }
 
-static PyObject *acquire_call(const struct python_invocation *invocation, struct method_call *call)
+// After an acquire: `result` or, if NULL, an exception, which is kept.
+static void acquire_done(PyObject *result, struct method_call *call)
 {
-    uint64_t started = recorder_now();
-    PyObject *result = python_invoke(invocation);
     PyObject *type = NULL, *value = NULL, *traceback = NULL;
     py.PyErr_Fetch(&type, &value, &traceback);
     PyObject *handle = call->spec->result == SPEC_RESULT_HANDLE ? result : call->handle;
     if (result && handle && succeeded(call->spec, result))
-        note_acquire(call, handle, false, started);
+        note_acquire(call, handle, false);
     else if (call->pool || call->name)
-        note_acquire(call, NULL, is_timeout(type), started);
+        note_acquire(call, NULL, is_timeout(type));
     py.PyErr_Restore(type, value, traceback);
-    return result;
 }
 
-static PyObject *release_call(const struct python_invocation *invocation, struct method_call *call)
+// Before a release: takes the session out of the table.
+static void release_begin(struct method_call *call)
 {
-    struct session session;
-    bool taken = false;
-    if (recorder_enter()) {
-        taken = recorder_trace.header && session_take(name_intern(call->spec->kind),
-                                                      (uint64_t)(uintptr_t)call->handle, &session);
-        recorder_leave();
-    }
-    if (!taken)
-        return python_invoke(invocation);
-    // Watched until it is certain: the object may die within the call.
-    PyObject *handle = call->handle;
-    py.Py_IncRef(handle);
-    PyObject *result = python_invoke(invocation);
+    if (!recorder_enter())
+        return;
+    call->taken =
+        recorder_trace.header && session_take(name_intern(call->spec->kind),
+                                              (uint64_t)(uintptr_t)call->handle, &call->session);
+    recorder_leave();
+}
+
+static void release_done(PyObject *result, struct method_call *call)
+{
+    PyObject *type, *value, *traceback;
+    if (!call->taken)
+        return;
+    py.PyErr_Fetch(&type, &value, &traceback);
     bool done = result && succeeded(call->spec, result);
     if (recorder_enter()) {
         if (done)
-            session_end(&session,
+            session_end(&call->session,
                         call->spec->verb == TRACE_DISCARD ? TRACE_DISCARDED : TRACE_RELEASED,
-                        session.taken_ns);
+                        call->session.taken_ns);
         else
-            session_put_back(&session, 0);
+            session_put_back(&call->session, 0);
         recorder_leave();
     }
+    call->taken = false;
     if (done)
-        python_watch_remove(handle);
-    PyObject *type, *value, *traceback;
-    py.PyErr_Fetch(&type, &value, &traceback);
-    py.Py_DecRef(handle);
+        python_watch_remove(call->handle);
     py.PyErr_Restore(type, value, traceback);
+}
+
+static void call_done(PyObject *result, void *data)
+{
+    struct method_call *call = data;
+    if (call->spec->verb == TRACE_ACQUIRE)
+        acquire_done(result, call);
+    else
+        release_done(result, call);
+}
+
+static void drop_call(void *data)
+{
+    struct method_call *call = data;
+    // A release that was never awaited to its end has not happened.
+    release_done(NULL, call);
+    python_drop(call->handle);
+    python_drop(call->pool);
+    arena_free(call, sizeof *call);
+}
+
+// The call goes on when the program awaits the coroutine.
+static PyObject *await_later(PyObject *coroutine, const struct method_call *call)
+{
+    struct method_call *kept = arena_alloc(sizeof *kept);
+    if (!kept)
+        return coroutine;
+    *kept = *call;
+    kept->name = kept->database = NULL; // their texts may not live that long
+    if (kept->handle)
+        py.Py_IncRef(kept->handle);
+    if (kept->pool)
+        py.Py_IncRef(kept->pool);
+    const struct python_await watch = {.done = call_done, .drop = drop_call, .data = kept};
+    return python_await_wrap(coroutine, &watch);
+}
+
+// Calls the method with what this thread opens belonging to the call's pool.
+static PyObject *invoke_for_pool(const struct python_invocation *invocation,
+                                 const struct method_call *call)
+{
+    struct python_pool *pool =
+        call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
+    if (!recorder_enter())
+        return python_invoke(invocation);
+    uint32_t before = session_thread_owner(pool_reference(call, pool));
+    recorder_leave();
+    PyObject *result = python_invoke(invocation);
+    (void)session_thread_owner(before);
+    return result;
+}
+
+static PyObject *follow(const struct python_invocation *invocation, struct method_call *call)
+{
+    bool release = call->spec->verb == TRACE_RELEASE || call->spec->verb == TRACE_DISCARD;
+    // The object may die within the call, and is asked for afterwards.
+    PyObject *handle = call->handle;
+    if (handle)
+        py.Py_IncRef(handle);
+    if (release)
+        release_begin(call);
+    PyObject *result = release ? python_invoke(invocation) : invoke_for_pool(invocation, call);
+    if (result && python_await_is_coroutine(result))
+        result = await_later(result, call);
+    else if (call->spec->verb != TRACE_FILL)
+        call_done(result, call);
+    if (handle) {
+        PyObject *type, *value, *traceback;
+        py.PyErr_Fetch(&type, &value, &traceback);
+        py.Py_DecRef(handle);
+        py.PyErr_Restore(type, value, traceback);
+    }
     return result;
 }
 
 static PyObject *method_called(const struct python_invocation *invocation)
 {
     struct method_call call = {.spec = invocation->data};
+    enum trace_verb verb = call.spec->verb;
+    bool meant = verb == TRACE_ACQUIRE || verb == TRACE_FILL;
     if (!atomic_load_explicit(&recorder_active, memory_order_relaxed) ||
         !read_arguments(invocation, &call))
         return python_invoke(invocation);
-    if (call.spec->verb == TRACE_ACQUIRE)
-        return acquire_call(invocation, &call);
-    if ((call.spec->verb == TRACE_RELEASE || call.spec->verb == TRACE_DISCARD) && call.handle)
-        return release_call(invocation, &call);
-    return python_invoke(invocation);
+    if ((verb == TRACE_RELEASE || verb == TRACE_DISCARD) && call.handle)
+        meant = true;
+    if (!meant)
+        return python_invoke(invocation);
+    call.started = recorder_now_coarse();
+    return follow(invocation, &call);
 }
 
 bool python_methods_wrap(void)
@@ -215,18 +327,18 @@ bool python_methods_wrap(void)
     bool complete = true;
     const struct spec *specs = recorder_specs(&count);
     for (int i = 0; i < count; i++) {
-        const char *colon = specs[i].python ? strchr(specs[i].function, ':') : NULL;
-        if (!colon)
+        if (progress[i] != IMPORTING)
             continue;
         char module[SPEC_NAME_BYTES];
+        const char *colon = strchr(specs[i].function, ':');
         snprintf(module, sizeof module, "%.*s", (int)(colon - specs[i].function),
                  specs[i].function);
-        if (!py.PyDict_GetItemString(py.PyImport_GetModuleDict(), module))
-            continue;
-        if (python_module_ready(module))
+        if (python_module_ready(module)) {
             (void)python_wrap(module, colon + 1, method_called, &specs[i]);
-        else
+            progress[i] = WRAPPED;
+        } else {
             complete = false;
+        }
     }
     return complete;
 }

@@ -4,11 +4,14 @@
 
 #include <stdbool.h>
 
-// Whether a spec names something in this module. GIL held.
-bool python_methods_wanted(const char *module);
+// A module is about to be imported. true: a spec names something in it. GIL held.
+bool python_methods_importing(const char *module);
 
-// Wraps what the specs name in the modules imported by now. true: none of these is being imported
-// just now. GIL held; runs Python code.
+// Wraps what the specs name in the modules of which the import has ended since. true: none is being
+// imported any more. GIL held; runs Python code.
 bool python_methods_wrap(void);
+
+// The same for all modules that have been imported before anybody listened.
+void python_methods_imported(void);
 
 #endif

@@ -258,7 +258,7 @@ static PyObject *detach(const struct python_invocation *call)
                       TRACE_DISCARDED)) {
         PyObject *connection = attribute(record, names.dbapi_connection);
         if (connection)
-            python_sqlite_own(connection, TRACE_NONE);
+            python_sqlite_own(connection, TRACE_NONE, true);
         python_drop(connection);
     }
     python_drop(record);
@@ -293,7 +293,7 @@ static PyObject *connect(const struct python_invocation *call)
         (void)session_thread_owner(before);
     PyObject *connection = result && !own ? attribute(record, names.dbapi_connection) : NULL;
     if (connection)
-        python_sqlite_own(connection, ref);
+        python_sqlite_own(connection, ref, true);
     python_drop(connection);
     return result;
 }

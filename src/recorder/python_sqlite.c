@@ -96,33 +96,38 @@ enum trace_end python_sqlite_end(const void *caller)
     return python_finalizing() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
 }
 
-// The sqlite3.Connection in `connection`, itself or under the names that SQLAlchemy's adapters and
-// aiosqlite use. A new reference or NULL.
-static PyObject *sqlite_connection(PyObject *connection)
+static void own_handle(const char *kind, uint64_t handle, uint32_t pool)
 {
+    if (!handle || !recorder_enter())
+        return;
+    if (recorder_trace.header)
+        (void)session_set_owner(name_intern(kind), handle, pool);
+    recorder_leave();
+}
+
+// What a connection object is made around: aiosqlite's and SQLAlchemy's adapters say `_connection`,
+// Django's DatabaseWrapper `connection`. A new reference or NULL.
+static PyObject *inner_connection(PyObject *connection)
+{
+    PyObject *inner = python_attribute(connection, "_connection");
+    return inner ? inner : python_attribute(connection, "connection");
+}
+
+void python_sqlite_own(PyObject *connection, uint32_t pool, bool itself)
+{
+    enum { DEEPEST = 4 };
+    python_sqlite_prepare();
     py.Py_IncRef(connection);
-    for (int depth = 0; connection && depth < 4; depth++) {
-        if (connection->type == connection_type ||
-            py.PyType_IsSubtype(connection->type, connection_type))
-            return connection;
-        PyObject *inner = python_attribute(connection, "_connection");
+    for (int depth = 0; connection && connection_type && depth < DEEPEST; depth++) {
+        if (py.PyType_IsSubtype(connection->type, connection_type)) {
+            own_handle("sqlite3", (uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB), pool);
+            break;
+        }
+        if (itself || depth > 0)
+            own_handle("aiosqlite", (uint64_t)(uintptr_t)connection, pool);
+        PyObject *inner = inner_connection(connection);
         py.Py_DecRef(connection);
         connection = inner;
     }
     python_drop(connection);
-    return NULL;
-}
-
-void python_sqlite_own(PyObject *connection, uint32_t pool)
-{
-    python_sqlite_prepare();
-    PyObject *inner = connection_type ? sqlite_connection(connection) : NULL;
-    if (!inner)
-        return;
-    uint64_t handle = (uint64_t)(uintptr_t)python_at(inner, CONNECTION_DB);
-    if (handle && recorder_enter()) {
-        (void)session_set_owner(name_intern("sqlite3"), handle, pool);
-        recorder_leave();
-    }
-    py.Py_DecRef(inner);
 }

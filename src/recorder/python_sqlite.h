@@ -2,6 +2,7 @@
 #ifndef UNCLOSED_PYTHON_SQLITE_H
 #define UNCLOSED_PYTHON_SQLITE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "recorder/python_api.h"
@@ -14,8 +15,9 @@ void python_sqlite_prepare(void);
 // Plain C, any thread.
 enum trace_end python_sqlite_end(const void *caller);
 
-// The sqlite3 handle behind a DBAPI connection (sqlite3.Connection or what wraps one) belongs to
-// this pool from now on; TRACE_NONE: to none. GIL held, outside recorder_enter; runs Python code.
-void python_sqlite_own(PyObject *connection, uint32_t pool);
+// What is behind a DBAPI connection (a sqlite3.Connection, or what wraps one) belongs to this pool
+// from now on; TRACE_NONE: to none. itself: so does the session of the connection object, if it has
+// one. GIL held, outside recorder_enter; runs Python code.
+void python_sqlite_own(PyObject *connection, uint32_t pool, bool itself);
 
 #endif
