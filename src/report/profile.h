@@ -87,7 +87,7 @@ struct profile_site {
     uint64_t longest_live_ns;
     uint64_t hold_ns, holds;    // sum and number of the ended holds
     uint64_t first_ns, last_ns; // acquires
-    uint64_t rank;              // that the stack shown belongs to
+    struct profile_tally shown; // of the stack that is shown
     profile_names threads, tests, tasks, databases, details;
 };
 

@@ -249,10 +249,13 @@ static struct profile_site *find_merged(struct profile_builder *builder, struct 
 static void choose_stack(struct profile_builder *builder, struct profile_site *site,
                          const struct raw_site *raw, const struct naming *naming)
 {
-    uint64_t rank = (raw->tally.never_closed << 32) + raw->tally.opened + 1;
-    if (rank <= site->rank)
+    const struct profile_tally *shown = &site->shown;
+    bool more = raw->tally.never_closed != shown->never_closed
+                    ? raw->tally.never_closed > shown->never_closed
+                    : raw->tally.opened > shown->opened;
+    if (site->process && !more)
         return;
-    site->rank = rank;
+    site->shown = raw->tally;
     site->process = raw->source->process;
     site->stack = raw->acquire;
     site->created = raw->created;

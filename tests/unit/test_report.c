@@ -211,6 +211,34 @@ static void inner_handles_are_not_listed(void **state)
     free(text);
 }
 
+// Numbers of a damaged trace, whose sums overflow, are printed like others.
+static void absurd_numbers_are_printed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct trace_builder builder;
+    builder_begin(&builder, fixture->path);
+    const uint64_t ended[] = {UINT64_MAX, UINT64_MAX << 31, UINT64_MAX / 2 + 1};
+    for (int i = 0; i < 3; i++) {
+        const struct builder_frame frames[] = {{"/srv/trader/app.py", 7, "f"}, {0}};
+        struct trace_site *site =
+            builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, frames), NULL);
+        for (int end = 0; end < TRACE_ENDS; end++)
+            site->ended[end] = ended[i];
+        site->longest_ns = UINT64_MAX;
+        site->total_hold_ns = UINT64_MAX;
+    }
+    const struct builder_frame other[] = {{"/srv/trader/app.py", 8, "g"}, {0}};
+    builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, other), NULL)
+        ->ended[TRACE_RELEASED] = UINT64_MAX;
+    builder_end(&builder);
+    json_t *root = json_of_file(fixture->path);
+    assert_int_equal(json_array_size(json_object_get(root, "sites")), 2);
+    json_decref(root);
+    const char *const sources[] = {fixture->path};
+    free(printed(&(struct report_request){.sources = sources, .source_count = 1}, NULL,
+                 report_print));
+}
+
 static void equal_places_merge_and_others_do_not(void **state)
 {
     struct fixture *fixture = *state;
@@ -782,6 +810,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(outcomes_add_up),
         TEST(inner_handles_are_not_listed),
+        TEST(absurd_numbers_are_printed),
         TEST(equal_places_merge_and_others_do_not),
         TEST(ids_are_the_same_in_another_folder),
         TEST(library_frames_do_not_name_a_site),
