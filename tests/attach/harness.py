@@ -87,8 +87,10 @@ class AttachTest(unittest.TestCase):
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         process.wait()
-        if process.stdout:
-            process.stdout.close()
+        for end in (process.stdout, process.stdin):
+            if end:
+                with contextlib.suppress(BrokenPipeError):
+                    end.close()
 
     def trace(self):
         self.count += 1
