@@ -27,7 +27,16 @@ enum { JUMP_SLOT = R_AARCH64_JUMP_SLOT, GLOB_DAT = R_AARCH64_GLOB_DAT, ABSOLUTE 
 
 struct lock got_lock = LOCK_INITIALIZER; // guards stubs and patches
 
-struct hook hooks[HOOK_STUBS];
+// What the exported symbols are until the specs are loaded, or if we stay inert. The order is that
+// of the assembly.
+static const struct function exported[HOOK_EXPORTED] = {
+    {.name = "sqlite3_open"},  {.name = "sqlite3_open_v2"},  {.name = "sqlite3_open16"},
+    {.name = "sqlite3_close"}, {.name = "sqlite3_close_v2"},
+};
+struct hook hooks[HOOK_STUBS] = {
+    {.function = &exported[0]}, {.function = &exported[1]}, {.function = &exported[2]},
+    {.function = &exported[3]}, {.function = &exported[4]},
+};
 static uint32_t hook_count = HOOK_EXPORTED; // the first ones are the exported symbols
 static bool any_traced;
 
@@ -39,6 +48,15 @@ struct patch {
     struct patch *next;
 };
 static struct patch *patches;
+
+void got_name_exported(void)
+{
+    for (int i = 0; i < HOOK_EXPORTED; i++) {
+        const struct function *function = function_find(exported[i].name);
+        if (function)
+            hooks[i].function = function;
+    }
+}
 
 bool got_any_traced(void)
 {

@@ -18,6 +18,9 @@ extern struct lock got_lock; // taken around fork by process.c
 // thread.
 void got_hook_modules(bool deep);
 
+// The specs are loaded: what the exported symbols stand for is known.
+void got_name_exported(void);
+
 // Whether any of the functions of call specs has been seen in a module.
 bool got_any_traced(void);
 

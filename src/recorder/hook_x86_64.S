@@ -46,7 +46,7 @@ hook_stubs:
     .size \name, . - \name
     .set exported, exported + 1
     .endm
-    // The order is that of `exported_names` in hooks.c; they have the first stub numbers.
+    // The order is that of `exported` in got.c; they have the first stub numbers.
     export sqlite3_open
     export sqlite3_open_v2
     export sqlite3_open16

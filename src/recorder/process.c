@@ -236,6 +236,7 @@ static void register_handlers(void)
 static bool prepare(void)
 {
     functions_load();
+    got_name_exported();
     if (!recorder_watch_forks())
         return false;
     register_handlers();
