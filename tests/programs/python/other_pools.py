@@ -31,14 +31,14 @@ def aiosqlite_():
     import aiosqlite
 
     async def leak():
-        return await aiosqlite.connect(sys.argv[2])  # site: aiosqlite
+        return await aiosqlite.connect(sys.argv[2])
 
     async def right():
         async with aiosqlite.connect(sys.argv[2]) as connection:  # site: aiosqlite right
             await connection.execute("select 1")
 
     async def main():
-        kept = await leak()
+        kept = await leak()  # site: aiosqlite
         for _ in range(3):
             await right()
         print("done", kept.is_alive())
@@ -153,8 +153,8 @@ def django_():
     django.setup()
 
     def query():
-        with connection.cursor() as cursor:
-            cursor.execute("select 1")  # site: django
+        with connection.cursor() as cursor:  # site: django
+            cursor.execute("select 1")
 
     def right():
         query()
