@@ -25,7 +25,9 @@ struct pool {
     struct lock lock; // guards the counters of the record and of the sites of this pool
     struct trace_pool *record;
     uint32_t ref;
-    uint32_t bucket; // the last one of the timeline that was written
+    uint32_t bucket;           // the last one of the timeline that was written
+    uint32_t shortages;        // written down
+    uint64_t next_shortage_ns; // not before
     UT_hash_handle hh;
 };
 static struct pool *pools;
@@ -275,4 +277,19 @@ void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns)
     pool->record->timeouts += timed_out;
     count_wait(pool->record, took_ns);
     lock_give(&pool->lock);
+}
+
+bool pool_wants_shortage(uint32_t ref, uint64_t now_ns)
+{
+    enum { MOST_SHORTAGES = 32, FREE_SHORTAGES = 8, FIRST_PAUSE_MS = 100 };
+    struct pool *pool = pool_of(ref);
+    if (!pool)
+        return false;
+    lock_take(&pool->lock);
+    bool wanted = pool->shortages < MOST_SHORTAGES && now_ns >= pool->next_shortage_ns;
+    if (wanted && ++pool->shortages > FREE_SHORTAGES)
+        pool->next_shortage_ns =
+            now_ns + (UINT64_C(1000000) * FIRST_PAUSE_MS << (pool->shortages - FREE_SHORTAGES));
+    lock_give(&pool->lock);
+    return wanted;
 }

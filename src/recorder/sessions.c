@@ -11,6 +11,7 @@
 #include "recorder/intern.h"
 #include "recorder/pools.h"
 #include "recorder/recorder.h"
+#include "recorder/shortage.h"
 #include "recorder/sites.h"
 #include "recorder/table.h"
 #include "trace/lock.h"
@@ -278,6 +279,8 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     uint64_t took =
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
     pool_count_out(counting_pool(entry, site.record), site.record, took, now_ns);
+    if (took >= recorder_options.wait_threshold_ns && recorder_options.wait_threshold_ns > 0)
+        shortage_note(acquire, took, false, now_ns);
     note_time(now_ns);
     return entry->slot;
 }
@@ -293,6 +296,7 @@ void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint6
     uint64_t took =
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
     pool_count_failed(acquire->pool, timed_out, took);
+    shortage_note(acquire, took, true, now_ns);
 }
 
 bool session_take(uint32_t kind, uint64_t handle, struct session *session)
