@@ -19,7 +19,6 @@ enum {
 static struct lock gate;      // held while a fork is under way
 static atomic_uint unwinding; // threads inside libunwind
 static atomic_bool forking;   // do not go in
-static bool waited;           // by capture_prepare_fork
 
 static void gate_enter(void)
 {
@@ -39,24 +38,14 @@ static void gate_leave(void)
 
 void capture_prepare_fork(void)
 {
-    waited = false;
-    if (recorder_thread.inside) // a signal handler forks while we were unwinding
-        return;
     lock_take(&gate);
     atomic_store(&forking, true);
     while (atomic_load(&unwinding) > 0)
         (void)sched_yield();
-    waited = true;
 }
 
-void capture_after_fork(bool in_child)
+void capture_after_fork(void)
 {
-    if (!waited) {
-        if (in_child)
-            capture_forked_unprepared();
-        return;
-    }
-    waited = false;
     atomic_store(&forking, false);
     lock_give(&gate);
 }

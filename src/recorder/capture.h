@@ -13,12 +13,13 @@ void stack_capture_from(const struct stack_origin *origin, struct stack *stack);
 // How many wrapped calls of this thread are inside the real function.
 uint32_t stack_count_wrapped(void);
 
-// Around fork: waits until no other thread is unwinding, because libunwind has locks, and keeps it
-// so. in_child: libunwind is not used any more if a thread that is not there was in it.
+// Around fork: waits until no thread is unwinding, because libunwind has locks, and keeps it so.
+// Not to be called on a thread that is inside the recorder.
 void capture_prepare_fork(void);
-void capture_after_fork(bool in_child);
+void capture_after_fork(void);
 
-// In a child of a fork that was not prepared.
+// In a child of a fork that was not prepared: libunwind is not used any more if a thread that is
+// not there was in it.
 void capture_forked_unprepared(void);
 
 #endif

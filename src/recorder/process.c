@@ -31,8 +31,9 @@
 
 static bool attached;
 static struct trace_writer parent_trace; // of the process we were forked from, read-only
-static bool locked_for_fork;             // by prepare_fork
-static bool forked_cleanly;              // the tables were locked while the fork happened
+// By prepare_fork; of this thread, because several may be forking.
+static __thread bool locked_for_fork;
+static bool forked_cleanly; // the tables were locked while the fork happened
 
 bool process_is_attached(void)
 {
@@ -40,9 +41,10 @@ bool process_is_attached(void)
 }
 
 // All locks, in the order in which they may be nested.
-static struct lock *const outer_locks[] = {&got_lock, &modules_lock, &sites_lock};
-static struct lock *const inner_locks[] = {&misuse_lock, &intern_lock, &recorder_trace.lock,
-                                           &arena_lock};
+static struct lock *const outer_locks[] = {&sqlite_copies_lock, &got_lock, &modules_lock,
+                                           &sites_lock};
+static struct lock *const inner_locks[] = {&sqlite_backups_lock, &misuse_lock, &intern_lock,
+                                           &recorder_trace.lock, &arena_lock};
 enum {
     OUTER_LOCKS = sizeof outer_locks / sizeof outer_locks[0],
     INNER_LOCKS = sizeof inner_locks / sizeof inner_locks[0],
@@ -51,7 +53,9 @@ enum {
 static void prepare_fork(void)
 {
     // The lock of the trace is made with the trace.
-    locked_for_fork = recorder_trace.header && !recorder_is_forked();
+    // A signal handler that interrupted the recorder on this thread may fork, but must not wait for
+    // us.
+    locked_for_fork = recorder_trace.header && !recorder_is_forked() && !recorder_thread.inside;
     if (!locked_for_fork)
         return;
     capture_prepare_fork();
@@ -75,24 +79,19 @@ static void unlock_after_fork(void)
     recorder_unlock_opening();
 }
 
-static void forked(bool in_child)
+static void parent_forked(void)
 {
     if (locked_for_fork) {
         unlock_after_fork();
-        capture_after_fork(in_child);
+        capture_after_fork();
     }
     locked_for_fork = false;
-}
-
-static void parent_forked(void)
-{
-    forked(false);
 }
 
 static void child_forked(void)
 {
     forked_cleanly = locked_for_fork;
-    forked(true);
+    parent_forked();
     recorder_mark_forked();
 }
 

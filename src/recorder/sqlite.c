@@ -36,13 +36,13 @@ struct sqlite_api {
 };
 static struct sqlite_api copies[COPIES];
 static uint32_t copy_count;
-static struct lock copies_lock = LOCK_INITIALIZER;
+struct lock sqlite_copies_lock = LOCK_INITIALIZER;
 
 // Backups under way: sqlite3_close_v2 of their source leaves a zombie.
 static struct {
     uint64_t backup, source;
 } backups[BACKUPS];
-static struct lock backups_lock = LOCK_INITIALIZER;
+struct lock sqlite_backups_lock = LOCK_INITIALIZER;
 
 static atomic_uint zombies; // in the table; while 0, sqlite3_finalize is none of our business
 
@@ -102,9 +102,9 @@ const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t
     if (!is_sqlite(function) || !module_find(real, &module) ||
         !dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
         return NULL;
-    lock_take(&copies_lock);
+    lock_take(&sqlite_copies_lock);
     const struct sqlite_api *known = copy_find(&module);
-    lock_give(&copies_lock);
+    lock_give(&sqlite_copies_lock);
     if (known)
         return known;
     void *handle = dlopen(map->l_name[0] ? map->l_name : NULL, RTLD_LAZY | RTLD_NOLOAD);
@@ -113,14 +113,14 @@ const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t
     struct sqlite_api api = {.base = module.start, .mapped_ns = module.mapped_ns};
     find_functions(&api, handle);
     (void)dlclose(handle);
-    lock_take(&copies_lock);
+    lock_take(&sqlite_copies_lock);
     known = copy_find(&module);
     struct sqlite_api *place = known ? NULL : copy_place();
     if (place) {
         *place = api;
         known = place;
     }
-    lock_give(&copies_lock);
+    lock_give(&sqlite_copies_lock);
     return known;
 }
 
@@ -215,10 +215,10 @@ static uint32_t list_statements(const struct sqlite_api *api, uint64_t db, uint3
 static uint32_t backups_of(uint64_t source)
 {
     uint32_t count = 0;
-    lock_take(&backups_lock);
+    lock_take(&sqlite_backups_lock);
     for (int i = 0; i < BACKUPS; i++)
         count += backups[i].backup != 0 && backups[i].source == source;
-    lock_give(&backups_lock);
+    lock_give(&sqlite_backups_lock);
     return count;
 }
 
@@ -278,7 +278,7 @@ static unsigned before_finalize(struct call *call)
 
 static void note_backup(uint64_t backup, uint64_t source)
 {
-    lock_take(&backups_lock);
+    lock_take(&sqlite_backups_lock);
     for (int i = 0; i < BACKUPS; i++) {
         if (backups[i].backup == 0) {
             backups[i].backup = backup;
@@ -286,16 +286,16 @@ static void note_backup(uint64_t backup, uint64_t source)
             break;
         }
     }
-    lock_give(&backups_lock);
+    lock_give(&sqlite_backups_lock);
 }
 
 static void forget_backup(uint64_t backup)
 {
-    lock_take(&backups_lock);
+    lock_take(&sqlite_backups_lock);
     for (int i = 0; i < BACKUPS; i++)
         if (backups[i].backup == backup)
             backups[i].backup = 0;
-    lock_give(&backups_lock);
+    lock_give(&sqlite_backups_lock);
 }
 
 unsigned sqlite_before(struct call *call)

@@ -7,6 +7,9 @@
 #include <stdint.h>
 
 #include "recorder/hook.h"
+#include "trace/lock.h"
+
+extern struct lock sqlite_copies_lock, sqlite_backups_lock; // taken around fork by process.c
 
 // The functions of the copy of SQLite that has `function` at `real`; NULL if it is not SQLite's, or
 // there are too many copies. Asks the loader: not to be called with a lock held.
