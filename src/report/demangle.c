@@ -55,8 +55,10 @@ static size_t name_start(const char *text, size_t end)
     return start;
 }
 
-const char *symbols_demangle(struct arena *arena, const char *name)
+const char *symbols_demangle(struct arena *arena, const char *name, const char **signature)
 {
+    if (signature)
+        *signature = NULL;
     if (strncmp(name, "_Z", 2) != 0)
         return arena_text(arena, name);
     int status = 0;
@@ -68,6 +70,8 @@ const char *symbols_demangle(struct arena *arena, const char *name)
         end = opening_bracket(full, end, '(', ')');
     size_t start = name_start(full, end);
     const char *result = arena_text_part(arena, full + start, end - start);
+    if (signature)
+        *signature = arena_text(arena, full + start);
     free(full);
     return result;
 }

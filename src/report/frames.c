@@ -76,6 +76,7 @@ static void add_address(struct frames_reader *reader, frame_list *list, uint64_t
     for (size_t i = 0; i < count; i++)
         *LIST_ADD(arena, list) = (struct frame){
             .function = symbol[i].function,
+            .signature = symbol[i].signature,
             .file = symbol[i].file,
             .module = path,
             .offset = address - module->bias,

@@ -18,11 +18,12 @@ enum frame_owner {
 };
 
 struct frame {
-    const char *function; // NULL: not known
-    const char *file;     // NULL: not known
-    const char *module;   // path; NULL: a language runtime's frame, or no module known there
-    uint64_t offset;      // ELF virtual address in the module
-    unsigned line;        // 0: not known
+    const char *function;  // NULL: not known
+    const char *signature; // the function with its parameters, where these are known; else NULL
+    const char *file;      // NULL: not known
+    const char *module;    // path; NULL: a language runtime's frame, or no module known there
+    uint64_t offset;       // ELF virtual address in the module
+    unsigned line;         // 0: not known
     enum frame_owner owner;
     const char *language; // "python", "c", "c++", "native", ...
     bool inlined;

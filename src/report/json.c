@@ -79,7 +79,7 @@ void json_set_place(json_t *object, const struct frame *frame)
     json_set_text(object, "file", frame->file);
     if (frame->line)
         json_set_number(object, "line", frame->line);
-    json_set_text(object, "function", frame->function);
+    json_set_text(object, "function", frame->signature ? frame->signature : frame->function);
     json_set_text(object, "module", frame->module);
     if (!frame->line && frame->offset)
         json_set_number(object, "offset", frame->offset);

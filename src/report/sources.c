@@ -40,6 +40,15 @@ static bool is_trace(const char *path)
     return result;
 }
 
+static bool is_named_like_trace(const char *path)
+{
+    static const char suffix[] = ".trace";
+    size_t length = strlen(path);
+    struct stat status;
+    return length > strlen(suffix) && strcmp(path + length - strlen(suffix), suffix) == 0 &&
+           stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -60,7 +69,8 @@ static void add_folder(struct trace_sources *sources, const char *folder, bool q
         const char *path = strcmp(folder, ".") == 0
                                ? arena_text(arena, entry->d_name)
                                : arena_format(arena, "%s/%s", folder, entry->d_name);
-        if (is_trace(path))
+        // One that only has the name of a trace is worth a message.
+        if (is_trace(path) || is_named_like_trace(path))
             *LIST_ADD(arena, &paths) = path;
     }
     closedir(entries);

@@ -230,14 +230,15 @@ static const char *qualified_name(struct arena *arena, Dwarf_Die *die, const cha
     return full;
 }
 
-static const char *die_function(struct arena *arena, Dwarf_Die *die, const char *language)
+static const char *die_function(struct arena *arena, Dwarf_Die *die, const char *language,
+                                const char **signature)
 {
     static const unsigned names[] = {DW_AT_linkage_name, DW_AT_MIPS_linkage_name};
     Dwarf_Attribute attribute;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *name = dwarf_formstring(dwarf_attr_integrate(die, names[i], &attribute));
         if (name)
-            return symbols_demangle(arena, name);
+            return symbols_demangle(arena, name, signature);
     }
     const char *name = dwarf_diename(die);
     if (!name)
@@ -326,13 +327,14 @@ static size_t find_in_dwarf(struct symbols *symbols, struct file *file, GElf_Add
         int tag = dwarf_tag(&scopes[i]);
         if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
             continue;
-        *LIST_ADD(arena, &list) = (struct symbol){
-            .function = die_function(arena, &scopes[i], language),
+        struct symbol symbol = {
             .file = line.file,
             .line = line.number,
             .language = language,
             .inlined = tag == DW_TAG_inlined_subroutine,
         };
+        symbol.function = die_function(arena, &scopes[i], language, &symbol.signature);
+        *LIST_ADD(arena, &list) = symbol;
         if (tag == DW_TAG_subprogram)
             break;
         line = call_line(arena, unit, &scopes[i]);
@@ -347,19 +349,20 @@ static size_t find_in_dwarf(struct symbols *symbols, struct file *file, GElf_Add
     return list.count;
 }
 
-// The function's name from the symbol table, for files without debug information.
-static const char *symbol_table_name(struct symbols *symbols, struct file *file, GElf_Addr address,
-                                     bool *is_cxx)
+// Fills in the function from the symbol table, for files without debug information.
+static void name_by_symbol_table(struct symbols *symbols, struct file *file, GElf_Addr address,
+                                 struct symbol *symbol)
 {
     GElf_Off offset;
-    GElf_Sym symbol;
+    GElf_Sym entry;
     const char *name =
-        dwfl_module_addrinfo(file->module, address, &offset, &symbol, NULL, NULL, NULL);
+        dwfl_module_addrinfo(file->module, address, &offset, &entry, NULL, NULL, NULL);
     // Beyond the end of a sized symbol it is only the nearest one, which would be a wrong name.
-    if (!name || (symbol.st_size > 0 && offset >= symbol.st_size))
-        return NULL;
-    *is_cxx = name[0] == '_' && name[1] == 'Z';
-    return symbols_demangle(symbols->arena, name);
+    if (!name || (entry.st_size > 0 && offset >= entry.st_size))
+        return;
+    if (strncmp(name, "_Z", 2) == 0)
+        symbol->language = "c++";
+    symbol->function = symbols_demangle(symbols->arena, name, &symbol->signature);
 }
 
 static struct found *look_up(struct symbols *symbols, struct file *file, uint64_t address)
@@ -373,12 +376,8 @@ static struct found *look_up(struct symbols *symbols, struct file *file, uint64_
         found->count = 1;
     }
     struct symbol *outermost = &found->symbols[found->count - 1];
-    if (!outermost->function && file->dwfl) {
-        bool is_cxx = false;
-        outermost->function = symbol_table_name(symbols, file, address + file->bias, &is_cxx);
-        if (is_cxx)
-            outermost->language = "c++";
-    }
+    if (!outermost->function && file->dwfl)
+        name_by_symbol_table(symbols, file, address + file->bias, outermost);
     return found;
 }
 

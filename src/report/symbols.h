@@ -23,11 +23,12 @@ struct symbols_file {
 
 // One function at an address: the innermost first, then those it was inlined into.
 struct symbol {
-    const char *function; // demangled, without the list of parameters; NULL: not known
-    const char *file;     // NULL: no debug information
-    unsigned line;        // 0: not known
-    const char *language; // "c", "c++", "rust", ...; "native" if not known
-    bool inlined;         // into the symbol that follows
+    const char *function;  // demangled, without the list of parameters; NULL: not known
+    const char *signature; // the same with its parameters, where these are known; else NULL
+    const char *file;      // NULL: no debug information
+    unsigned line;         // 0: not known
+    const char *language;  // "c", "c++", "rust", ...; "native" if not known
+    bool inlined;          // into the symbol that follows
 };
 
 struct symbols *symbols_new(struct arena *arena);
@@ -44,6 +45,7 @@ const char *symbols_problem(const struct symbols *symbols, size_t index);
 
 // The readable form of a linker's name, without the list of parameters and without the return type
 // of a template; `name` itself if it is not mangled. Lives as long as the arena.
-const char *symbols_demangle(struct arena *arena, const char *name);
+// signature: the same with its parameters, or NULL if the name does not tell them; may be NULL.
+const char *symbols_demangle(struct arena *arena, const char *name, const char **signature);
 
 #endif

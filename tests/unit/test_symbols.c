@@ -155,7 +155,12 @@ static void mangled_names_become_readable(void **state)
         {"", ""},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        assert_string_equal(symbols_demangle(arena, names[i][0]), names[i][1]);
+        assert_string_equal(symbols_demangle(arena, names[i][0], NULL), names[i][1]);
+    const char *signature;
+    (void)symbols_demangle(arena, "_ZN4shop4loadIiEEvPKc", &signature);
+    assert_string_equal(signature, "shop::load<int>(char const*)");
+    (void)symbols_demangle(arena, "main", &signature);
+    assert_null(signature);
 }
 
 static void code_belongs_to_whoever_installed_it(void **state)
