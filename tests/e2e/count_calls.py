@@ -5,8 +5,8 @@
 
 Two ways, neither of which shares anything with the recorder:
 
-bpf   bpftrace probes on the entry and return of the library's functions. The program and the library
-      are left as they are. Needs root and BPF.
+bpf   bpftrace probes on the entry and return of the library's functions. The library and the
+      program are left as they are. Needs root and BPF.
 shim  a library of the same name in front of the real one (LD_LIBRARY_PATH), which counts and calls
       on. Works anywhere; does not see programs that ignore LD_LIBRARY_PATH.
 
@@ -120,7 +120,8 @@ PROBE = """
 uprobe:{path}:{name} /@tracked[pid] && (@sp{group}[tid] == 0 || reg("sp") >= @sp{group}[tid])/ {{
   @sp{group}[tid] = reg("sp"); @argument{group}[tid] = (uint64)arg{argument};
 }}
-uretprobe:{path}:{name} /@tracked[pid] && @sp{group}[tid] != 0 && reg("sp") == @sp{group}[tid] + 8/ {{
+uretprobe:{path}:{name}
+/@tracked[pid] && @sp{group}[tid] != 0 && reg("sp") == @sp{group}[tid] + 8/ {{
   {condition} {{ @count[{number}, pid] = count(); }}
   delete(@sp{group}[tid]); delete(@argument{group}[tid]);
 }}
@@ -236,9 +237,9 @@ def _content(path):
 
 # ---- shim ----------------------------------------------------------------------------------------
 
-# The counting file, see count_shim.c: SLOTS slots of 16 64-bit words, first the pid, then a count for
-# each function of the shim.
-SLOTS, SLOT_WORDS, SHIM_FUNCTIONS = 4096, 16, 15
+# The counting file, see count_shim.c: SLOTS slots of SLOT_WORDS 64-bit words, first the pid, then a
+# count for each function of the shim.
+SLOTS, SLOT_WORDS = 4096, 16
 
 
 class ShimCounter:

@@ -24,7 +24,7 @@ class Announced(harness.TestCase):
         self.assertEqual(sum(holder["count"] for holder in pool["high_water"]["holders"]), 3)
         sites = [site for site in report["sites"] if site["never_closed"]]
         self.assertEqual(sum(site["never_closed"] for site in sites), 3)
-        # Where the pool was asked, or the pool's own line, but nothing of the recorder or the header.
+        # Where the pool was asked, or the pool's own line; nothing of the recorder or the header.
         for site in sites:
             self.assertIn(site["line"],
                           range(harness.line_of("announced.inc", "inside the pool"),

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Apache httpd with mod_dbd, apr_dbd_sqlite3 and mod_authn_dbd under ab: acquires = requests served =
-releases, whatever way it is stopped. The MPM is the first argument.
+"""Apache httpd with mod_dbd, apr_dbd_sqlite3 and mod_authn_dbd under ab: acquires = requests served
+= releases, whatever way it is stopped. The MPM is the first argument.
 
 Each request asks the database for the user's password: one checkout each, as ab and the access log
 count them, and as the independent counter sees them in libaprutil. BPF probes on returns cut

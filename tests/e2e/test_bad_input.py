@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Bad input: a clear message with the remedy, the exit status of the design, the program runs on."""
+"""Bad input: a clear message with the remedy, the exit status of the design; the program runs."""
 
 import os
 import shutil

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The independent counters: they agree with programs that count themselves, and with each other, and
-they notice what is not so."""
+"""The independent counters: they agree with programs that count themselves, and with each other,
+and they notice what is not so."""
 
 import unittest
 

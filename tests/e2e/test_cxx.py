@@ -32,7 +32,7 @@ class Cxx(harness.TestCase):
         (site,) = self.sites(report).values()
         self.assertEqual(site["opened"], 10)
         self.assertIn("Repository<", site["function"])
-        self.assertIn("find(int)", site["function"])
+        self.assertIn("::find", site["function"])
 
     def test_inlined(self):
         report = self.scenario("inlined", sites=["inlined"])

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What a traced process says itself: at exit, on the dump signal, to UNCLOSED_LOG or standard error;
-and what `unclosed run`, `held` and `report` print."""
+"""What a traced process says itself: at exit, on the dump signal, to UNCLOSED_LOG or standard
+error; and what `unclosed run`, `held` and `report` print."""
 
 import os
 import re

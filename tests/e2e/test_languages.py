@@ -34,7 +34,7 @@ class Languages(harness.TestCase):
 
     @harness.needs("sqlite3")
     def test_sqlite3_session(self):
-        """An interactive session: other files opened, attached and backed up, an error on the way."""
+        """An interactive session: other files opened, attached and backed up, and an error."""
         script = (".open one.db\ncreate table if not exists t(x);\n.open two.db\n"
                   "attach 'one.db' as one;\nselect count(*) from one.t;\n"
                   ".backup three.db\nselect * from nowhere;\n.open :memory:\nselect 7;\n.quit\n")

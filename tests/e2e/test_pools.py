@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A pool in a shared library, described by call specs of the user, in every shape a spec can have."""
+"""A pool in a shared library, described by call specs of the user, in every shape a spec can
+have."""
 
 import os
 
@@ -105,6 +106,7 @@ class Pools(harness.TestCase):
         self.assert_totals(report, "checkout", opened=run.sum("taken"),
                            released=run.sum("returned"), never_closed=0)
         self.assertEqual(run.sum("taken"), run.sum("returned"))
+        self.assertLess(os.path.getsize(run.traces[0]), 2 << 20)  # whatever the number of calls
         pool = self.pool(report, kind="depot")
         self.assertLessEqual(pool["high_water"]["count"], 4)
         self.assertEqual(pool["acquires"] + pool["failed"], 16000)

@@ -160,7 +160,7 @@ class Processes(harness.TestCase):
         self.assertIn("SUMMARY", live.text("err"))
 
     def on_terminal(self, *command):
-        """Starts a command with a terminal of its own. Result: process, the terminal's other end."""
+        """Starts a command with a terminal of its own. Result: process, the other end."""
         master, slave = pty.openpty()
         self.addCleanup(os.close, master)
         process = subprocess.Popen(

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Servers of interpreters: gunicorn with its kinds of workers, and PHP's own; reloads, killed workers."""
+"""Servers of interpreters: gunicorn with its kinds of workers, and PHP's own; reloads, killed
+workers."""
 
 import os
 import signal

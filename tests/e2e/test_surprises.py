@@ -64,7 +64,7 @@ class Surprises(harness.TestCase):
 
 
 class Interposers(harness.TestCase):
-    """Other preloaded libraries that wrap the same functions, and settings of the dynamic linker."""
+    """Other preloaded libraries that wrap the same functions, and settings of the linker."""
 
     OUTCOMES = harness.program("outcomes")
 
@@ -100,7 +100,8 @@ class Interposers(harness.TestCase):
             with self.subTest(name=name):
                 self.check(self.trace([self.OUTCOMES, "closed", "leaked"], env={name: "1"}))
         host = harness.program("plugin_host")
-        plugins = [harness.program(f"plugins/{name}.so") for name in ("plugin_a", "next", "runpath")]
+        plugins = [harness.program(f"plugins/{name}.so")
+                   for name in ("plugin_a", "next", "runpath")]
         self.check(self.trace([host, *plugins], env={"LD_BIND_NOW": "1"}))
 
     def test_trace_folder_vanishes(self):

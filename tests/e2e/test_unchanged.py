@@ -16,7 +16,7 @@ import harness
 
 class Unchanged(harness.TestCase):
     def same(self, command, prepare=None, **arguments):
-        """Runs the command in two fresh folders, untraced and traced: all that can be seen is equal.
+        """Runs the command in two fresh folders, untraced and traced: all that shows is equal.
 
         prepare(folder) fills the folder. Result: the traced Run.
         """
@@ -125,7 +125,8 @@ ulimit -n; umask; exec false
     @harness.needs("valgrind", "sqlite3")
     def test_valgrind(self):
         """No error of ours under memcheck, and the program's own result."""
-        # A copy: BPF probes of other tests are breakpoints in the library's file, which valgrind sees.
+        # A copy: BPF probes of other tests are breakpoints in the library's file, and valgrind
+        # stumbles over them.
         shutil.copy("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0", self.path("libsqlite3.so.0"))
         run = self.trace(["valgrind", "-q", "--error-exitcode=77", "--child-silent-after-fork=yes",
                           harness.program("outcomes"), "closed", "busy_then_closed", "leaked"],
