@@ -279,14 +279,21 @@ void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns)
     lock_give(&pool->lock);
 }
 
-bool pool_wants_shortage(uint32_t ref, uint64_t now_ns)
+static bool had_room(const struct trace_pool *record)
+{
+    uint32_t overflow = record->overflow == TRACE_UNKNOWN ? 0 : record->overflow;
+    return record->size != TRACE_UNKNOWN && record->out < record->size + overflow;
+}
+
+bool pool_wants_shortage(uint32_t ref, bool failed, uint64_t now_ns)
 {
     enum { MOST_SHORTAGES = 32, FREE_SHORTAGES = 8, FIRST_PAUSE_MS = 100 };
     struct pool *pool = pool_of(ref);
     if (!pool)
         return false;
     lock_take(&pool->lock);
-    bool wanted = pool->shortages < MOST_SHORTAGES && now_ns >= pool->next_shortage_ns;
+    bool wanted = pool->shortages < MOST_SHORTAGES && now_ns >= pool->next_shortage_ns &&
+                  (failed || !had_room(pool->record));
     if (wanted && ++pool->shortages > FREE_SHORTAGES)
         pool->next_shortage_ns =
             now_ns + (UINT64_C(1000000) * FIRST_PAUSE_MS << (pool->shortages - FREE_SHORTAGES));

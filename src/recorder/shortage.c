@@ -33,7 +33,7 @@ static void add_holder(struct trace_session *record, uint32_t slot, void *data)
 
 void shortage_note(const struct acquire *acquire, uint64_t waited_ns, bool failed, uint64_t now_ns)
 {
-    if (!pool_wants_shortage(acquire->pool, now_ns))
+    if (!pool_wants_shortage(acquire->pool, failed, now_ns))
         return;
     const size_t bytes = (HEAD_WORDS + MOST_HOLDERS * HOLDER_WORDS) * sizeof(uint64_t);
     struct trace_shortage *shortage = arena_alloc(bytes);
