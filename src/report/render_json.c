@@ -79,8 +79,10 @@ static json_t *holders_json(const profile_holders *holders)
     for (size_t i = 0; i < holders->count; i++) {
         const struct profile_holder *holder = &holders->item[i];
         json_t *object = json_object();
-        if (holder->site)
+        if (holder->site) {
             json_set_text(object, "site", holder->site->id);
+            json_set_place(object, holder->site->name);
+        }
         json_set_number(object, "count", holder->count);
         if (holder->longest_ns)
             json_set_seconds(object, "longest", holder->longest_ns);

@@ -349,7 +349,8 @@ static size_t find_in_dwarf(struct symbols *symbols, struct file *file, GElf_Add
     return list.count;
 }
 
-// Fills in the function from the symbol table, for files without debug information.
+// Fills in the function from the symbol table: all of it for files without debug information, the
+// parameters for functions whose debug information does not hold the linker's name (static ones).
 static void name_by_symbol_table(struct symbols *symbols, struct file *file, GElf_Addr address,
                                  struct symbol *symbol)
 {
@@ -360,9 +361,12 @@ static void name_by_symbol_table(struct symbols *symbols, struct file *file, GEl
     // Beyond the end of a sized symbol it is only the nearest one, which would be a wrong name.
     if (!name || (entry.st_size > 0 && offset >= entry.st_size))
         return;
+    const char *function = symbols_demangle(symbols->arena, name, &symbol->signature);
+    if (symbol->function)
+        return;
+    symbol->function = function;
     if (strncmp(name, "_Z", 2) == 0)
         symbol->language = "c++";
-    symbol->function = symbols_demangle(symbols->arena, name, &symbol->signature);
 }
 
 static struct found *look_up(struct symbols *symbols, struct file *file, uint64_t address)
@@ -376,7 +380,7 @@ static struct found *look_up(struct symbols *symbols, struct file *file, uint64_
         found->count = 1;
     }
     struct symbol *outermost = &found->symbols[found->count - 1];
-    if (!outermost->function && file->dwfl)
+    if (!outermost->signature && file->dwfl)
         name_by_symbol_table(symbols, file, address + file->bias, outermost);
     return found;
 }
