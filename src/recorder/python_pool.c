@@ -27,6 +27,21 @@ static struct python_pool *find_alive(PyObject *object)
     return NULL;
 }
 
+// An entry for a pool that is like no other: a new one, or that of any pool that is gone.
+static struct python_pool *find_free(void)
+{
+    static uint64_t keys;
+    struct python_pool *free = pool_count < POOLS ? &pools[pool_count++] : NULL;
+    for (int i = 0; !free && i < POOLS; i++)
+        if (!is_alive(&pools[i]))
+            free = &pools[i];
+    if (free) {
+        free->generation = 0;
+        free->key = ++keys;
+    }
+    return free;
+}
+
 // The entry of a pool that is gone and said the same of itself.
 static struct python_pool *find_gone(const char *kind, const struct python_pool_text *text)
 {
@@ -53,8 +68,8 @@ struct python_pool *python_pool_of(PyObject *object, const char *kind,
     PyObject *weak = py.PyWeakref_NewRef(object, NULL);
     py.PyErr_Clear();
     pool = find_gone(kind, &text);
-    if (!pool && pool_count < POOLS)
-        pool = &pools[pool_count++];
+    if (!pool)
+        pool = find_free();
     if (!pool) {
         python_drop(weak);
         return NULL;
@@ -75,7 +90,7 @@ uint32_t python_pool_ref(struct python_pool *pool)
     const struct python_pool_text *text = &pool->text;
     pool->kind_ref = name_intern(pool->kind);
     pool->name_ref = text->name[0] ? name_intern(text->name) : TRACE_NONE;
-    pool->ref = pool_intern(pool->kind_ref, (uint64_t)(uintptr_t)pool, pool->name_ref);
+    pool->ref = pool_intern(pool->kind_ref, pool->key, pool->name_ref);
     pool_describe(pool->ref, pool->name_ref, name_intern(text->detail), text->size, text->overflow);
     pool->record = pool_record(pool->ref);
     if (pool->record) {

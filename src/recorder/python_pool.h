@@ -27,6 +27,7 @@ struct python_pool {
     PyObject *object; // borrowed; valid while `weak` is alive
     PyObject *weak;   // weak reference to it, or NULL: it has none
     const char *kind;
+    uint64_t key; // what tells it apart from others: addresses are used again
     struct python_pool_text text;
     uint32_t generation; // for which the references hold
     uint32_t ref, kind_ref, name_ref;
