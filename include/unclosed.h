@@ -6,9 +6,9 @@
  * fills in a table of functions. Works in executables and shared objects, in C (C99 and later with
  * GNU extensions, as gcc and clang have them) and C++, on ELF targets.
  *
- * Thread safety: all functions may be called from any thread at any time. Signal safety: none may be
- * called from a signal handler. No function fails, blocks for long, or changes errno. Strings are
- * copied; NULL stands for "unknown".
+ * Thread safety: all functions may be called from any thread at any time. Signal safety: none may
+ * be called from a signal handler. No function fails, blocks for long, or changes errno. Strings
+ * are copied; NULL stands for "unknown".
  */
 #ifndef UNCLOSED_H
 #define UNCLOSED_H
@@ -28,9 +28,10 @@ struct unclosed_functions {
     void (*test)(const char *name);
 };
 
-/* One pointer per module, NULL while untraced. The note tells the recorder where it is: the distance
- * from the note's descriptor to the pointer, so that no relocation is needed. */
-__attribute__((weak, visibility("hidden"))) const struct unclosed_functions *unclosed_functions_here;
+/* One pointer per module, NULL while untraced. The note tells the recorder where it is: the
+ * distance from the note's descriptor to the pointer, so that no relocation is needed. */
+__attribute__((weak, visibility("hidden")))
+const struct unclosed_functions *unclosed_functions_here;
 
 __asm__(".pushsection .note.unclosed, \"aG\", %note, unclosed_note, comdat\n"
         "\t.balign 4\n"

@@ -282,7 +282,7 @@ static void patch_slot(struct patching *patching, const struct function *functio
 static void patch_table(struct patching *patching, const struct tables *tables,
                         const ElfW(Rela) * relocations, size_t bytes)
 {
-    for (size_t i = 0; i < bytes / sizeof *relocations; i++) {
+    for (size_t i = 0; relocations && i < bytes / sizeof *relocations; i++) {
         uint64_t type = ELF64_R_TYPE(relocations[i].r_info);
         uint64_t number = ELF64_R_SYM(relocations[i].r_info);
         if (number == 0 || (type != JUMP_SLOT && type != GLOB_DAT && type != ABSOLUTE))

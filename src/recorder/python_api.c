@@ -24,7 +24,7 @@ static int library_visit(struct dl_phdr_info *info, size_t size, void *data)
     (void)size;
     const char *slash = strrchr(info->dlpi_name, '/');
     const char *name = slash ? slash + 1 : info->dlpi_name;
-    if (strncmp(name, "libpython3.", 11) || !strchr("0123456789", name[11]))
+    if (strncmp(name, "libpython3.", 11) != 0 || !strchr("0123456789", name[11]))
         return 0;
     snprintf(search->path, sizeof search->path, "%s", info->dlpi_name);
     return 1;

@@ -21,6 +21,7 @@ struct python_pool_text {
     uint32_t timeout_ms;             // TRACE_UNKNOWN
     bool shared;                     // one record serves several checkouts at once
     bool is_async;                   // connections are made by tasks, not by the thread that asks
+    char reserved[2];                // two of these are compared as bytes
 };
 
 struct python_pool {

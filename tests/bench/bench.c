@@ -2,7 +2,8 @@
 //     bench pool THREADS TURNS     acquire + release of a mutex-guarded pool
 //     bench sqlite 1 TURNS         sqlite3_open(":memory:") + sqlite3_close
 //     bench unwind 1 TURNS         a bare unw_backtrace of the same stack
-//     bench live 1 TURNS           TURNS handles of a fake pool are out at once; prints bytes of memory
+//     bench live 1 TURNS           TURNS handles of a fake pool are out at once; prints bytes of
+//     memory
 // CPU time, so that other work on the machine counts as little as possible.
 #include <dlfcn.h>
 #include <pthread.h>
