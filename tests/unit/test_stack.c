@@ -1,10 +1,11 @@
 // Stacks that are recognized by reading them are those that unwinding gives: random paths through
 // frames of all kinds, each compared with glibc's backtrace().
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <execinfo.h>
 #include <pthread.h>
