@@ -138,7 +138,7 @@ static bool is_build_of(const struct target *target, const struct module *module
 static bool find_instance(const struct target *target, const char *library,
                           struct instance *instance)
 {
-    struct instance each;
+    struct instance each = {0};
     bool found = false;
     for (size_t i = 0; i < target->module_count; i++) {
         const struct module *module = &target->modules[i];
@@ -184,6 +184,11 @@ static int call_recorder(struct session *session, uint64_t function, uint64_t ar
     if (error == 0)
         return (int)(int32_t)result;
     session->helping = error != -ETIMEDOUT;
+    if (error == -ESTALE)
+        return failure_set(failure, ESTALE,
+                           "this command was stopped for too long; the helper thread in process %d "
+                           "has left or is about to, try again",
+                           session->pid);
     return failure_set(failure, -error,
                        error == -ETIMEDOUT
                            ? "the recorder in process %d does not answer; it may wait for a lock "
@@ -305,7 +310,7 @@ static int start_recorder(struct session *session, const struct attach_request *
 static int start_in_session(struct session *session, const struct attach_request *request,
                             struct attach_report *report, struct failure *failure)
 {
-    struct instance instance;
+    struct instance instance = {0};
     const pid_t pid = session->pid;
     report->reused = find_instance(&session->target, request->library, &instance);
     if (report->reused && instance.recording)
@@ -340,7 +345,7 @@ static int ask_recorder(pid_t pid, size_t offset, struct attach_report *report,
                         struct failure *failure)
 {
     static struct session session;
-    struct instance instance;
+    struct instance instance = {0};
     uint64_t function = 0;
     *report = (struct attach_report){0};
     int error = session_open(&session, pid, failure);

@@ -2,6 +2,7 @@
 #include "attach/helper.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "attach/helper_layout.h"
@@ -11,7 +12,7 @@ extern const uint8_t attach_blob_begin[], attach_blob_system_call[];
 
 #define MS UINT64_C(1000000)
 
-enum { START_MS = 5000, SYSTEM_CALL_MS = 5000, END_MS = 5000, POLL_NS = 50000 };
+enum { START_MS = 20000, SYSTEM_CALL_MS = 5000, END_MS = 5000, POLL_NS = 50000 };
 
 static uint64_t page_address(const struct helper *helper)
 {
@@ -28,18 +29,27 @@ static int write_word(const struct helper *helper, size_t offset, uint32_t value
     return target_write(helper->target, page_address(helper) + offset, &value, sizeof value);
 }
 
-// Waits until the 32-bit word at `offset` has the value. Result: 0, -ETIMEDOUT, -errno.
-static int wait_for_word(const struct helper *helper, size_t offset, uint32_t value,
-                         uint32_t timeout_ms)
+// Whether the helper is certainly still there. When it has left its memory may belong to the
+// program, and must not be written to.
+static bool is_alive(const struct helper *helper)
+{
+    return process_now() - helper->alive_at < INJECTION_PATIENCE_MS * MS / 2;
+}
+
+// Waits until the 32-bit word at `offset` has the value, which the helper gives it. Result: 0,
+// -ETIMEDOUT, -errno.
+static int wait_for_word(struct helper *helper, size_t offset, uint32_t value, uint32_t timeout_ms)
 {
     const uint64_t deadline = process_now() + timeout_ms * MS;
     for (;;) {
-        uint32_t now = 0;
-        const int error = read_word(helper, offset, &now);
+        uint32_t word = 0;
+        const uint64_t before = process_now();
+        const int error = read_word(helper, offset, &word);
         if (error != 0)
             return error;
-        if (now == value)
+        if (word == value)
             return 0;
+        helper->alive_at = before; // the time it waits for us begins after it has changed the word
         if (process_now() >= deadline)
             return -ETIMEDOUT;
         process_sleep(POLL_NS);
@@ -64,6 +74,7 @@ int helper_begin(struct helper *helper, const struct target *target, struct fail
         *failure = helper->start.failure;
         return error;
     }
+    helper->alive_at = process_now();
     error = wait_for_word(helper, HELPER_CREATED, 1, START_MS);
     if (error == -ETIMEDOUT)
         return failure_set(failure, ETIMEDOUT,
@@ -90,12 +101,16 @@ int helper_call(struct helper *helper, uint64_t function, const uint64_t argumen
                 uint32_t timeout_ms, int64_t *result)
 {
     const uint64_t page = page_address(helper);
+    const uint64_t before = process_now();
+    if (!is_alive(helper))
+        return -ESTALE;
     int error =
         target_write(helper->target, page + HELPER_ARGUMENTS, arguments, 6 * sizeof arguments[0]);
     if (error == 0)
         error = target_write(helper->target, page + HELPER_FUNCTION, &function, sizeof function);
     if (error == 0)
         error = write_word(helper, HELPER_ASKED, ++helper->calls);
+    helper->alive_at = before;
     if (error == 0)
         error = wait_for_word(helper, HELPER_ANSWERED, helper->calls, timeout_ms);
     if (error == 0)
@@ -122,6 +137,8 @@ int helper_store(struct helper *helper, size_t offset, const void *data, size_t 
 {
     if (offset + bytes > INJECTION_TEXT_BYTES)
         return -E2BIG;
+    if (!is_alive(helper))
+        return -ESTALE;
     return target_write(helper->target, helper_room(helper) + offset, data, bytes);
 }
 
@@ -133,6 +150,8 @@ int helper_load(struct helper *helper, size_t offset, void *data, size_t bytes)
 void helper_close_at_end(struct helper *helper, int slot, int number)
 {
     const int64_t value = number;
+    if (!is_alive(helper))
+        return;
     target_write(helper->target, page_address(helper) + HELPER_CLOSE + slot * sizeof value, &value,
                  sizeof value);
 }
@@ -140,7 +159,7 @@ void helper_close_at_end(struct helper *helper, int slot, int number)
 int helper_end(struct helper *helper)
 {
     const uint64_t deadline = process_now() + END_MS * MS;
-    if (write_word(helper, HELPER_LEAVE, 1) != 0)
+    if (is_alive(helper) && write_word(helper, HELPER_LEAVE, 1) != 0)
         return 0; // the program is gone, and the helper with it
     while (process_has_thread_named(helper->target->pid, HELPER_THREAD_NAME)) {
         if (process_now() >= deadline)

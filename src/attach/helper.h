@@ -18,6 +18,8 @@ struct helper {
     struct injection_plan plan;
     struct injection_result start; // how the helper was started
     uint32_t calls;
+    uint64_t
+        alive_at; // process_now of a moment at which the helper was certainly waiting or working
 };
 
 #define HELPER_THREAD_NAME "unclosed-helper"
@@ -27,7 +29,7 @@ int helper_begin(struct helper *helper, const struct target *target, struct fail
 
 // Calls `function` in the target with at most six arguments, waits at most `timeout_ms`.
 // Result: 0 with *result set; -ETIMEDOUT: it has not returned yet, no other call can be made;
-// -errno.
+// -ESTALE: this process was kept from asking for so long that the helper may have left; -errno.
 int helper_call(struct helper *helper, uint64_t function, const uint64_t arguments[6],
                 uint32_t timeout_ms, int64_t *result);
 

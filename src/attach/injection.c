@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,13 +27,13 @@ enum {
     PAGE = 4096,
     STACK_BYTES = 0x20000, // of the raw thread; jemalloc sets itself up on it
     DTV_SLOT_BYTES = 16,
-    DTV_SPARE = 1024,       // for modules loaded meanwhile: ld.so must not want to enlarge ours
-    TLS_SPARE = 0x4000,     // likewise, for their static TLS
-    TLS_LIMIT = 0x4000000,  // more is no offset: a module that is just being unloaded
-    TLS_UNKNOWN = 0x40000,  // if the offsets cannot be read
-    PATIENCE_POLLS = 30000, // the helper leaves after as many polls with nothing asked of it
+    DTV_SPARE = 1024,      // for modules loaded meanwhile: ld.so must not want to enlarge ours
+    TLS_SPARE = 0x4000,    // likewise, for their static TLS
+    TLS_LIMIT = 0x4000000, // more is no offset: a module that is just being unloaded
+    TLS_UNKNOWN = 0x40000, // if the offsets cannot be read
     POLL_NS = 100000,
     HOLD_MS = 50,
+    PRIORITY = -15,
 };
 
 #define SIGNALS_OF_GLIBC (UINT64_C(3) << 31) // 32 and 33: cancellation and setuid need answers
@@ -184,7 +185,7 @@ static int fill_memory(const struct tracee *tracee, const struct injection_plan 
         .base = base,
         .bytes = plan->bytes,
         .unmap = plan->unmap,
-        .patience = PATIENCE_POLLS,
+        .patience = INJECTION_PATIENCE_MS * (1000000 / POLL_NS),
         .poll = {0, POLL_NS},
         .close = {-1, -1},
         .name = "unclosed-helper",
@@ -301,7 +302,8 @@ static int run_in_child(const struct target *target, const struct injection_plan
     const pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
-        signal(SIGCHLD, SIG_DFL); // tracee.h
+        signal(SIGCHLD, SIG_DFL);               // tracee.h
+        setpriority(PRIO_PROCESS, 0, PRIORITY); // where allowed: a thread waits for us
         borrow_and_work(target, plan, task, base, result);
         const ssize_t written = write(ends[1], result, sizeof *result);
         _exit(written == sizeof *result ? 0 : 1);

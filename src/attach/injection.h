@@ -21,7 +21,10 @@ struct injection_plan {
     uint64_t unmap; // how much of it is unmapped in the end
 };
 
-enum { INJECTION_TEXT_BYTES = 0x10000 };
+enum {
+    INJECTION_TEXT_BYTES = 0x10000,
+    INJECTION_PATIENCE_MS = 3000, // the helper waits at least that long for something to do
+};
 
 struct injection_result {
     struct failure failure; // error 0: none
