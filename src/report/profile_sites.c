@@ -302,6 +302,23 @@ static void merge_numbers(struct profile_site *site, const struct raw_site *raw)
         site->pool = profile_pool_of(raw->source, record->pool);
 }
 
+// The test, and the task of the last acquire, of sessions that the collector or interpreter
+// shutdown ended: those still out have said their own.
+static void merge_context(struct profile_builder *builder, struct profile_site *site,
+                          const struct raw_site *raw)
+{
+    struct arena *arena = builder->profile->arena;
+    const struct trace_site *record = raw->record;
+    uint64_t never_closed = record->ended[TRACE_RECLAIMED] + record->ended[TRACE_SHUTDOWN];
+    if (never_closed == 0)
+        return;
+    profile_count_name(arena, &site->tests, profile_text(builder, raw->source, record->test),
+                       never_closed);
+    if (raw->tasks.count == 0)
+        profile_count_name(arena, &site->tasks, profile_text(builder, raw->source, record->task),
+                           never_closed);
+}
+
 // What is known of ended sessions only from their site: the thread of the longest, the last
 // database. Counted once where no session still out says more.
 static void merge_texts(struct profile_builder *builder, struct profile_site *site,
@@ -319,6 +336,7 @@ static void merge_texts(struct profile_builder *builder, struct profile_site *si
     if (raw->databases.count == 0)
         profile_count_name(arena, &site->databases,
                            profile_text(builder, raw->source, raw->record->database), 1);
+    merge_context(builder, site, raw);
 }
 
 static void merge_sites(struct profile_builder *builder, const raw_sites *list)
