@@ -105,6 +105,9 @@ class Outcomes(harness.TestCase):
         report = self.outcome("address_reuse", released=2000, never_closed=0)
         self.assertEqual(report["misuse"], [])
 
+    def test_errno(self):
+        self.outcome("errno_kept", released=3, never_closed=0)
+
     def test_all_against_counter(self):
         run = self.trace([PROGRAM, "all"], count=["sqlite3"])
         report = run.report()

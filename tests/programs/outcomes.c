@@ -1,6 +1,7 @@
 // Every outcome a SQLite handle can have, one scenario each, named on the command line.
 //
 // Usage: outcomes SCENARIO... (or "all"), in a folder where files may be created.
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -230,6 +231,37 @@ SCENARIO address_reuse(void)
         pthread_join(threads[i], NULL);
 }
 
+// What each call leaves in errno, having found 4711 there.
+SCENARIO errno_kept(void)
+{
+    sqlite3 *memory, *file, *failed;
+    int seen[6];
+    unlink(name_of("errno"));
+    errno = 4711;
+    sqlite3_open(":memory:", &memory);
+    seen[0] = errno;
+    errno = 4711;
+    sqlite3_open_v2(name_of("errno"), &file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    seen[1] = errno;
+    errno = 4711;
+    sqlite3_open_v2("/nowhere/at/all.db", &failed, SQLITE_OPEN_READONLY, NULL);
+    seen[2] = errno;
+    errno = 4711;
+    counts_closed(sqlite3_close(memory));
+    seen[3] = errno;
+    errno = 4711;
+    counts_closed(sqlite3_close_v2(file));
+    seen[4] = errno;
+    errno = 4711;
+    sqlite3_close(NULL);
+    seen[5] = errno;
+    counts_opened(memory);
+    counts_opened(file);
+    counts_opened(failed);
+    counts_closed(sqlite3_close(failed));
+    printf("errno=%d,%d,%d,%d,%d,%d\n", seen[0], seen[1], seen[2], seen[3], seen[4], seen[5]);
+}
+
 static const struct scenario {
     const char *name;
     void (*run)(void);
@@ -253,6 +285,7 @@ static const struct scenario {
     {"some_paths", some_paths},
     {"all_paths", all_paths},
     {"address_reuse", address_reuse},
+    {"errno_kept", errno_kept},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
