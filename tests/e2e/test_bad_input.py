@@ -45,6 +45,23 @@ class BadInput(harness.TestCase):
         path = self.write("bad.spec", "# first\nkind x\nacquire f(pool -> handle\n")
         self.refused("run", "--pool", path, "--", "true", says=["bad.spec:3:16:"])
 
+    def test_wrong_spec(self):
+        """Well-formed, but not what the function is: the program runs on, and gives its results."""
+        for arguments in ("_, *handle", "_, _, *handle", "_, _, _, _, _, *handle", "*handle",
+                          "_, name, *handle", "_, _, database, *handle", "*pool, *handle"):
+            with self.subTest(arguments=arguments):
+                self.assert_same_behaviour(
+                    [DEPOTS, "result"],
+                    pools=[f"acquire depot_get({arguments}); release depot_put(_, *handle)"])
+        for text in ("acquire depot_get(name) -> handle", "acquire depot_get(_, name) -> handle",
+                     "acquire depot_get(_, _, *pool) -> handle", "acquire depot_get(7) -> handle",
+                     "acquire depot_put(handle); release depot_get(handle)",
+                     "acquire malloc(_) -> handle; release free(handle)",
+                     "acquire dlopen(database, _) -> handle; release dlclose(handle) -> 0",
+                     "acquire _exit(handle)"):
+            with self.subTest(text=text):
+                self.assert_same_behaviour([DEPOTS, "result"], pools=[text])
+
     def test_too_many_arguments_in_spec(self):
         self.refused("run", "--pool", "acquire f(_, _, _, _, _, _, handle)", "--", "true")
 
