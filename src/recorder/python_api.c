@@ -65,8 +65,10 @@ int python_api_resolve(void)
         return -ENOTSUP;
     // "3.11.2 (main, ...)": callable before Py_Initialize. A build without a GIL says so here.
     const char *version = py.Py_GetVersion();
-    if (sscanf(version, "%d.%d", &py.major, &py.minor) != 2 || py.major != 3 || py.minor < 8 ||
-        strstr(version, "free-threading"))
+    char *rest;
+    py.major = (int)strtol(version, &rest, 10);
+    py.minor = *rest == '.' ? (int)strtol(rest + 1, NULL, 10) : -1;
+    if (py.major != 3 || py.minor < 8 || strstr(version, "free-threading"))
         return -ENOTSUP;
     if (!py.Py_IsFinalizing)
         py.Py_IsFinalizing = py._Py_IsFinalizing;

@@ -27,6 +27,13 @@ static struct python_pool *find_alive(PyObject *object)
     return NULL;
 }
 
+static bool is_same_text(const struct python_pool_text *a, const struct python_pool_text *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->detail, b->detail) == 0 &&
+           a->size == b->size && a->overflow == b->overflow && a->timeout_ms == b->timeout_ms &&
+           a->shared == b->shared && a->is_async == b->is_async;
+}
+
 // An entry for a pool that is like no other: a new one, or that of any pool that is gone.
 static struct python_pool *find_free(void)
 {
@@ -47,7 +54,7 @@ static struct python_pool *find_gone(const char *kind, const struct python_pool_
 {
     for (int i = 0; i < pool_count; i++)
         if (!is_alive(&pools[i]) && strcmp(pools[i].kind, kind) == 0 &&
-            memcmp(&pools[i].text, text, sizeof *text) == 0)
+            is_same_text(&pools[i].text, text))
             return &pools[i];
     return NULL;
 }
@@ -62,7 +69,7 @@ struct python_pool *python_pool_of(PyObject *object, const char *kind,
     if (pool)
         return last = pool;
     struct python_pool_text text;
-    memset(&text, 0, sizeof text); // compared as a whole
+    memset(&text, 0, sizeof text);
     text.size = text.overflow = text.timeout_ms = TRACE_UNKNOWN;
     describe(object, &text);
     PyObject *weak = py.PyWeakref_NewRef(object, NULL);
