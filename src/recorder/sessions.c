@@ -1,46 +1,16 @@
-// The table of sessions that are out, by kind and handle: see session.h.
-//
-// Sharded by handle, one lock per shard. An entry lives in the process; its record, which a reader
-// sees, is a slot of the trace. Both are reused together, so that memory grows with what is out at
-// once and not with the number of calls. The entry repeats what a forked child needs, because the
-// parent goes on using the slot.
+// Sessions: what an acquire and a release do to the table, the site, the pool and the trace. See
+// session.h; the table itself is in session_table.c.
 #include "recorder/sessions.h"
 
 #include <string.h>
 
-#include "recorder/intern.h"
 #include "recorder/pools.h"
 #include "recorder/recorder.h"
+#include "recorder/session_table.h"
 #include "recorder/shortage.h"
 #include "recorder/sites.h"
-#include "recorder/table.h"
-#include "trace/lock.h"
 
-enum { SHARDS = 16, RECENT = 1024 };
-
-struct __attribute__((packed, aligned(4))) session_key { // compared as bytes
-    uint64_t handle;
-    uint32_t kind;
-};
-struct entry { // a handle that is out takes one of these and a slot of the trace
-    struct session_key key;
-    uint32_t again; // times it was acquired again while out, if it may be
-    struct trace_session *record;
-    uint64_t acquired_ns;
-    uint64_t seen_ns; // the last acquire of this handle
-    uint64_t word;    // see session_remember
-    uint32_t slot;
-    uint32_t site;
-    uint32_t database;
-    uint32_t generation; // of recorder_generation: whose trace the references are for
-    UT_hash_handle hh;
-};
-static struct shard {
-    struct lock lock;
-    struct entry *sessions;
-    struct entry *spare; // linked by hh.next; each keeps its slot
-    struct entry keeper; // of handle 0: uthash frees a table that becomes empty, and makes it anew
-} __attribute__((aligned(64))) shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INITIALIZER}};
+enum { RECENT = 1024 };
 
 // Sessions that ended not long ago, to tell a double release from that of a handle never seen.
 static struct recent {
@@ -48,77 +18,11 @@ static struct recent {
     uint32_t kind, site, database;
 } recent[RECENT];
 
-static struct session_key key_of(uint32_t kind, uint64_t handle)
-{
-    return (struct session_key){.handle = handle, .kind = kind};
-}
-
-static struct shard *shard_of(const struct session_key *key, unsigned *hash)
-{
-    HASH_FUNCTION(key, sizeof *key, *hash);
-    return &shards[(*hash >> 24) % SHARDS]; // the low bits choose the bucket
-}
-
 static struct recent *recent_of(const struct session_key *key)
 {
     unsigned hash;
     HASH_FUNCTION(key, sizeof *key, hash);
     return &recent[hash % RECENT];
-}
-
-uint32_t sessions_count(void)
-{
-    uint32_t count = 0;
-    for (int i = 0; i < SHARDS; i++)
-        count += shards[i].sessions ? HASH_COUNT(shards[i].sessions) - 1 : 0;
-    return count;
-}
-
-// Gives `entry` a slot in the trace if it has none in this process's one. false: no room.
-static bool entry_slot(struct entry *entry)
-{
-    if (entry->slot == TRACE_NONE || entry->generation != recorder_generation)
-        entry->slot = trace_new_record(&recorder_trace, TRACE_SESSIONS, &entry->record);
-    entry->generation = recorder_generation;
-    return entry->slot != TRACE_NONE;
-}
-
-static bool add_spare(struct shard *shard)
-{
-    enum { AT_ONCE = 34 }; // a little less than a page
-    struct entry *block = arena_alloc(AT_ONCE * sizeof *block);
-    for (int i = 0; block && i < AT_ONCE; i++) {
-        block[i].hh.next = shard->spare;
-        shard->spare = &block[i];
-    }
-    return block != NULL;
-}
-
-// A spare or new entry with a slot; the shard is locked.
-static struct entry *entry_take(struct shard *shard)
-{
-    if (!shard->spare && !add_spare(shard)) {
-        recorder_lost(TRACE_LOST_MEMORY);
-        return NULL;
-    }
-    struct entry *entry = shard->spare;
-    shard->spare = entry->hh.next;
-    if (!entry_slot(entry)) {
-        entry->hh.next = shard->spare;
-        shard->spare = entry;
-        return NULL;
-    }
-    return entry;
-}
-
-static void entry_give_back(struct entry *entry)
-{
-    unsigned hash;
-    struct shard *shard = shard_of(&entry->key, &hash);
-    lock_take(&shard->lock);
-    entry->hh.next = shard->spare;
-    shard->spare = entry;
-    lock_give(&shard->lock);
 }
 
 static void fill_record(struct trace_session *record, const struct acquire *acquire, uint32_t site,
@@ -150,12 +54,10 @@ static void see_through(struct entry *entry, const struct acquire *acquire)
         entry->record->database = acquire->database;
 }
 
-// Puts a new session into the table. *old: the entry of the same handle that was there, taken out.
-// *same_one: it is the same acquire seen twice, or may be acquired again: left in, nothing added.
-static struct entry *table_add(const struct acquire *acquire, uint32_t site, uint64_t now_ns,
-                               struct entry **old, bool *same_one)
+struct entry *session_add(const struct acquire *acquire, uint32_t site, uint64_t now_ns,
+                          struct entry **old, bool *same_one)
 {
-    struct session_key key = key_of(acquire->kind, acquire->handle);
+    struct session_key key = session_key_of(acquire->kind, acquire->handle);
     unsigned hash;
     struct shard *shard = shard_of(&key, &hash);
     struct entry *entry = NULL;
@@ -259,7 +161,7 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
         return TRACE_NONE;
     struct entry *old = NULL;
     bool same_one;
-    struct entry *entry = table_add(acquire, site.ref, now_ns, &old, &same_one);
+    struct entry *entry = session_add(acquire, site.ref, now_ns, &old, &same_one);
     recorder_thread.acquires++;
     if (!acquire->wrapper)
         recorder_thread.acquired_kind = acquire->kind;
@@ -301,7 +203,7 @@ void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint6
 
 bool session_take(uint32_t kind, uint64_t handle, struct session *session)
 {
-    struct session_key key = key_of(kind, handle);
+    struct session_key key = session_key_of(kind, handle);
     unsigned hash;
     struct shard *shard = shard_of(&key, &hash);
     struct entry *entry;
@@ -334,8 +236,6 @@ void session_put_back(struct session *session, uint32_t add_flags)
 {
     struct entry *entry = session->entry;
     struct trace_site *site = session->site;
-    unsigned hash;
-    struct shard *shard = shard_of(&entry->key, &hash);
     if (site && (add_flags & TRACE_SESSION_REFUSED))
         __atomic_add_fetch(&site->refusals, 1, __ATOMIC_RELAXED);
     if (site && (add_flags & TRACE_SESSION_ZOMBIE))
@@ -343,53 +243,8 @@ void session_put_back(struct session *session, uint32_t add_flags)
     if (site && is_counted(entry))
         pool_count_kept(counting_pool(entry, site), site, held(entry, session->taken_ns));
     entry->record->flags |= add_flags;
-    lock_take(&shard->lock);
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->sessions, &entry->key, sizeof entry->key, hash, entry);
-    lock_give(&shard->lock);
+    entry_insert(entry);
     __atomic_store_n(&entry->record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
-}
-
-// Runs `change` on the entry of a handle with its shard locked; false: there is none.
-static bool with_entry(uint32_t kind, uint64_t handle,
-                       void (*change)(struct entry *entry, const void *data), const void *data)
-{
-    struct session_key key = key_of(kind, handle);
-    unsigned hash;
-    struct shard *shard = shard_of(&key, &hash);
-    struct entry *entry;
-    lock_take(&shard->lock);
-    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
-    if (entry)
-        change(entry, data);
-    lock_give(&shard->lock);
-    return entry != NULL;
-}
-
-static void leave_alone(struct entry *entry, const void *data)
-{
-    (void)entry;
-    (void)data;
-}
-
-void session_inherit(uint32_t kind, enum trace_kind session, uint64_t handle, uint32_t database)
-{
-    static const struct stack unknown; // no backtrace was taken: we were not there
-    const struct acquire acquire = {
-        .handle = handle,
-        .kind = kind,
-        .session = (uint8_t)session,
-        .database = database,
-        .stack = &unknown,
-    };
-    if (with_entry(kind, handle, leave_alone, NULL))
-        return;
-    uint64_t since = recorder_trace.header->start_ns;
-    struct site site = site_intern(&acquire, since);
-    struct entry *old = NULL;
-    bool known;
-    struct entry *entry = site.record ? table_add(&acquire, site.ref, since, &old, &known) : NULL;
-    if (entry)
-        __atomic_or_fetch(&entry->record->flags, TRACE_SESSION_INHERITED, __ATOMIC_RELAXED);
 }
 
 static void change_flags(struct entry *entry, const void *data)
@@ -401,7 +256,7 @@ static void change_flags(struct entry *entry, const void *data)
 bool session_flag(uint32_t kind, uint64_t handle, uint32_t add_flags, uint32_t remove_flags)
 {
     const uint32_t flags[2] = {add_flags, remove_flags};
-    return with_entry(kind, handle, change_flags, flags);
+    return entry_change(kind, handle, change_flags, flags);
 }
 
 struct flag_question {
@@ -419,24 +274,24 @@ bool session_has_flag(uint32_t kind, uint64_t handle, uint32_t flags)
 {
     bool answer = false;
     const struct flag_question question = {flags, &answer};
-    (void)with_entry(kind, handle, ask_flags, &question);
+    (void)entry_change(kind, handle, ask_flags, &question);
     return answer;
+}
+
+static void mark_used(struct entry *entry, const void *data)
+{
+    const struct flag_question *question = data;
+    if (!(entry->record->flags & TRACE_SESSION_INHERITED))
+        return;
+    *question->answer = !(entry->record->flags & TRACE_SESSION_USED);
+    entry->record->flags |= TRACE_SESSION_USED;
 }
 
 bool session_mark_used(uint32_t kind, uint64_t handle)
 {
     bool first = false;
-    struct session_key key = key_of(kind, handle);
-    unsigned hash;
-    struct shard *shard = shard_of(&key, &hash);
-    struct entry *entry;
-    lock_take(&shard->lock);
-    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
-    if (entry && (entry->record->flags & TRACE_SESSION_INHERITED)) {
-        first = !(entry->record->flags & TRACE_SESSION_USED);
-        entry->record->flags |= TRACE_SESSION_USED;
-    }
-    lock_give(&shard->lock);
+    const struct flag_question question = {.answer = &first};
+    (void)entry_change(kind, handle, mark_used, &question);
     return first;
 }
 
@@ -452,7 +307,7 @@ static void change_owner(struct entry *entry, const void *data)
 
 bool session_set_owner(uint32_t kind, uint64_t handle, uint32_t pool)
 {
-    return with_entry(kind, handle, change_owner, &pool);
+    return entry_change(kind, handle, change_owner, &pool);
 }
 
 static void change_word(struct entry *entry, const void *data)
@@ -462,7 +317,7 @@ static void change_word(struct entry *entry, const void *data)
 
 void session_remember(uint32_t kind, uint64_t handle, uint64_t word)
 {
-    (void)with_entry(kind, handle, change_word, &word);
+    (void)entry_change(kind, handle, change_word, &word);
 }
 
 uint64_t session_word(const struct session *session)
@@ -470,47 +325,9 @@ uint64_t session_word(const struct session *session)
     return ((const struct entry *)session->entry)->word;
 }
 
-void session_each(void (*visit)(struct trace_session *record, uint32_t slot, void *data),
-                  void *data)
-{
-    for (int i = 0; i < SHARDS; i++) {
-        lock_take(&shards[i].lock);
-        for (struct entry *entry = shards[i].sessions; entry; entry = entry->hh.next)
-            if (entry->key.handle != 0 && entry->generation == recorder_generation)
-                visit(entry->record, entry->slot, data);
-        lock_give(&shards[i].lock);
-    }
-}
-
-void sessions_visit(uint32_t kind, uint32_t most,
-                    void (*visit)(struct trace_session *record, uint64_t word, void *data),
-                    void *data)
-{
-    enum { AT_ONCE = 64 };
-    struct {
-        struct trace_session *record;
-        uint64_t word;
-    } some[AT_ONCE];
-    for (int i = 0; i < SHARDS && most > 0; i++) {
-        uint32_t count = 0;
-        lock_take(&shards[i].lock);
-        for (struct entry *entry = shards[i].sessions; entry && count < AT_ONCE && count < most;
-             entry = entry->hh.next) {
-            if (entry->key.kind != kind || entry->generation != recorder_generation)
-                continue;
-            some[count].record = entry->record;
-            some[count++].word = entry->word;
-        }
-        lock_give(&shards[i].lock);
-        for (uint32_t j = 0; j < count; j++)
-            visit(some[j].record, some[j].word, data);
-        most -= count;
-    }
-}
-
 bool session_recently_ended(uint32_t kind, uint64_t handle, uint32_t *site, uint32_t *database)
 {
-    struct session_key key = key_of(kind, handle);
+    struct session_key key = session_key_of(kind, handle);
     const struct recent *ended = recent_of(&key);
     if (ended->handle != handle || ended->kind != kind)
         return false;
@@ -519,138 +336,7 @@ bool session_recently_ended(uint32_t kind, uint64_t handle, uint32_t *site, uint
     return true;
 }
 
-bool sessions_any(void)
-{
-    return recorder_trace.header || (sessions_count() > 0 && recorder_open_trace());
-}
-
-void sessions_forked(bool clean)
+void sessions_forget_recent(void)
 {
     memset(recent, 0, sizeof recent);
-    for (int i = 0; i < SHARDS; i++) {
-        lock_init(&shards[i].lock);
-        if (clean)
-            continue;
-        shards[i].sessions = NULL;
-        shards[i].spare = NULL;
-    }
-}
-
-void sessions_clear(void)
-{
-    struct entry *entry, *next;
-    for (int i = 0; i < SHARDS; i++) {
-        lock_take(&shards[i].lock);
-        HASH_ITER (hh, shards[i].sessions, entry, next) {
-            if (entry->key.handle == 0)
-                continue;
-            HASH_DEL(shards[i].sessions, entry);
-            entry->hh.next = shards[i].spare;
-            shards[i].spare = entry;
-        }
-        lock_give(&shards[i].lock);
-    }
-    memset(recent, 0, sizeof recent);
-}
-
-void sessions_lock_all(void)
-{
-    for (int i = 0; i < SHARDS; i++)
-        lock_take(&shards[i].lock);
-}
-
-void sessions_unlock_all(void)
-{
-    for (int i = 0; i < SHARDS; i++)
-        lock_give(&shards[i].lock);
-}
-
-static uint32_t import_name(const struct trace_writer *parent, uint32_t name)
-{
-    return name == TRACE_NONE ? TRACE_NONE : name_intern(trace_string(parent, name));
-}
-
-static uint32_t import_pool(const struct trace_writer *parent, uint32_t ref)
-{
-    const struct trace_pool *pool = trace_record(parent, TRACE_POOLS, ref);
-    if (!pool)
-        return TRACE_NONE;
-    uint32_t own = pool_intern(import_name(parent, pool->kind), pool->address,
-                               import_name(parent, pool->name));
-    pool_describe(own, TRACE_NONE, import_name(parent, pool->detail), pool->size, pool->overflow);
-    return own;
-}
-
-// The site in this process's trace that corresponds to one in the parent's.
-static uint32_t import_site(const struct trace_writer *parent, uint32_t ref)
-{
-    const struct trace_site *site = trace_record(parent, TRACE_SITES, ref);
-    const void *words = site ? trace_words(parent, TRACE_STACKS, site->stack) : NULL;
-    if (!words)
-        return TRACE_NONE;
-    const struct trace_stack *kept = words;
-    struct stack stack = {.count = kept->frame_count};
-    memcpy(stack.frames, kept->frames, kept->frame_count * sizeof stack.frames[0]);
-    for (uint32_t i = 0; i < stack.count; i++) {
-        if (!(stack.frames[i] & TRACE_FRAME_LOCATION))
-            continue;
-        const struct trace_location *line =
-            trace_record(parent, TRACE_LOCATIONS, (uint32_t)stack.frames[i]);
-        if (line)
-            stack.frames[i] =
-                TRACE_FRAME_LOCATION | location_intern(import_name(parent, line->file),
-                                                       import_name(parent, line->function),
-                                                       line->line, line->language);
-    }
-    const struct acquire acquire = {
-        .session = site->kind,
-        .function = site->function,
-        .pool = import_pool(parent, site->pool),
-        .stack = &stack,
-    };
-    return site_intern(&acquire, kept->seen_ns).ref;
-}
-
-static void import_entry(const struct trace_writer *parent, struct entry *entry)
-{
-    uint32_t kind = import_name(parent, entry->key.kind);
-    uint32_t site = import_site(parent, entry->site);
-    if (!entry_slot(entry))
-        return;
-    entry->key = key_of(kind, entry->key.handle);
-    entry->site = site;
-    entry->database = import_name(parent, entry->database);
-    struct trace_session *record = entry->record;
-    record->handle = entry->key.handle;
-    record->flags = TRACE_SESSION_INHERITED;
-    record->acquired_ns = entry->acquired_ns;
-    record->site = site;
-    record->database = entry->database;
-    record->generation++;
-    __atomic_store_n(&record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
-    unsigned hash;
-    struct shard *shard = shard_of(&entry->key, &hash);
-    lock_take(&shard->lock);
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->sessions, &entry->key, sizeof entry->key, hash, entry);
-    lock_give(&shard->lock);
-}
-
-void sessions_import(const struct trace_writer *parent)
-{
-    struct entry *inherited = NULL, *entry, *next;
-    for (int i = 0; i < SHARDS; i++) {
-        lock_take(&shards[i].lock);
-        HASH_ITER (hh, shards[i].sessions, entry, next) {
-            if (entry->key.handle == 0 || entry->generation == recorder_generation)
-                continue;
-            HASH_DEL(shards[i].sessions, entry);
-            entry->hh.next = inherited;
-            inherited = entry;
-        }
-        lock_give(&shards[i].lock);
-    }
-    for (entry = inherited; entry; entry = next) {
-        next = entry->hh.next;
-        import_entry(parent, entry);
-    }
 }
