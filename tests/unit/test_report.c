@@ -482,6 +482,120 @@ static void holders_at_the_peak_follow_the_peaks_number(void **state)
     json_decref(root);
 }
 
+static char *text_of_file(const char *path)
+{
+    const char *const sources[] = {path};
+    return printed(&(struct report_request){.sources = sources, .source_count = 1}, NULL,
+                   report_print);
+}
+
+// Sessions of one site: `count` in 5 s, all of them held for the time of a bucket.
+static void add_loop(struct trace_builder *builder, unsigned line, enum trace_kind kind,
+                     uint32_t count, int bucket)
+{
+    const struct builder_frame frames[] = {{"/srv/trader/loop.py", line, "poll"}, {0}};
+    struct trace_site *site = builder_site(builder, kind, builder_stack(builder, frames), NULL);
+    site->ended[TRACE_RELEASED] = count;
+    site->hold[bucket] = count;
+    site->last_ns = site->first_ns + 5 * BUILDER_SECOND;
+    site->longest_ns = 70 * BUILDER_SECOND;
+}
+
+static void tight_loops_are_churn(void **state)
+{
+    struct fixture *fixture = *state;
+    struct trace_builder builder;
+    builder_begin(&builder, fixture->path);
+    add_loop(&builder, 1, TRACE_HANDLE, 400, 11);   // 80 a second, of 1.024 to 2.048 ms
+    add_loop(&builder, 2, TRACE_CHECKOUT, 100, 11); // 20 a second
+    add_loop(&builder, 3, TRACE_HANDLE, 99, 11);    // less
+    add_loop(&builder, 4, TRACE_HANDLE, 400, 18);   // of 131 to 262 ms: work
+    add_loop(&builder, 5, TRACE_STATEMENT, 400, 11);
+    builder_end(&builder);
+    json_t *root = json_of_file(fixture->path);
+    const json_t *churn = json_object_get(site_at(root, "loop.py", 1), "churn");
+    assert_true(json_real_value(json_object_get(churn, "rate")) == 80.0);
+    double median = json_real_value(json_object_get(churn, "median_hold"));
+    assert_true(median > 1.5e-3 && median < 1.6e-3); // the middle of the bucket
+    assert_int_equal(number(site_at(root, "loop.py", 1), "never_closed"), 0);
+    assert_non_null(json_object_get(site_at(root, "loop.py", 2), "churn"));
+    for (json_int_t line = 3; line <= 5; line++)
+        assert_null(json_object_get(site_at(root, "loop.py", line), "churn"));
+    json_decref(root);
+    char *text = text_of_file(fixture->path);
+    assert_non_null(strstr(text,
+                           "churn: opened again and again, for a moment each\n"
+                           "      loop.py:1 poll\n"
+                           "        400 handles · 80.0 per second · median hold about 1.5 ms · "
+                           "longest 70.0 s\n"));
+    assert_non_null(strstr(text, "loop.py:2 poll\n        100 checkouts · 20.0 per second"));
+    assert_null(strstr(text, "loop.py:3"));
+    free(text);
+    const char *const sources[] = {fixture->path};
+    text = printed(&(struct report_request){.sources = sources, .source_count = 1, .limit = 1},
+                   NULL, report_print);
+    assert_non_null(strstr(text, "      and 1 more site (-n 0 for all)\n"));
+    free(text);
+}
+
+// Time in which a site's process opened nothing, before it began or in another one, does not count;
+// sessions still out are not short ones.
+static void churn_counts_active_time_and_all_sessions(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const paths[] = {fixture->path, fixture->other};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct trace_builder builder;
+        builder_begin(&builder, paths[i]);
+        builder.writer.header->pid += i;
+        add_loop(&builder, 1, TRACE_HANDLE, i ? 60 : 240, 11);
+        add_loop(&builder, 2, TRACE_HANDLE, 100, 11);
+        const struct builder_frame frames[] = {{"/srv/trader/loop.py", 2, "poll"}, {0}};
+        uint32_t ref;
+        struct trace_site *site =
+            builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, frames), &ref);
+        site->last_ns = site->first_ns + BUILDER_SECOND;
+        for (int n = 0; n < 101; n++)
+            builder_session(&builder, ref, 1);
+        builder_end(&builder);
+    }
+    json_t *root = json_of(
+        &(struct report_request){.sources = (const char *const *)paths, .source_count = 2}, NULL);
+    const json_t *churn = json_object_get(site_at(root, "loop.py", 1), "churn");
+    assert_true(json_real_value(json_object_get(churn, "rate")) == 30.0); // 300 in 2 times 5 s
+    assert_null(json_object_get(site_at(root, "loop.py", 2), "churn"));
+    json_decref(root);
+}
+
+// A count of waiters is there while the process runs, unless it went below zero.
+static void waiting_is_of_now(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int running = 0; running < 2; running++)
+        for (int miscounted = 0; miscounted < 2; miscounted++) {
+            struct trace_builder builder;
+            builder_begin(&builder, fixture->path);
+            if (running) {
+                builder.writer.header->pid = (uint32_t)getpid();
+                builder.writer.header->ended = TRACE_ENDED_UNKNOWN;
+                builder.writer.header->end_ns = 0;
+            }
+            uint32_t ref;
+            struct trace_pool *pool = builder_pool(&builder, "libzdb", "a.db", 5, 0, &ref);
+            pool->waiting = miscounted ? UINT32_MAX : 2;
+            builder_end(&builder);
+            json_t *root = json_of_file(fixture->path);
+            const json_t *pool_json = json_array_get(json_object_get(root, "pools"), 0);
+            const json_t *waiting = json_object_get(pool_json, "waiting");
+            if (running && !miscounted)
+                assert_int_equal(json_integer_value(waiting), 2);
+            else
+                assert_null(waiting);
+            json_decref(root);
+            unlink(fixture->path);
+        }
+}
+
 static void the_threshold_excuses_what_is_young(void **state)
 {
     struct fixture *fixture = *state;
@@ -819,6 +933,9 @@ int main(void)
         TEST(factories_show_by_what_callers_do),
         TEST(processes_are_merged),
         TEST(holders_at_the_peak_follow_the_peaks_number),
+        TEST(tight_loops_are_churn),
+        TEST(churn_counts_active_time_and_all_sessions),
+        TEST(waiting_is_of_now),
         TEST(the_threshold_excuses_what_is_young),
         TEST(unseen_functions_are_those_never_called_anywhere),
         TEST(texts_that_are_not_utf8_are_still_json),

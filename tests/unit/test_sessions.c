@@ -1,0 +1,267 @@
+// The session table, sites and pools: what an acquire and a release leave behind, alone and from
+// several threads.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "recorder/pools.h"
+#include "recorder/recorder.h"
+#include "recorder/sessions.h"
+#include "recorder/sites.h"
+#include "recorder_stand_in.h"
+
+static uint32_t kind;
+
+static int begin(void **state)
+{
+    (void)state;
+    stand_in_begin();
+    kind = name_intern("test");
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    stand_in_end();
+    return 0;
+}
+
+// A stack of its own for each number.
+static struct stack stack_of(uint64_t number)
+{
+    return (struct stack){.count = 3, .frames = {0x1000 + number, 0x2000, 0x3000}};
+}
+
+static uint32_t acquire_at(uint64_t handle, uint32_t pool, uint64_t number, uint64_t now)
+{
+    const struct stack stack = stack_of(number);
+    const struct acquire acquire = {
+        .handle = handle,
+        .kind = kind,
+        .session = TRACE_CHECKOUT,
+        .pool = pool,
+        .stack = &stack,
+    };
+    return session_acquired(&acquire, now);
+}
+
+static struct trace_session *slot(uint32_t ref)
+{
+    return trace_record(&recorder_trace, TRACE_SESSIONS, ref);
+}
+
+static void release(uint64_t handle)
+{
+    struct session session;
+    assert_true(session_take(kind, handle, &session));
+    session_end(&session, TRACE_RELEASED, session.taken_ns);
+}
+
+static void test_acquire_and_release(void **state)
+{
+    (void)state;
+    uint32_t ref = acquire_at(0x10, TRACE_NONE, 1, 1000);
+    assert_int_not_equal(ref, TRACE_NONE);
+    assert_int_equal(slot(ref)->state, TRACE_SLOT_LIVE);
+    assert_int_equal(slot(ref)->handle, 0x10);
+    assert_int_equal(sessions_count(), 1);
+    const struct trace_site *site = site_record(slot(ref)->site);
+    assert_int_equal(site->out, 1);
+    release(0x10);
+    assert_int_equal(slot(ref)->state, TRACE_SLOT_FREE);
+    assert_int_equal(sessions_count(), 0);
+    assert_int_equal(site->out, 0);
+    assert_int_equal(site->ended[TRACE_RELEASED], 1);
+    struct session session;
+    assert_false(session_take(kind, 0x10, &session));
+}
+
+static void test_kinds_are_apart(void **state)
+{
+    struct session session;
+    (void)state;
+    acquire_at(0x10, TRACE_NONE, 1, 1000);
+    assert_false(session_take(name_intern("another"), 0x10, &session));
+    release(0x10);
+}
+
+static void test_refused(void **state)
+{
+    struct session session;
+    (void)state;
+    uint32_t ref = acquire_at(0x10, TRACE_NONE, 1, 1000);
+    const struct trace_site *site = site_record(slot(ref)->site);
+    assert_true(session_take(kind, 0x10, &session));
+    assert_int_equal(slot(ref)->state, TRACE_SLOT_RELEASING);
+    session_put_back(&session, TRACE_SESSION_REFUSED);
+    assert_int_equal(slot(ref)->state, TRACE_SLOT_LIVE);
+    assert_true(slot(ref)->flags & TRACE_SESSION_REFUSED);
+    assert_int_equal(site->refusals, 1);
+    assert_int_equal(site->out, 1);
+    assert_int_equal(site->total_hold_ns, 0);
+    release(0x10); // a later one works
+    assert_int_equal(site->ended[TRACE_RELEASED], 1);
+}
+
+// The address of a closed handle is handed out again before close has returned.
+static void test_address_is_reused_during_release(void **state)
+{
+    struct session session;
+    (void)state;
+    uint32_t first = acquire_at(0x10, TRACE_NONE, 1, 1000);
+    assert_true(session_take(kind, 0x10, &session));
+    uint32_t second = acquire_at(0x10, TRACE_NONE, 2, 2000);
+    assert_int_not_equal(first, second);
+    session_end(&session, TRACE_RELEASED, session.taken_ns);
+    assert_int_equal(slot(first)->state, TRACE_SLOT_FREE);
+    assert_int_equal(slot(second)->state, TRACE_SLOT_LIVE);
+    assert_int_equal(site_record(slot(second)->site)->ended[TRACE_LOST_RELEASE], 0);
+}
+
+static void test_acquired_again_without_release(void **state)
+{
+    (void)state;
+    uint32_t first = acquire_at(0x10, TRACE_NONE, 1, 1000);
+    const struct trace_site *site = site_record(slot(first)->site);
+    acquire_at(0x10, TRACE_NONE, 2, 2000);
+    assert_int_equal(sessions_count(), 1);
+    assert_int_equal(site->ended[TRACE_LOST_RELEASE], 1);
+}
+
+static void test_nested_acquire_counts_once(void **state)
+{
+    (void)state;
+    const struct stack stack = stack_of(1);
+    struct acquire acquire = {
+        .handle = 0x10, .kind = kind, .session = TRACE_CHECKOUT, .stack = &stack};
+    uint32_t inner = session_acquired(&acquire, 2000);
+    acquire.since_ns = 1000; // the outer call began before
+    assert_int_equal(session_acquired(&acquire, 3000), inner);
+    assert_int_equal(sessions_count(), 1);
+    release(0x10);
+    assert_int_equal(site_record(slot(inner)->site)->ended[TRACE_RELEASED], 1);
+}
+
+static void test_counted_handle(void **state)
+{
+    (void)state;
+    const struct stack stack = stack_of(1);
+    const struct acquire acquire = {
+        .handle = 0x10, .kind = kind, .session = TRACE_CHECKOUT, .counted = true, .stack = &stack};
+    struct session session;
+    session_acquired(&acquire, 1000);
+    session_acquired(&acquire, 2000);
+    assert_false(session_take(kind, 0x10, &session));
+    assert_true(session.still_out);
+    release(0x10);
+    assert_int_equal(sessions_count(), 0);
+}
+
+// The high-water mark names who was out at that moment, whatever happened afterwards.
+static void test_holders_at_the_peak(void **state)
+{
+    (void)state;
+    uint32_t pool = pool_intern(kind, 0x99, TRACE_NONE);
+    uint32_t a = acquire_at(0x10, pool, 1, 1000), b = acquire_at(0x20, pool, 2, 2000);
+    acquire_at(0x30, pool, 2, 3000);
+    release(0x10);
+    release(0x20);
+    acquire_at(0x40, pool, 3, 4000);
+    const struct trace_pool *record = pool_record(pool);
+    const struct trace_site *site_a = site_record(slot(a)->site);
+    const struct trace_site *site_b = site_record(slot(b)->site);
+    assert_int_equal(record->out, 2);
+    assert_int_equal(record->high_water, 3);
+    assert_int_equal(record->high_water_ns, 3000);
+    assert_int_equal(site_a->peak == record->peak ? site_a->out_at_peak : site_a->out, 1);
+    assert_int_equal(site_b->peak == record->peak ? site_b->out_at_peak : site_b->out, 2);
+}
+
+static void test_double_release_is_told_from_unknown(void **state)
+{
+    uint32_t site, database;
+    (void)state;
+    acquire_at(0x10, TRACE_NONE, 1, 1000);
+    release(0x10);
+    assert_true(session_recently_ended(kind, 0x10, &site, &database));
+    assert_false(session_recently_ended(kind, 0x20, &site, &database));
+}
+
+// Memory grows with what is out at once, not with the number of calls.
+static void test_slots_are_reused(void **state)
+{
+    enum { CALLS = 20000, AT_ONCE = 10 };
+    (void)state;
+    for (uint64_t i = 0; i < AT_ONCE; i++)
+        acquire_at(0x1000 + i * 16, TRACE_NONE, 1, 1000);
+    for (uint64_t i = AT_ONCE; i < CALLS; i++) {
+        release(0x1000 + (i - AT_ONCE) * 16);
+        acquire_at(0x1000 + i * 16, TRACE_NONE, 1, 1000);
+    }
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < recorder_trace.space[TRACE_SESSIONS].chunks; i++)
+        slots += recorder_trace.space[TRACE_SESSIONS].chunk[i]->count;
+    assert_true(slots <= (AT_ONCE + 1) * 16); // a shard keeps its own
+}
+
+enum { THREADS = 8, TURNS = 20000, KEPT = 50 };
+
+static void *acquire_and_release(void *data)
+{
+    uint64_t base = (uint64_t)(uintptr_t)data << 32;
+    uint32_t pool = pool_intern(kind, 0x99, TRACE_NONE);
+    for (uint64_t i = 1; i <= TURNS; i++) {
+        acquire_at(base + i * 16, pool, i % 5, i);
+        if (i > KEPT)
+            release(base + i * 16);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    pthread_t thread[THREADS];
+    (void)state;
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, acquire_and_release, (void *)(i + 1)), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    const struct trace_pool *pool = pool_record(pool_intern(kind, 0x99, TRACE_NONE));
+    assert_int_equal(sessions_count(), THREADS * KEPT);
+    assert_int_equal(pool->out, THREADS * KEPT);
+    assert_int_equal(pool->acquires, THREADS * TURNS);
+    assert_in_range(pool->high_water, THREADS * KEPT, THREADS * (KEPT + 1));
+    uint64_t ended = 0;
+    uint32_t out = 0;
+    for (uint32_t ref = 1; ref <= 5; ref++) {
+        const struct trace_site *site = site_record(ref);
+        ended += site->ended[TRACE_RELEASED];
+        out += site->out;
+    }
+    assert_int_equal(ended, THREADS * (TURNS - KEPT));
+    assert_int_equal(out, THREADS * KEPT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_acquire_and_release, begin, end),
+        cmocka_unit_test_setup_teardown(test_kinds_are_apart, begin, end),
+        cmocka_unit_test_setup_teardown(test_refused, begin, end),
+        cmocka_unit_test_setup_teardown(test_address_is_reused_during_release, begin, end),
+        cmocka_unit_test_setup_teardown(test_acquired_again_without_release, begin, end),
+        cmocka_unit_test_setup_teardown(test_nested_acquire_counts_once, begin, end),
+        cmocka_unit_test_setup_teardown(test_counted_handle, begin, end),
+        cmocka_unit_test_setup_teardown(test_holders_at_the_peak, begin, end),
+        cmocka_unit_test_setup_teardown(test_double_release_is_told_from_unknown, begin, end),
+        cmocka_unit_test_setup_teardown(test_slots_are_reused, begin, end),
+        cmocka_unit_test_setup_teardown(test_threads, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
