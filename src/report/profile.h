@@ -68,6 +68,13 @@ struct profile_session {
     const char *thread, *database, *detail, *test, *task; // "" if not known
 };
 
+// For how long something went on: from its first to its last moment in each process, summed up.
+struct profile_activity {
+    uint64_t active_ns;
+    const struct profile_process *process; // of the last span
+    uint64_t first_ns, last_ns;            // the last span
+};
+
 struct profile_site {
     char id[12]; // hexadecimal; the same for the same place in another trace
     enum trace_kind kind;
@@ -85,8 +92,10 @@ struct profile_site {
     uint64_t in_transaction;    // of those still out
     uint64_t longest_ns;        // hold, ended or not
     uint64_t longest_live_ns;
-    uint64_t hold_ns, holds;    // sum and number of the ended holds
-    uint64_t first_ns, last_ns; // acquires
+    uint64_t hold_ns, holds;           // sum and number of the ended holds
+    uint64_t held[TRACE_HOLD_BUCKETS]; // the ended holds by length; see trace_site.hold
+    uint64_t first_ns, last_ns;        // acquires
+    struct profile_activity activity;
     struct profile_tally shown; // of the stack that is shown
     profile_names threads, tests, tasks, databases, details;
 };
@@ -105,12 +114,14 @@ struct profile_pool {
     uint32_t size, overflow; // TRACE_UNKNOWN
     uint32_t timeout_ms;     // TRACE_UNKNOWN
     uint64_t instances;      // pools merged into this line
+    uint64_t running;        // of these, in processes that still run
     uint64_t out;
     uint64_t high_water, high_water_ns;
     profile_holders holders; // at the high-water mark
     uint64_t acquires, failed, timeouts;
     uint64_t waits, longest_wait_ns, total_wait_ns, wait_threshold_ns;
-    uint64_t waiting;                      // right now
+    uint64_t waiting;                      // right now, of the processes that still run
+    bool waiting_known;                    // by all of those
     uint64_t idle;                         // handles that the pool kept open
     uint64_t inherited;                    // checkouts out before fork or attach
     struct profile_tally tally;            // of the sites that took from it
@@ -188,6 +199,19 @@ bool profile_site_leaks(const struct profile_site *site);
 // close()", "close() came too early"; "" if they do not tell (one session, or some may still come
 // back).
 const char *profile_pattern(const struct profile_site *site);
+
+// A site that opens sessions in a tight loop, a moment each, where one could be kept.
+struct profile_churn {
+    double rate;        // per second, on average from the first to the last acquire
+    uint64_t median_ns; // hold; interpolated in the histogram, so about
+};
+// Whether `site` is one: at least 50 handles or checkouts, at least 20 per second, and at least
+// half of them came back in less than 100 ms. churn: filled in if so.
+bool profile_site_churns(const struct profile_site *site, struct profile_churn *churn);
+
+// The hold time that `rank` of the ended sessions of a histogram do not exceed, interpolated;
+// 0 for rank 0, UINT64_MAX if there are fewer. held: TRACE_HOLD_BUCKETS numbers.
+uint64_t profile_hold_at(const uint64_t *held, uint64_t rank);
 
 // The line of source code of a frame without its indentation; "" if it cannot be read.
 const char *profile_code(const struct profile *profile, const struct frame *frame,

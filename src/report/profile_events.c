@@ -26,7 +26,7 @@ static struct profile_shortage *new_shortage(struct profile_builder *builder,
         .stack = frames_resolve(source->frames, record->stack),
         .thread = profile_text(builder, source, record->thread),
         .failed = record->failed != 0,
-        .waiting = record->waiting,
+        .waiting = record->waiting <= INT32_MAX ? record->waiting : 0, // else a miscount
         .held = record->holder_count,
     };
     shortage->name = user_frame(shortage->stack);

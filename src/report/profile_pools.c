@@ -59,6 +59,19 @@ static struct profile_pool *find_merged(struct profile_builder *builder, struct 
     return pool;
 }
 
+// Who waited when the process ended waits no more. A number this large is a count that went below
+// zero.
+static void merge_waiting(struct profile_pool *pool, const struct source *source,
+                          const struct trace_pool *record)
+{
+    if (source->trace->state != READER_RUNNING)
+        return;
+    bool first = pool->running == 0;
+    pool->running++;
+    pool->waiting_known = (first || pool->waiting_known) && record->waiting <= INT32_MAX;
+    pool->waiting += record->waiting;
+}
+
 static void merge_pool(struct arena *arena, struct profile_pool *pool, const struct source *source,
                        uint32_t ref, const struct trace_pool *record)
 {
@@ -69,7 +82,7 @@ static void merge_pool(struct arena *arena, struct profile_pool *pool, const str
     pool->timeouts += record->timeouts;
     pool->waits += record->waits;
     pool->total_wait_ns += record->total_wait_ns;
-    pool->waiting += record->waiting;
+    merge_waiting(pool, source, record);
     if (pool->longest_wait_ns < record->longest_wait_ns)
         pool->longest_wait_ns = record->longest_wait_ns;
     if (pool->timeline && record->high_water <= pool->high_water)

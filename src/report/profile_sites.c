@@ -281,6 +281,27 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+// Sites come process by process.
+static void extend_activity(struct profile_activity *activity,
+                            const struct profile_process *process, uint64_t first_ns,
+                            uint64_t last_ns)
+{
+    if (last_ns < first_ns)
+        last_ns = first_ns;
+    if (activity->process != process) {
+        activity->process = process;
+        activity->first_ns = first_ns;
+        activity->last_ns = last_ns;
+        activity->active_ns += last_ns - first_ns;
+        return;
+    }
+    activity->active_ns -= activity->last_ns - activity->first_ns;
+    if (first_ns < activity->first_ns)
+        activity->first_ns = first_ns;
+    activity->last_ns = larger(activity->last_ns, last_ns);
+    activity->active_ns += activity->last_ns - activity->first_ns;
+}
+
 static void merge_numbers(struct profile_site *site, const struct raw_site *raw)
 {
     const struct trace_site *record = raw->record;
@@ -294,10 +315,14 @@ static void merge_numbers(struct profile_site *site, const struct raw_site *raw)
     site->hold_ns += record->total_hold_ns;
     for (int end = 0; end < TRACE_ENDS; end++)
         site->holds += record->ended[end];
+    for (int bucket = 0; bucket < TRACE_HOLD_BUCKETS; bucket++)
+        site->held[bucket] += record->hold[bucket];
     uint64_t first = profile_since_start(raw->source, record->first_ns);
+    uint64_t last = profile_since_start(raw->source, record->last_ns);
     if (first < site->first_ns)
         site->first_ns = first;
-    site->last_ns = larger(site->last_ns, profile_since_start(raw->source, record->last_ns));
+    site->last_ns = larger(site->last_ns, last);
+    extend_activity(&site->activity, raw->source->process, first, last);
     if (!site->pool)
         site->pool = profile_pool_of(raw->source, record->pool);
 }

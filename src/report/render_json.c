@@ -137,13 +137,25 @@ static json_t *pool_json(const struct profile_pool *pool)
     json_set_seconds(waits, "total", pool->total_wait_ns);
     json_set_seconds(waits, "counted_from", pool->wait_threshold_ns);
     json_object_set_new(object, "waits", waits);
-    json_set_number(object, "waiting", pool->waiting);
+    if (pool->waiting_known)
+        json_set_number(object, "waiting", pool->waiting);
     json_set_number(object, "failed", pool->failed);
     json_set_number(object, "timeouts", pool->timeouts);
     json_set_number(object, "idle", pool->idle);
     json_set_number(object, "inherited", pool->inherited);
     json_object_set_new(object, "occupancy", timeline_json(pool));
     return object;
+}
+
+static void set_churn(json_t *object, const struct profile_site *site)
+{
+    struct profile_churn churn;
+    if (!profile_site_churns(site, &churn))
+        return;
+    json_t *numbers = json_object();
+    json_object_set_new(numbers, "rate", json_real(churn.rate));
+    json_set_seconds(numbers, "median_hold", churn.median_ns);
+    json_object_set_new(object, "churn", numbers);
 }
 
 static json_t *site_json(const struct profile *profile, const struct profile_site *site)
@@ -158,6 +170,7 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     if (site->holds > 0)
         json_object_set_new(object, "mean_hold",
                             json_real((double)site->hold_ns / (double)site->holds / 1e9));
+    set_churn(object, site);
     json_set_seconds(object, "first", site->first_ns == UINT64_MAX ? 0 : site->first_ns);
     json_set_seconds(object, "last", site->last_ns);
     json_set_names(object, "threads", &site->threads);

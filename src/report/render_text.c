@@ -224,6 +224,7 @@ void render_text(const struct profile *profile, const struct report_request *req
         text_sites(&text);
     else
         text_groups(&text);
+    text_churn(&text);
     text_misuses(&text);
     text_inherited(&text);
     text_unseen(&text);

@@ -17,6 +17,7 @@ void text_shortages(const struct text *text);
 void text_pools(const struct text *text);
 void text_sites(const struct text *text);
 void text_groups(const struct text *text);
+void text_churn(const struct text *text);
 void text_misuses(const struct text *text);
 void text_inherited(const struct text *text);
 void text_unseen(const struct text *text);

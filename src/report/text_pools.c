@@ -65,7 +65,7 @@ static const char *high_water_words(struct arena *arena, const struct profile_po
                         sheet_duration(arena, pool->high_water_ns));
 }
 
-static void add_waits(struct sheet_line *line, const struct profile_pool *pool, bool running)
+static void add_waits(struct sheet_line *line, const struct profile_pool *pool)
 {
     struct arena *arena = line->sheet->arena;
     if (pool->waits)
@@ -78,7 +78,7 @@ static void add_waits(struct sheet_line *line, const struct profile_pool *pool, 
     if (pool->failed > pool->timeouts)
         sheet_line_add(line, SHEET_BAD,
                        arena_format(arena, "%" PRIu64 " failed", pool->failed - pool->timeouts));
-    if (pool->waiting && running) // who waited when the process ended does not matter any more
+    if (pool->waiting && pool->waiting_known)
         sheet_line_add(line, SHEET_BAD,
                        arena_format(arena, "%" PRIu64 " waiting now", pool->waiting));
 }
@@ -102,7 +102,7 @@ static void print_pool(const struct text *text, const struct profile_pool *pool)
     sheet_line_add(&line, pool->out && !text->profile->running ? SHEET_BAD : SHEET_PLAIN,
                    arena_format(arena, "%" PRIu64 " %s", pool->out,
                                 text->profile->running ? "out now" : "out at the end"));
-    add_waits(&line, pool, text->profile->running > 0);
+    add_waits(&line, pool);
     if (pool->inherited)
         sheet_line_add(
             &line, SHEET_PLAIN,

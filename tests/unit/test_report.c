@@ -567,6 +567,20 @@ static void churn_counts_active_time_and_all_sessions(void **state)
     json_decref(root);
 }
 
+// Field 22 of /proc/self/stat.
+static uint64_t own_start_ticks(void)
+{
+    char text[1024];
+    FILE *file = fopen("/proc/self/stat", "re");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    char *at = strrchr(text, ')');
+    for (int spaces = 0; spaces < 20; spaces++)
+        at = strchr(at + 1, ' ');
+    return strtoull(at, NULL, 10);
+}
+
 // A count of waiters is there while the process runs, unless it went below zero.
 static void waiting_is_of_now(void **state)
 {
@@ -579,11 +593,11 @@ static void waiting_is_of_now(void **state)
                 builder.writer.header->pid = (uint32_t)getpid();
                 builder.writer.header->ended = TRACE_ENDED_UNKNOWN;
                 builder.writer.header->end_ns = 0;
+                builder.writer.header->process_start_ticks = own_start_ticks();
             }
             uint32_t ref;
             struct trace_pool *pool = builder_pool(&builder, "libzdb", "a.db", 5, 0, &ref);
             pool->waiting = miscounted ? UINT32_MAX : 2;
-            builder_end(&builder);
             json_t *root = json_of_file(fixture->path);
             const json_t *pool_json = json_array_get(json_object_get(root, "pools"), 0);
             const json_t *waiting = json_object_get(pool_json, "waiting");
@@ -592,6 +606,7 @@ static void waiting_is_of_now(void **state)
             else
                 assert_null(waiting);
             json_decref(root);
+            builder_end(&builder); // until here it is mapped, as in a process that runs
             unlink(fixture->path);
         }
 }
