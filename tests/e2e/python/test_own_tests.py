@@ -34,7 +34,7 @@ class OwnTests(PythonTestCase):
                 self.assertEqual(runs["preload"].status, 0, runs["preload"].out[-2000:])
                 self.assertTrue(runs["preload"].traces)
         if not ran:
-            self.skipTest("no CPython with its test suite (Debian: libpython3-testsuite)")
+            self.skipTest("no CPython with its test suite (Debian: libpython3.11-testsuite)")
 
     @staticmethod
     def outcomes(run):
