@@ -107,6 +107,21 @@ struct profile_holder {
 };
 typedef LIST(struct profile_holder) profile_holders;
 
+// What a pool needed, of the instance with the high-water mark.
+struct profile_sizing {
+    uint64_t acquires, active_ns; // active: from the first to the last acquire
+    double arrival_per_second;    // 0: not known
+    double mean_hold_ns;          // of the sessions that were closed; 0: not known
+    bool hold_exact;              // else estimated from histograms
+    uint64_t leaked;              // at the high-water mark, out and never closed: at most so many
+    uint64_t leaked_least;        // ... and at least so many; equal if known exactly
+    uint64_t needed;              // at the high-water mark without `leaked`
+    uint64_t never_closed;        // at any time
+    // While building:
+    uint64_t first_ns, last_ns, closed;
+    double closed_hold_ns;
+};
+
 struct profile_pool {
     const struct profile_process *process; // of the high-water mark
     const char *kind, *name, *detail;      // "" if not known
@@ -126,6 +141,7 @@ struct profile_pool {
     uint64_t inherited;                    // checkouts out before fork or attach
     struct profile_tally tally;            // of the sites that took from it
     const struct trace_timeline *timeline; // of the instance with the high-water mark
+    struct profile_sizing sizing;
     uint32_t peak_ref; // while building: that instance, in the trace of `process`
 };
 
@@ -212,6 +228,14 @@ bool profile_site_churns(const struct profile_site *site, struct profile_churn *
 // The hold time that `rank` of the ended sessions of a histogram do not exceed, interpolated;
 // 0 for rank 0, UINT64_MAX if there are fewer. held: TRACE_HOLD_BUCKETS numbers.
 uint64_t profile_hold_at(const uint64_t *held, uint64_t rank);
+
+// Size and overflow together; 0: not known.
+uint64_t profile_pool_capacity(const struct profile_pool *pool);
+// Little's law: sessions out on average, if all were held as long as those that were closed. 0: not
+// known, as there were few or they were held for most of the time that was looked at.
+double profile_mean_out(const struct profile_sizing *sizing);
+// The most acquires that waited at once while the pool was full, as shortages tell; 0 if none.
+uint64_t profile_most_waiting(const struct profile *profile, const struct profile_pool *pool);
 
 // The line of source code of a frame without its indentation; "" if it cannot be read.
 const char *profile_code(const struct profile *profile, const struct frame *frame,

@@ -54,6 +54,7 @@ static struct profile_pool *find_merged(struct profile_builder *builder, struct 
         .overflow = record->overflow,
         .timeout_ms = record->timeout_ms,
         .wait_threshold_ns = record->wait_threshold_ns,
+        .sizing.hold_exact = true,
     };
     *LIST_ADD(arena, &builder->profile->pools) = pool;
     return pool;
@@ -119,6 +120,11 @@ void profile_build_pools(struct profile_builder *builder)
     map_clear(&all);
 }
 
+bool profile_is_peak(const struct profile_pool *pool, const struct source *source, uint32_t ref)
+{
+    return pool->peak_ref == ref && pool->process == source->process;
+}
+
 // What one trace's site says about the pool that it took from.
 static void add_site(struct profile_builder *builder, const struct source *source, uint32_t ref,
                      const struct trace_site *record)
@@ -128,11 +134,23 @@ static void add_site(struct profile_builder *builder, const struct source *sourc
     if (!raw || !site || record->kind != TRACE_CHECKOUT)
         return;
     struct profile_pool *pool = raw->pool;
-    if (pool->peak_ref != record->pool || pool->process != source->process)
+    if (!profile_is_peak(pool, source, record->pool))
         return;
     // Until a site changes after the peak, what is out from it now was out then.
     uint32_t out = record->peak == raw->record->peak ? record->out_at_peak : record->out;
     profile_add_holder(builder->profile->arena, &pool->holders, site, out, 0);
+    uint64_t leaked_live = 0;
+    const struct profile_tally *tally = profile_site_numbers(source, ref, &leaked_live);
+    profile_size_site(&pool->sizing, record, tally, out, leaked_live);
+}
+
+static void size_pools(const struct source *source)
+{
+    for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_POOLS, ref)) != TRACE_NONE;) {
+        const struct raw_pool *raw = raw_pool_of(source, ref);
+        if (raw && profile_is_peak(raw->pool, source, ref))
+            profile_size_pool(raw->pool, raw->record->acquires);
+    }
 }
 
 static void count_sessions(struct profile *profile)
@@ -155,6 +173,7 @@ void profile_finish_pools(struct profile_builder *builder)
         const struct source *source = builder->sources.item[i];
         for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_SITES, ref)) != TRACE_NONE;)
             add_site(builder, source, ref, reader_site(source->trace, ref));
+        size_pools(source);
     }
     count_sessions(profile);
     for (size_t i = 0; i < profile->pools.count; i++)

@@ -26,11 +26,25 @@ void profile_build_sites(struct profile_builder *builder);
 // The merged site that a trace's site became; NULL for TRACE_NONE and incomplete records.
 struct profile_site *profile_site_of(const struct source *source, uint32_t ref);
 
+// The numbers of one trace's site, which must not be TRACE_NONE; NULL if it is not listed.
+// leaked_live: of its sessions never closed and still out, those out at the high-water mark.
+const struct profile_tally *profile_site_numbers(const struct source *source, uint32_t ref,
+                                                 uint64_t *leaked_live);
+
 // Merges the pools into profile->pools, still without what the sites tell about them.
 void profile_build_pools(struct profile_builder *builder);
 struct profile_pool *profile_pool_of(const struct source *source, uint32_t ref);
 // Adds what only the merged sites tell: holders at the high-water mark, totals.
 void profile_finish_pools(struct profile_builder *builder);
+
+// Whether the pool `ref` of a trace is the instance that `pool` has its high-water mark from.
+bool profile_is_peak(const struct profile_pool *pool, const struct source *source, uint32_t ref);
+
+// Sizing: each site that took from that instance, then the instance itself.
+// out: sessions of the site that were out at the high-water mark. leaked_live: see above.
+void profile_size_site(struct profile_sizing *sizing, const struct trace_site *record,
+                       const struct profile_tally *tally, uint64_t out, uint64_t leaked_live);
+void profile_size_pool(struct profile_pool *pool, uint64_t acquires);
 
 // Gives back the tables behind profile_site_of and profile_pool_of.
 void profile_forget_sites(struct source *source);

@@ -15,6 +15,7 @@ struct raw_site {
     const struct frames *acquire, *created;
     struct profile_tally tally;
     uint64_t longest_live_ns, in_transaction;
+    uint64_t leaked_live; // see profile_site_numbers
     profile_names threads, tests, tasks, databases, details;
     struct profile_site *site; // what it was merged into
 };
@@ -30,6 +31,16 @@ struct profile_site *profile_site_of(const struct source *source, uint32_t ref)
 {
     struct raw_site *raw = raw_site_of(source, ref);
     return raw ? raw->site : NULL;
+}
+
+const struct profile_tally *profile_site_numbers(const struct source *source, uint32_t ref,
+                                                 uint64_t *leaked_live)
+{
+    const struct raw_site *raw = raw_site_of(source, ref);
+    if (!raw)
+        return NULL;
+    *leaked_live = raw->leaked_live;
+    return &raw->tally;
 }
 
 // Of the ended sessions, those certainly held longer than `threshold_ns`. The recorder counts
@@ -120,6 +131,9 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
         tally->held++;
     if (session->age_ns > raw->longest_live_ns)
         raw->longest_live_ns = session->age_ns;
+    const struct profile_pool *pool = profile_pool_of(raw->source, raw->record->pool);
+    raw->leaked_live += pool && profile_is_peak(pool, raw->source, raw->record->pool) &&
+                        session->acquired_ns <= pool->high_water_ns;
     raw->in_transaction += (session->flags & TRACE_SESSION_TRANSACTION) != 0;
     struct arena *arena = profile->arena;
     profile_count_name(arena, &raw->threads, session->thread, 1);

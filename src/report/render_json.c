@@ -110,7 +110,27 @@ static json_t *timeline_json(const struct profile_pool *pool)
     return object;
 }
 
-static json_t *pool_json(const struct profile_pool *pool)
+static json_t *sizing_json(const struct profile *profile, const struct profile_pool *pool)
+{
+    const struct profile_sizing *sizing = &pool->sizing;
+    json_t *object = json_object();
+    if (sizing->arrival_per_second > 0)
+        json_object_set_new(object, "arrival_per_second", json_real(sizing->arrival_per_second));
+    if (sizing->mean_hold_ns > 0) {
+        json_object_set_new(object, "mean_hold", json_real(sizing->mean_hold_ns / 1e9));
+        json_object_set_new(object, "mean_hold_exact", json_boolean(sizing->hold_exact));
+    }
+    if (profile_mean_out(sizing) > 0)
+        json_object_set_new(object, "mean_out", json_real(profile_mean_out(sizing)));
+    json_set_number(object, "high_water", pool->high_water);
+    json_set_number(object, "leaked_at_high_water", sizing->leaked);
+    json_set_number(object, "needed_without_leaks", sizing->needed);
+    json_set_number(object, "most_waiting", profile_most_waiting(profile, pool));
+    json_object_set_new(object, "exact", json_boolean(sizing->leaked == sizing->leaked_least));
+    return object;
+}
+
+static json_t *pool_json(const struct profile *profile, const struct profile_pool *pool)
 {
     json_t *object = json_object();
     json_set_text(object, "kind", pool->kind);
@@ -143,6 +163,7 @@ static json_t *pool_json(const struct profile_pool *pool)
     json_set_number(object, "timeouts", pool->timeouts);
     json_set_number(object, "idle", pool->idle);
     json_set_number(object, "inherited", pool->inherited);
+    json_object_set_new(object, "sizing", sizing_json(profile, pool));
     json_object_set_new(object, "occupancy", timeline_json(pool));
     return object;
 }
@@ -277,7 +298,7 @@ void render_json(const struct profile *profile, const struct report_request *req
     json_object_set_new(root, "totals", totals_json(profile));
     json_t *pools = json_array();
     for (size_t i = 0; i < profile->pools.count; i++)
-        json_array_append_new(pools, pool_json(profile->pools.item[i]));
+        json_array_append_new(pools, pool_json(profile, profile->pools.item[i]));
     json_object_set_new(root, "pools", pools);
     json_t *sites = json_array();
     for (size_t i = 0; i < profile->sites.count; i++)

@@ -17,6 +17,13 @@ const char *text_count(struct arena *arena, uint64_t count, const char *one, con
     return arena_format(arena, "%" PRIu64 " %s", count, count == 1 ? one : many);
 }
 
+const char *text_decimal(struct arena *arena, double number)
+{
+    if (number < 0.01)
+        return "less than 0.01";
+    return arena_format(arena, number >= 99.5 ? "%.0f" : number >= 1 ? "%.1f" : "%.2g", number);
+}
+
 const char *text_clock(struct arena *arena, const struct profile_process *process, uint64_t at_ns)
 {
     time_t seconds = (time_t)((process->header->start_realtime + at_ns) / 1000000000);

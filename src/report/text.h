@@ -17,6 +17,7 @@ void text_shortages(const struct text *text);
 void text_pools(const struct text *text);
 void text_sites(const struct text *text);
 void text_groups(const struct text *text);
+void text_sizing(const struct text *text, const struct profile_pool *pool);
 void text_churn(const struct text *text);
 void text_misuses(const struct text *text);
 void text_inherited(const struct text *text);
@@ -39,6 +40,8 @@ const char *text_names(struct arena *arena, const char *one, const char *many,
 const char *text_statement_label(bool close_refused);
 const char *text_pool_name(struct arena *arena, const struct profile_pool *pool);
 const char *text_count(struct arena *arena, uint64_t count, const char *one, const char *many);
+// A number with as many decimals as mean something: "1739", "20.5", "0.064".
+const char *text_decimal(struct arena *arena, double number);
 const char *text_program_name(struct arena *arena, const struct profile_process *process);
 // The wall-clock time of a moment, "14:03:22".
 const char *text_clock(struct arena *arena, const struct profile_process *process, uint64_t at_ns);

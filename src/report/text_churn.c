@@ -15,8 +15,7 @@ static void print_site(const struct text *text, const struct profile_site *site,
         &line, SHEET_PLAIN,
         arena_format(arena, "%" PRIu64 " %ss", site->tally.opened, profile_kind_name(site->kind)));
     sheet_line_add(&line, SHEET_WARN,
-                   arena_format(arena, churn->rate < 99.5 ? "%.1f per second" : "%.0f per second",
-                                churn->rate));
+                   arena_format(arena, "%s per second", text_decimal(arena, churn->rate)));
     sheet_line_add(
         &line, SHEET_PLAIN,
         arena_format(arena, "median hold about %s", sheet_duration(arena, churn->median_ns)));

@@ -37,15 +37,9 @@ void text_holders(const struct text *text, struct sheet_line *line, const profil
     }
     if (others > 0)
         sheet_line_add(line, SHEET_PLAIN,
-                       arena_format(arena, "%" PRIu64 " at %zu other sites", others,
-                                    holders->count - HOLDERS_SHOWN));
-}
-
-static uint64_t capacity(const struct profile_pool *pool) // 0: not known
-{
-    if (pool->size == TRACE_UNKNOWN)
-        return 0;
-    return pool->size + (pool->overflow == TRACE_UNKNOWN ? 0 : (uint64_t)pool->overflow);
+                       arena_format(arena, "%" PRIu64 " at %s", others,
+                                    text_count(arena, holders->count - HOLDERS_SHOWN, "other site",
+                                               "other sites")));
 }
 
 static const char *size_words(struct arena *arena, const struct profile_pool *pool)
@@ -59,7 +53,7 @@ static const char *size_words(struct arena *arena, const struct profile_pool *po
 
 static const char *high_water_words(struct arena *arena, const struct profile_pool *pool)
 {
-    uint64_t most = capacity(pool);
+    uint64_t most = profile_pool_capacity(pool);
     const char *limit = most ? arena_format(arena, "/%" PRIu64, most) : "";
     return arena_format(arena, "high-water %" PRIu64 "%s at %s", pool->high_water, limit,
                         sheet_duration(arena, pool->high_water_ns));
@@ -83,6 +77,19 @@ static void add_waits(struct sheet_line *line, const struct profile_pool *pool)
                        arena_format(arena, "%" PRIu64 " waiting now", pool->waiting));
 }
 
+static void print_peak(const struct text *text, const struct profile_pool *pool)
+{
+    if (pool->holders.count == 0)
+        return;
+    struct arena *arena = text->sheet.arena;
+    struct sheet_line line = sheet_line_begin(&text->sheet, 6);
+    sheet_line_add(&line, SHEET_DIM,
+                   arena_format(arena, "at the high-water mark (%s)",
+                                sheet_duration(arena, pool->high_water_ns)));
+    text_holders(text, &line, &pool->holders, false);
+    sheet_line_end(&line);
+}
+
 static void print_pool(const struct text *text, const struct profile_pool *pool)
 {
     const struct sheet *sheet = &text->sheet;
@@ -94,7 +101,7 @@ static void print_pool(const struct text *text, const struct profile_pool *pool)
         fprintf(sheet->out, "  (%" PRIu64 " alike; high-water of the fullest)", pool->instances);
     fputc('\n', sheet->out);
     struct sheet_line line = sheet_line_begin(sheet, 6);
-    uint64_t most = capacity(pool);
+    uint64_t most = profile_pool_capacity(pool);
     if (pool->high_water > 0)
         sheet_line_add(&line, most && pool->high_water >= most ? SHEET_WARN : SHEET_PLAIN,
                        high_water_words(arena, pool));
@@ -112,14 +119,8 @@ static void print_pool(const struct text *text, const struct profile_pool *pool)
                        arena_format(arena, "%s kept open by the pool",
                                     text_count(arena, pool->idle, "handle", "handles")));
     sheet_line_end(&line);
-    if (pool->holders.count == 0)
-        return;
-    line = sheet_line_begin(sheet, 6);
-    sheet_line_add(&line, SHEET_DIM,
-                   arena_format(arena, "at the high-water mark (%s)",
-                                sheet_duration(arena, pool->high_water_ns)));
-    text_holders(text, &line, &pool->holders, false);
-    sheet_line_end(&line);
+    print_peak(text, pool);
+    text_sizing(text, pool);
 }
 
 void text_pools(const struct text *text)

@@ -567,6 +567,117 @@ static void churn_counts_active_time_and_all_sessions(void **state)
     json_decref(root);
 }
 
+struct taker { // a site that took from a pool
+    uint64_t released, reclaimed;
+    uint32_t out_at_peak;
+    double open_since[2]; // seconds; 0: none
+};
+
+// A pool of 4 + 1 that was full 50 s after the start, and its sites.
+static void write_pool(const char *path, const struct taker *takers, int count, uint64_t acquires)
+{
+    struct trace_builder builder;
+    builder_begin(&builder, path);
+    uint32_t pool_ref;
+    struct trace_pool *pool = builder_pool(&builder, "libzdb", "a.db", 4, 1, &pool_ref);
+    pool->high_water = 5;
+    pool->high_water_ns = BUILDER_START + 50 * BUILDER_SECOND;
+    pool->acquires = acquires;
+    for (int i = 0; i < count; i++) {
+        const struct builder_frame frames[] = {{"/srv/trader/a.py", 10 + (uint32_t)i, "f"}, {0}};
+        uint32_t ref = add_site(&builder, frames, takers[i].released, takers[i].reclaimed);
+        struct trace_site *site = trace_record(&builder.writer, TRACE_SITES, ref);
+        site->pool = pool_ref;
+        site->out_at_peak = takers[i].out_at_peak;
+        site->hold[18] = (uint32_t)takers[i].released; // 0.131 to 0.262 s
+        site->hold[26] = (uint32_t)takers[i].reclaimed;
+        site->total_hold_ns =
+            takers[i].released * BUILDER_SECOND / 5 + takers[i].reclaimed * 50 * BUILDER_SECOND;
+        for (int n = 0; n < 2; n++)
+            if (takers[i].open_since[n] > 0)
+                builder_session(&builder, ref, takers[i].open_since[n])->owner = pool_ref;
+    }
+    builder_end(&builder);
+}
+
+static double real(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_real(value))
+        fail_msg("%s is missing", key);
+    return json_real_value(value);
+}
+
+static const json_t *sizing_of(const json_t *root)
+{
+    return json_object_get(json_array_get(json_object_get(root, "pools"), 0), "sizing");
+}
+
+// What leaked is exact where all or none of a site does, and where the sessions are still open.
+static void sizing_of_a_pool_is_exact_where_it_can_be(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct taker takers[] = {
+        {.released = 490, .out_at_peak = 2},                       // closes all
+        {.reclaimed = 6, .out_at_peak = 2},                        // closes none
+        {.released = 1, .out_at_peak = 1, .open_since = {20, 60}}, // one of them since the peak
+    };
+    write_pool(fixture->path, takers, 3, 495);
+    json_t *root = json_of_file(fixture->path);
+    const json_t *sizing = sizing_of(root);
+    assert_true(real(sizing, "arrival_per_second") == 5.0); // 495 from 1 s to 100 s
+    assert_true(real(sizing, "mean_hold") == 0.2); // those of the site that leaks are not in
+    assert_true(real(sizing, "mean_out") == 1.0);
+    assert_true(json_is_true(json_object_get(sizing, "mean_hold_exact")));
+    assert_int_equal(number(sizing, "high_water"), 5);
+    assert_int_equal(number(sizing, "leaked_at_high_water"), 3);
+    assert_int_equal(number(sizing, "needed_without_leaks"), 2);
+    assert_true(json_is_true(json_object_get(sizing, "exact")));
+    json_decref(root);
+    char *text = text_of_file(fixture->path);
+    assert_non_null(
+        strstr(text, "on average: 495 acquires in 99.0 s = 5.0 per second, x 200.0 ms"));
+    assert_non_null(strstr(text, "at its peak: high-water 5 - 3 held by sessions never closed = 2 "
+                                 "needed without leaks: 5 are"));
+    free(text);
+}
+
+static void sizing_of_a_pool_has_bounds_where_it_is_not_exact(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct taker takers[] = {
+        {.released = 400, .reclaimed = 3, .out_at_peak = 5, .open_since = {20}}};
+    write_pool(fixture->path, takers, 1, 404);
+    json_t *root = json_of_file(fixture->path);
+    const json_t *sizing = sizing_of(root);
+    assert_int_equal(number(sizing, "leaked_at_high_water"), 4); // the open one and at most 3
+    assert_int_equal(number(sizing, "needed_without_leaks"), 1);
+    assert_true(json_is_false(json_object_get(sizing, "exact")));
+    assert_true(json_is_false(json_object_get(sizing, "mean_hold_exact")));
+    assert_true(real(sizing, "mean_hold") > 0.19 && real(sizing, "mean_hold") < 0.2); // the shorter
+    json_decref(root);
+    char *text = text_of_file(fixture->path);
+    assert_non_null(
+        strstr(text, "high-water 5 - 1 to 4 held by sessions never closed = 1 to 4 needed"));
+    free(text);
+}
+
+// A pool that nothing is wrong with has numbers, and no advice; one with few acquires no average.
+static void sizing_is_quiet_without_reason(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct taker takers[] = {{.released = 9, .out_at_peak = 5}};
+    write_pool(fixture->path, takers, 1, 9);
+    json_t *root = json_of_file(fixture->path);
+    assert_int_equal(number(sizing_of(root), "needed_without_leaks"), 5);
+    assert_null(json_object_get(sizing_of(root), "mean_out"));
+    json_decref(root);
+    char *text = text_of_file(fixture->path);
+    assert_null(strstr(text, "at its peak"));
+    assert_null(strstr(text, "on average"));
+    free(text);
+}
+
 // Field 22 of /proc/self/stat.
 static uint64_t own_start_ticks(void)
 {
@@ -743,6 +854,9 @@ static void add_service_sites(struct trace_builder *b, uint32_t pool, uint32_t s
         struct trace_site *site = trace_record(&b->writer, TRACE_SITES, sites[i]);
         site->pool = pool;
         site->out_at_peak = out_at_peak[i];
+        site->total_hold_ns = site->ended[TRACE_RELEASED] * BUILDER_SECOND / 5;
+        site->hold[18] = (uint32_t)site->ended[TRACE_RELEASED];
+        site->hold[26] = (uint32_t)site->ended[TRACE_RECLAIMED];
         site->database = builder_string(b, "app.db");
         site->longest_thread = builder_string(b, "web-1");
     }
@@ -951,6 +1065,9 @@ int main(void)
         TEST(tight_loops_are_churn),
         TEST(churn_counts_active_time_and_all_sessions),
         TEST(waiting_is_of_now),
+        TEST(sizing_of_a_pool_is_exact_where_it_can_be),
+        TEST(sizing_of_a_pool_has_bounds_where_it_is_not_exact),
+        TEST(sizing_is_quiet_without_reason),
         TEST(the_threshold_excuses_what_is_young),
         TEST(unseen_functions_are_those_never_called_anywhere),
         TEST(texts_that_are_not_utf8_are_still_json),
