@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "recorder/capture.h"
 #include "recorder/python_layout.h"
 #include "recorder/recorder.h"
 
@@ -193,10 +194,14 @@ void python_moment_drop(struct python_moment *moment)
     python_drop(moment->task);
 }
 
-void python_moment_stack(const struct python_moment *moment, struct stack *stack)
+void python_moment_stack(const struct python_moment *moment, const struct stack_origin *origin,
+                         struct stack *stack)
 {
     python_frames_use(&moment->walk);
-    stack_capture(stack);
+    if (origin)
+        stack_capture_from(origin, stack);
+    else
+        stack_capture(stack);
     python_frames_use(NULL);
 }
 

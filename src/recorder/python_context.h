@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "recorder/python_frames.h"
+#include "recorder/stack_memo.h"
 
 struct python_moment {
     struct python_walk walk;
@@ -19,7 +20,9 @@ void python_moment_take(struct python_moment *moment);
 void python_moment_drop(struct python_moment *moment);
 
 // The stack of the moment, native frames included, and the name of its task. Inside recorder_enter.
-void python_moment_stack(const struct python_moment *moment, struct stack *stack);
+// origin: where the native stack begins, or NULL if that is not known.
+void python_moment_stack(const struct python_moment *moment, const struct stack_origin *origin,
+                         struct stack *stack);
 uint32_t python_moment_task(const struct python_moment *moment);
 
 // The stack of the Python frames alone, interned; TRACE_NONE if lost. Inside recorder_enter.

@@ -160,7 +160,7 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
     python_moment_take(&moment);
     if (recorder_enter()) {
         struct stack stack;
-        python_moment_stack(&moment, &stack);
+        python_moment_stack(&moment, NULL, &stack);
         owner = pool_reference(call, pool);
         struct acquire acquire = {
             .handle = (uint64_t)(uintptr_t)handle,

@@ -112,7 +112,8 @@ static struct acquire acquire_of(struct python_pool *pool, const struct python_m
     };
 }
 
-static void note_acquired(struct python_pool *pool, PyObject *fairy, uint64_t started)
+static void note_acquired(const struct python_invocation *call, struct python_pool *pool,
+                          PyObject *fairy, uint64_t started)
 {
     PyObject *record = attribute(fairy, names.record);
     if (!record)
@@ -126,7 +127,7 @@ static void note_acquired(struct python_pool *pool, PyObject *fairy, uint64_t st
     if (recorder_enter()) {
         struct stack stack;
         uint64_t handle = (uint64_t)(uintptr_t)(pool->text.shared ? fairy : record);
-        python_moment_stack(&moment, &stack);
+        python_moment_stack(&moment, call->origin, &stack);
         struct acquire acquire = acquire_of(pool, &moment, handle, started, &stack);
         acquire.created = session ? python_created_find(session) : TRACE_NONE;
         uint32_t slot = session_acquired(&acquire, recorder_now());
@@ -140,7 +141,8 @@ static void note_acquired(struct python_pool *pool, PyObject *fairy, uint64_t st
     py.Py_DecRef(record);
 }
 
-static void note_failed(struct python_pool *pool, uint64_t started)
+static void note_failed(const struct python_invocation *call, struct python_pool *pool,
+                        uint64_t started)
 {
     PyObject *type, *value, *traceback;
     py.PyErr_Fetch(&type, &value, &traceback);
@@ -149,7 +151,7 @@ static void note_failed(struct python_pool *pool, uint64_t started)
     python_moment_take(&moment);
     if (recorder_enter()) {
         struct stack stack;
-        python_moment_stack(&moment, &stack);
+        python_moment_stack(&moment, call->origin, &stack);
         struct acquire acquire = acquire_of(pool, &moment, 0, started, &stack);
         session_acquire_failed(&acquire, timed_out, recorder_now());
         recorder_leave();
@@ -174,9 +176,9 @@ static PyObject *checkout(const struct python_invocation *call)
     if (waiting)
         python_pool_wait_end(pool);
     if (fairy)
-        note_acquired(pool, fairy, started);
+        note_acquired(call, pool, fairy, started);
     else
-        note_failed(pool, started);
+        note_failed(call, pool, started);
     return fairy;
 }
 
@@ -305,7 +307,7 @@ static PyObject *session_init(const struct python_invocation *call)
     struct python_moment moment;
     python_moment_take(&moment);
     if (session && recorder_enter()) {
-        python_created_note(session, python_moment_intern(&moment, recorder_now()));
+        python_created_note(session, python_moment_intern(&moment, recorder_now_coarse()));
         recorder_leave();
     }
     python_moment_drop(&moment);

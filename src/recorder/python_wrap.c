@@ -48,13 +48,23 @@ PyObject *python_invocation_argument(const struct python_invocation *call, size_
     return name ? argument_named(call, name) : NULL;
 }
 
+// The frame of the function that this is used in: its caller's frame pointer, then the return
+// address.
+#define CALLER_ORIGIN()                                                                            \
+    {                                                                                              \
+        .return_slot = (const uint64_t *)__builtin_frame_address(0) + 1,                           \
+        .frame_slot = __builtin_frame_address(0),                                                  \
+    }
+
 static PyObject *wrapper_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf,
                                     PyObject *names)
 {
     const struct wrapper *wrapper = (struct wrapper *)self;
+    const struct stack_origin origin = CALLER_ORIGIN();
     const struct python_invocation call = {
         .target = wrapper->target,
         .data = wrapper->data,
+        .origin = &origin,
         .args = args,
         .nargsf = nargsf,
         .positional = PYTHON_VECTORCALL_COUNT(nargsf),
@@ -68,9 +78,11 @@ static PyObject *wrapper_call(PyObject *self, PyObject *args, PyObject *keywords
     if (py.PyObject_Vectorcall)
         return py.PyVectorcall_Call(self, args, keywords);
     const struct wrapper *wrapper = (struct wrapper *)self;
+    const struct stack_origin origin = CALLER_ORIGIN();
     const struct python_invocation call = {
         .target = wrapper->target,
         .data = wrapper->data,
+        .origin = &origin,
         .positional = (size_t)py.PyTuple_Size(args),
         .tuple = args,
         .keywords = keywords,

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "recorder/python_api.h"
+#include "recorder/stack_memo.h"
 
 // One call of a wrapped function, in either calling convention.
 struct python_invocation {
@@ -18,8 +19,9 @@ struct python_invocation {
     PyObject *const *args; // positional ones first, then those in `names`
     size_t nargsf;
     size_t positional;
-    PyObject *names;            // tuple of str or NULL
-    PyObject *tuple, *keywords; // 3.8: the same as a tuple and a dict or NULL; args is NULL
+    PyObject *names;                   // tuple of str or NULL
+    const struct stack_origin *origin; // where the native stack begins: the caller of the wrapper
+    PyObject *tuple, *keywords;        // 3.8: the same as a tuple and a dict or NULL; args is NULL
 };
 
 typedef PyObject *(*python_wrapped)(const struct python_invocation *call);
