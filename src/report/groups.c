@@ -62,17 +62,29 @@ static bool is_judged(const struct profile *profile, const struct profile_sessio
            !(session->flags & (TRACE_SESSION_POOLED | TRACE_SESSION_INHERITED));
 }
 
-// Threads and tests are known of each session still out; of ended ones the trace keeps numbers.
-static void group_sessions(const struct profile *profile, enum report_group by,
-                           struct groups *groups)
+static void group_tests(const struct profile *profile, struct groups *groups)
+{
+    for (size_t i = 0; i < profile->sites.count; i++) {
+        struct profile_site *site = profile->sites.item[i];
+        uint64_t others = site->tally.never_closed;
+        for (size_t j = 0; j < site->by_test.count; j++) {
+            const struct profile_test *test = &site->by_test.item[j];
+            add(profile->arena, groups, test->name, site, test->never_closed, test->longest_ns);
+            others -= test->never_closed < others ? test->never_closed : others;
+        }
+        if (others > 0)
+            add(profile->arena, groups, "(no test)", site, others, site->longest_ns);
+    }
+}
+
+// Threads are known of each session still out; of ended ones the trace keeps numbers.
+static void group_threads(const struct profile *profile, struct groups *groups)
 {
     for (size_t i = 0; i < profile->sessions.count; i++) {
         const struct profile_session *session = profile->sessions.item[i];
         if (!is_judged(profile, session))
             continue;
-        const char *name = by == REPORT_BY_TEST ? session->test : session->thread;
-        if (!name[0])
-            name = by == REPORT_BY_TEST ? "(no test)" : "(thread without a name)";
+        const char *name = session->thread[0] ? session->thread : "(thread without a name)";
         add(profile->arena, groups, name, session->site, 1, session->age_ns);
     }
     for (size_t i = 0; i < profile->sites.count; i++) {
@@ -95,8 +107,10 @@ static int compare_groups(const void *a, const void *b)
 struct groups groups_of(const struct profile *profile, enum report_group by)
 {
     struct groups groups = {0};
-    if (by == REPORT_BY_THREAD || by == REPORT_BY_TEST)
-        group_sessions(profile, by, &groups);
+    if (by == REPORT_BY_TEST)
+        group_tests(profile, &groups);
+    else if (by == REPORT_BY_THREAD)
+        group_threads(profile, &groups);
     else
         group_sites(profile, by, &groups);
     LIST_SORT(&groups, compare_groups);

@@ -10,7 +10,7 @@
 struct group {
     const char *name;
     uint64_t never_closed;
-    uint64_t opened; // 0: not known (the trace tells threads and tests of open ones only)
+    uint64_t opened; // 0: not known (the trace tells the threads of open ones only)
     uint64_t longest_ns;
     profile_holders holders; // sites with their number of never-closed sessions
 };

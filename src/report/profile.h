@@ -75,6 +75,12 @@ struct profile_activity {
     uint64_t first_ns, last_ns;            // the last span
 };
 
+// The never-closed sessions of a site that one test opened.
+struct profile_test {
+    const char *name;
+    uint64_t never_closed, longest_ns;
+};
+
 struct profile_site {
     char id[12]; // hexadecimal; the same for the same place in another trace
     enum trace_kind kind;
@@ -96,7 +102,8 @@ struct profile_site {
     uint64_t held[TRACE_HOLD_BUCKETS]; // the ended holds by length; see trace_site.hold
     uint64_t first_ns, last_ns;        // acquires
     struct profile_activity activity;
-    struct profile_tally shown; // of the stack that is shown
+    struct profile_tally shown;        // of the stack that is shown
+    LIST(struct profile_test) by_test; // each test once, all of them; `tests` is the most frequent
     profile_names threads, tests, tasks, databases, details;
 };
 
@@ -236,6 +243,10 @@ uint64_t profile_pool_capacity(const struct profile_pool *pool);
 double profile_mean_out(const struct profile_sizing *sizing);
 // The most acquires that waited at once while the pool was full, as shortages tell; 0 if none.
 uint64_t profile_most_waiting(const struct profile *profile, const struct profile_pool *pool);
+
+// Whether `site` never closes handles of Python's sqlite3 that are, as its code says, used in a
+// `with` statement: one that ends a transaction, and not the handle.
+bool profile_with_is_no_close(const struct profile *profile, const struct profile_site *site);
 
 // The line of source code of a frame without its indentation; "" if it cannot be read.
 const char *profile_code(const struct profile *profile, const struct frame *frame,

@@ -137,7 +137,8 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
     raw->in_transaction += (session->flags & TRACE_SESSION_TRANSACTION) != 0;
     struct arena *arena = profile->arena;
     profile_count_name(arena, &raw->threads, session->thread, 1);
-    profile_count_name(arena, &raw->tests, session->test, 1);
+    if (raw->record->test == TRACE_NONE)
+        profile_count_name(arena, &raw->tests, session->test, 1);
     profile_count_name(arena, &raw->tasks, session->task, 1);
     profile_count_name(arena, &raw->databases, session->database, 1);
     profile_count_name(arena, &raw->details, session->detail, 1);
@@ -358,20 +359,54 @@ static void merge_context(struct profile_builder *builder, struct profile_site *
                            never_closed);
 }
 
+static void count_test(struct arena *arena, struct profile_site *site, const char *name,
+                       uint64_t never_closed, uint64_t longest_ns)
+{
+    if (name[0] == 0 || never_closed == 0)
+        return;
+    profile_count_name(arena, &site->tests, name, never_closed);
+    size_t i = site->by_test.count; // from the end: sites of one test follow each other
+    while (i > 0 && strcmp(site->by_test.item[i - 1].name, name) != 0)
+        i--;
+    struct profile_test *test = i > 0 ? &site->by_test.item[i - 1] : NULL;
+    if (!test) {
+        test = LIST_ADD(arena, &site->by_test);
+        *test = (struct profile_test){.name = name};
+    }
+    test->never_closed += never_closed;
+    test->longest_ns = larger(test->longest_ns, longest_ns);
+}
+
+// A trace's site is of one test, so that leaks that a collector ended are known by test as well.
+static void merge_tests(struct profile_builder *builder, struct profile_site *site,
+                        const struct raw_site *raw)
+{
+    struct arena *arena = builder->profile->arena;
+    uint64_t longest_ns = larger(raw->record->longest_ns, raw->longest_live_ns);
+    count_test(arena, site, profile_text(builder, raw->source, raw->record->test),
+               raw->tally.never_closed, longest_ns);
+    for (size_t i = 0; i < raw->tests.count; i++) // without a test of the site
+        count_test(arena, site, raw->tests.item[i].name, raw->tests.item[i].count,
+                   raw->longest_live_ns);
+}
+
 // What is known of ended sessions only from their site: the thread of the longest, the last
-// database. Counted once where no session still out says more.
+// task and database. Counted once where no session still out says more.
 static void merge_texts(struct profile_builder *builder, struct profile_site *site,
                         const struct raw_site *raw)
 {
     struct arena *arena = builder->profile->arena;
     merge_names(arena, &site->threads, &raw->threads);
-    merge_names(arena, &site->tests, &raw->tests);
+    merge_tests(builder, site, raw);
     merge_names(arena, &site->tasks, &raw->tasks);
     merge_names(arena, &site->databases, &raw->databases);
     merge_names(arena, &site->details, &raw->details);
     if (raw->threads.count == 0)
         profile_count_name(arena, &site->threads,
                            profile_text(builder, raw->source, raw->record->longest_thread), 1);
+    if (raw->tasks.count == 0 && raw->tally.never_closed > 0)
+        profile_count_name(arena, &site->tasks,
+                           profile_text(builder, raw->source, raw->record->task), 1);
     if (raw->databases.count == 0)
         profile_count_name(arena, &site->databases,
                            profile_text(builder, raw->source, raw->record->database), 1);

@@ -179,6 +179,22 @@ static void set_churn(json_t *object, const struct profile_site *site)
     json_object_set_new(object, "churn", numbers);
 }
 
+// Names that are the same once made into UTF-8 are put together.
+static void set_tests(json_t *object, const struct profile_site *site)
+{
+    if (site->by_test.count == 0)
+        return;
+    json_t *tests = json_object();
+    for (size_t i = 0; i < site->by_test.count; i++) {
+        json_t *name = json_text(site->by_test.item[i].name);
+        const char *key = json_string_value(name);
+        json_int_t before = json_integer_value(json_object_get(tests, key));
+        json_set_number(tests, key, (uint64_t)before + site->by_test.item[i].never_closed);
+        json_decref(name);
+    }
+    json_object_set_new(object, "never_closed_by_test", tests);
+}
+
 static json_t *site_json(const struct profile *profile, const struct profile_site *site)
 {
     json_t *object = json_object();
@@ -196,6 +212,7 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     json_set_seconds(object, "last", site->last_ns);
     json_set_names(object, "threads", &site->threads);
     json_set_names(object, "tests", &site->tests);
+    set_tests(object, site);
     json_set_names(object, "tasks", &site->tasks);
     json_set_names(object, "databases", &site->databases);
     json_set_names(object, "statements", &site->details);

@@ -250,9 +250,15 @@ void text_sites(const struct text *text)
     if (text->request->limit > 0 && shown > text->request->limit)
         shown = text->request->limit;
     unsigned column = verdict_column(text, shown);
+    bool said = false;
     for (size_t i = 0; i < shown; i++) {
         fputc('\n', text->sheet.out);
         print_site(text, profile->sites.item[i], i + 1, column);
+        if (said || !profile_with_is_no_close(profile, profile->sites.item[i]))
+            continue;
+        fputs("      note: `with conn:` commits or rolls back, it does not close\n",
+              text->sheet.out);
+        said = true;
     }
     if (shown < leaking)
         fprintf(text->sheet.out, "\n%s (-n 0 for all)\n",

@@ -678,6 +678,96 @@ static void sizing_is_quiet_without_reason(void **state)
     free(text);
 }
 
+// One line opens sessions in three tests and outside of them; whether they are still out or were
+// reclaimed, each is under its test.
+static void leaks_are_under_the_test_that_opened_them(void **state)
+{
+    struct fixture *fixture = *state;
+    struct trace_builder builder;
+    builder_begin(&builder, fixture->path);
+    const struct builder_frame frames[] = {{"/srv/trader/a.py", 7, "f"}, {0}};
+    const char *const tests[] = {"t.py::one", "t.py::two", "t.py::good", NULL};
+    const uint64_t reclaimed[] = {3, 0, 0, 4};
+    for (int i = 0; i < 4; i++) {
+        uint32_t ref = add_site(&builder, frames, 2, reclaimed[i]);
+        struct trace_site *site = trace_record(&builder.writer, TRACE_SITES, ref);
+        site->test = builder_string(&builder, tests[i]);
+        site->task = builder_string(&builder, i == 0 ? "Task-1" : NULL);
+        if (i == 1) {
+            struct trace_session *session = builder_session(&builder, ref, 1);
+            session->test = builder_string(&builder, tests[i]);
+            session->task = builder_string(&builder, "Task-2");
+        }
+    }
+    builder_end(&builder);
+    const char *const sources[] = {fixture->path};
+    json_t *root = json_of(
+        &(struct report_request){.sources = sources, .source_count = 1, .group_by = REPORT_BY_TEST},
+        NULL);
+    const json_t *site = site_at(root, "a.py", 7);
+    assert_int_equal(json_array_size(json_object_get(site, "tests")), 2);
+    const json_t *by_test = json_object_get(site, "never_closed_by_test");
+    assert_int_equal(json_object_size(by_test), 2);
+    assert_int_equal(number(by_test, "t.py::one"), 3);
+    assert_int_equal(number(by_test, "t.py::two"), 1);
+    assert_int_equal(json_array_size(json_object_get(site, "tasks")), 2);
+    const json_t *groups = json_object_get(root, "groups");
+    const char *const names[] = {"(no test)", "t.py::one", "t.py::two"};
+    const json_int_t counts[] = {4, 3, 1};
+    assert_int_equal(json_array_size(groups), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *group = json_array_get(groups, i);
+        assert_string_equal(text_of(group, "name"), names[i]);
+        assert_int_equal(number(group, "never_closed"), counts[i]);
+    }
+    json_decref(root);
+}
+
+static size_t occurrences(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, part)); text++)
+        count++;
+    return count;
+}
+
+// Whether a report says so of a never-closed handle that line 1 of `code` opens.
+static bool says_with(const struct fixture *fixture, const char *code)
+{
+    struct trace_builder builder;
+    write_text(fixture->code, code);
+    builder_begin(&builder, fixture->path);
+    const struct builder_frame frames[] = {{fixture->code, 1, "f"}, {0}};
+    builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, frames), NULL)
+        ->ended[TRACE_RECLAIMED] = 1;
+    const struct builder_frame other[] = {{fixture->code, 1, "g"}, {0}};
+    builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, other), NULL)
+        ->ended[TRACE_RECLAIMED] = 1;
+    builder_end(&builder);
+    char *text = text_of_file(fixture->path);
+    const char *const note = "note: `with conn:` commits or rolls back, it does not close\n";
+    size_t times = occurrences(text, note);
+    assert_in_range(times, 0, 1);
+    free(text);
+    unlink(fixture->path);
+    return times == 1;
+}
+
+static void with_does_not_close(void **state)
+{
+    const struct fixture *fixture = *state;
+    assert_true(says_with(fixture, "    with sqlite3.connect(path) as db:\n"));
+    assert_true(says_with(fixture, "with connect(path):\n"));
+    assert_true(says_with(fixture, "    db = sqlite3.connect(path)\n    f()\n    with db:\n"));
+    assert_true(says_with(fixture, "self.db = connect(path)\nwith self.db:\n"));
+    assert_false(says_with(fixture, "with closing(sqlite3.connect(path)) as db:\n"));
+    assert_false(says_with(fixture, "async with aiosqlite.connect(path) as db:\n"));
+    assert_false(says_with(fixture, "db = sqlite3.connect(path)\nwith lock:\n"));
+    assert_false(says_with(fixture, "db = sqlite3.connect(path)\ndef f(db):\n    with db:\n"));
+    assert_false(says_with(fixture, "db == connect(path)\nwith db:\n"));
+    assert_false(says_with(fixture, "db = sqlite3.connect(path)\n"));
+}
+
 // Field 22 of /proc/self/stat.
 static uint64_t own_start_ticks(void)
 {
@@ -1064,6 +1154,8 @@ int main(void)
         TEST(holders_at_the_peak_follow_the_peaks_number),
         TEST(tight_loops_are_churn),
         TEST(churn_counts_active_time_and_all_sessions),
+        TEST(leaks_are_under_the_test_that_opened_them),
+        TEST(with_does_not_close),
         TEST(waiting_is_of_now),
         TEST(sizing_of_a_pool_is_exact_where_it_can_be),
         TEST(sizing_of_a_pool_has_bounds_where_it_is_not_exact),
