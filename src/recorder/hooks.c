@@ -15,6 +15,7 @@
 #include "recorder/functions.h"
 #include "recorder/log.h"
 #include "recorder/nesting.h"
+#include "recorder/peek.h"
 #include "recorder/process.h"
 #include "recorder/recorder.h"
 #include "recorder/redact.h"
@@ -57,6 +58,8 @@ static bool pointed_at(const struct call *call, enum spec_role out, uint64_t *va
     uint64_t address;
     if (!argument(call, out, &address) || address == 0)
         return false;
+    if (call->spec->asked) // by the user, who may have taken the wrong argument
+        return peek_word(address, (uint64_t)(uintptr_t)call->frame, value);
     memcpy(value, (const void *)address, sizeof *value); // NOLINT(performance-no-int-to-ptr)
     return true;
 }
@@ -90,6 +93,8 @@ static uint32_t text_argument(const struct call *call, enum spec_role role)
     if (!argument(call, role, &address) || address == 0)
         return TRACE_NONE;
     char text[1024];
+    if (call->spec->asked && !peek_text(address, sizeof text))
+        return TRACE_NONE;
     size_t bytes =
         redact((const char *)address, text, sizeof text); // NOLINT(performance-no-int-to-ptr)
     return name_intern_bytes(text, bytes);

@@ -14,15 +14,15 @@
 #include <libunwind.h>
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include "recorder/peek.h"
 
 #if defined(__x86_64__)
 #define UNW_TDEP_FRAME_POINTER UNW_X86_64_RBP
@@ -55,25 +55,6 @@ static __thread struct {
     uint32_t next;
 } checked __attribute__((tls_model("initial-exec")));
 
-// By process_vm_readv; where that is refused (sandboxes), by a call that is always allowed: the
-// kernel reads the signal set before it looks at the first argument, which makes no sense (EINVAL,
-// else EFAULT). Not the other way round: valgrind complains of such an argument.
-static bool ask_kernel(uint64_t page)
-{
-    static bool refused;
-    char byte;
-    struct iovec to = {&byte, 1};
-    struct iovec from = {(void *)page, 1}; // NOLINT(performance-no-int-to-ptr)
-    if (!refused) {
-        if (syscall(SYS_process_vm_readv, (long)getpid(), &to, 1L, &from, 1L, 0L) == 1)
-            return true;
-        if (errno != EPERM && errno != ENOSYS && errno != EACCES)
-            return false;
-        refused = true;
-    }
-    return syscall(SYS_rt_sigprocmask, ~0L, page, 0L, sizeof(uint64_t)) == -1 && errno == EINVAL;
-}
-
 static bool page_is_readable(uint64_t page)
 {
     if (page == 0)
@@ -81,10 +62,7 @@ static bool page_is_readable(uint64_t page)
     for (int i = 0; i < CHECKED_PAGES; i++)
         if (checked.page[i] == page)
             return true;
-    int kept = errno;
-    bool readable = ask_kernel(page);
-    errno = kept;
-    if (!readable)
+    if (!peek_page(page))
         return false;
     checked.page[checked.next++ % CHECKED_PAGES] = page;
     return true;
