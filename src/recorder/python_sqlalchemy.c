@@ -15,6 +15,7 @@
 
 #include "recorder/python_context.h"
 #include "recorder/python_created.h"
+#include "recorder/python_layout.h"
 #include "recorder/python_life.h"
 #include "recorder/python_pool.h"
 #include "recorder/python_shared.h"
@@ -166,6 +167,10 @@ static PyObject *checkout(const struct python_invocation *call)
     PyObject *object = python_invocation_argument(call, 1, "pool");
     if (!object || !atomic_load_explicit(&recorder_active, memory_order_relaxed))
         return python_invoke(call);
+    if (!python_layout) { // after an attach there was no frame to check it with
+        python_layout_check();
+        python_traceback_watch();
+    }
     struct python_pool *pool = python_pool_of(object, kind, describe);
     if (!pool)
         return python_invoke(call);
