@@ -241,7 +241,7 @@ uint64_t profile_pool_capacity(const struct profile_pool *pool);
 // Little's law: sessions out on average, if all were held as long as those that were closed. 0: not
 // known, as there were few or they were held for most of the time that was looked at.
 double profile_mean_out(const struct profile_sizing *sizing);
-// The most acquires that waited at once while the pool was full, as shortages tell; 0 if none.
+// The most acquires known to have waited at once while the pool was full: of shortages, and of now.
 uint64_t profile_most_waiting(const struct profile *profile, const struct profile_pool *pool);
 
 // Whether `site` never closes handles of Python's sqlite3 that are, as its code says, used in a

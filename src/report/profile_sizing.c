@@ -91,6 +91,8 @@ uint64_t profile_most_waiting(const struct profile *profile, const struct profil
     uint64_t capacity = profile_pool_capacity(pool);
     if (capacity == 0 || pool->high_water < capacity)
         return 0;
+    if (pool->waiting_known && pool->instances == 1)
+        most = pool->waiting;
     for (size_t i = 0; i < profile->shortages.count; i++) {
         const struct profile_shortage *shortage = profile->shortages.item[i];
         if (shortage->pool != pool || shortage->process != pool->process)
