@@ -279,13 +279,16 @@ void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns)
     lock_give(&pool->lock);
 }
 
-static bool had_room(const struct trace_pool *record)
+static bool was_full(const struct trace_pool *record, uint64_t waited_ns)
 {
+    enum { SLOW_CONNECTS = 10 }; // times the threshold of a wait
     uint32_t overflow = record->overflow == TRACE_UNKNOWN ? 0 : record->overflow;
-    return record->size != TRACE_UNKNOWN && record->out < record->size + overflow;
+    if (record->size == TRACE_UNKNOWN)
+        return record->out > 1 && waited_ns >= SLOW_CONNECTS * record->wait_threshold_ns;
+    return record->out >= record->size + overflow;
 }
 
-bool pool_wants_shortage(uint32_t ref, bool failed, uint64_t now_ns)
+bool pool_wants_shortage(uint32_t ref, bool failed, uint64_t waited_ns, uint64_t now_ns)
 {
     enum { MOST_SHORTAGES = 32, FREE_SHORTAGES = 8, FIRST_PAUSE_MS = 100 };
     struct pool *pool = pool_of(ref);
@@ -293,7 +296,7 @@ bool pool_wants_shortage(uint32_t ref, bool failed, uint64_t now_ns)
         return false;
     lock_take(&pool->lock);
     bool wanted = pool->shortages < MOST_SHORTAGES && now_ns >= pool->next_shortage_ns &&
-                  (failed || !had_room(pool->record));
+                  (failed || was_full(pool->record, waited_ns));
     if (wanted && ++pool->shortages > FREE_SHORTAGES)
         pool->next_shortage_ns =
             now_ns + (UINT64_C(1000000) * FIRST_PAUSE_MS << (pool->shortages - FREE_SHORTAGES));

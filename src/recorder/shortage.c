@@ -13,6 +13,7 @@ enum {
 
 struct list {
     uint32_t pool, count;
+    uint64_t own; // the handle that was got in the end
     struct trace_shortage *shortage;
 };
 
@@ -22,7 +23,7 @@ static void add_holder(struct trace_session *record, uint32_t slot, void *data)
     (void)slot;
     // A handle that belongs to the pool is not out of it.
     if (record->owner != list->pool || record->flags & TRACE_SESSION_POOLED ||
-        list->count == MOST_HOLDERS)
+        record->handle == list->own || list->count == MOST_HOLDERS)
         return;
     list->shortage->holders[list->count++] = (struct trace_holder){
         .site = record->site,
@@ -33,7 +34,7 @@ static void add_holder(struct trace_session *record, uint32_t slot, void *data)
 
 void shortage_note(const struct acquire *acquire, uint64_t waited_ns, bool failed, uint64_t now_ns)
 {
-    if (!pool_wants_shortage(acquire->pool, failed, now_ns))
+    if (!pool_wants_shortage(acquire->pool, failed, waited_ns, now_ns))
         return;
     const size_t bytes = (HEAD_WORDS + MOST_HOLDERS * HOLDER_WORDS) * sizeof(uint64_t);
     struct trace_shortage *shortage = arena_alloc(bytes);
@@ -48,7 +49,8 @@ void shortage_note(const struct acquire *acquire, uint64_t waited_ns, bool faile
     shortage->thread = recorder_thread_name();
     shortage->failed = failed;
     shortage->waiting = __atomic_load_n(&pool_record(acquire->pool)->waiting, __ATOMIC_RELAXED);
-    struct list list = {.pool = acquire->pool, .shortage = shortage};
+    struct list list = {
+        .pool = acquire->pool, .own = failed ? 0 : acquire->handle, .shortage = shortage};
     session_each(add_holder, &list);
     shortage->holder_count = list.count;
     (void)trace_append_words(&recorder_trace, TRACE_SHORTAGES, (const uint64_t *)shortage,
