@@ -32,10 +32,12 @@ enum {
     TLS_LIMIT = 0x4000000, // more is no offset: a module that is just being unloaded
     TLS_UNKNOWN = 0x40000, // if the offsets cannot be read
     POLL_NS = 100000,
-    HOLD_MS = 50,
+    HOLD_MS = 2000,
+    HOLD_ASLEEP_MS = 50,
     PRIORITY = -15,
 };
 
+#define MS UINT64_C(1000000)
 #define SIGNALS_OF_GLIBC (UINT64_C(3) << 31) // 32 and 33: cancellation and setuid need answers
 
 _Static_assert(offsetof(struct helper_page, thread) == HELPER_THREAD, "layout");
@@ -211,16 +213,22 @@ static void unmap_borrowed(struct tracee *tracee, const struct injection_plan *p
         tracee_call(tracee, SYS_munmap, all, &answer);
 }
 
-// In a program with a single thread the borrowed one holds no lock, and must not go on before
-// glibc knows of the second one. It is let go in any case after a while.
-static void hold_until_created(const struct tracee *tracee, uint64_t page)
+// In a program with a single thread the borrowed one must not go on before glibc knows of the
+// second one. It is let go nevertheless if that one is asleep, for then it waits for a lock that
+// only the borrowed thread can give up; and after HOLD_MS.
+static void hold_until_created(const struct tracee *tracee, uint64_t page, pid_t first)
 {
-    const uint64_t deadline = process_now() + HOLD_MS * UINT64_C(1000000);
+    const uint64_t begin = process_now();
     uint32_t created = 0;
-    while (process_now() < deadline &&
-           target_read(tracee->target, page + HELPER_CREATED, &created, sizeof created) == 0 &&
-           created == 0)
+    for (;;) {
+        const uint64_t held = process_now() - begin;
+        if (target_read(tracee->target, page + HELPER_CREATED, &created, sizeof created) != 0 ||
+            created != 0 || held > HOLD_MS * MS)
+            return;
+        if (held > HOLD_ASLEEP_MS * MS && process_state(tracee->target->pid, first) == 'S')
+            return;
         process_sleep(POLL_NS / 5);
+    }
 }
 
 static int explain(const struct target *target, int error, const char *what,
@@ -262,7 +270,7 @@ static int start_thread(struct tracee *tracee, const struct injection_plan *plan
     }
     result->base = start;
     if (result->single)
-        hold_until_created(tracee, start + plan->page);
+        hold_until_created(tracee, start + plan->page, result->first);
     return 0;
 }
 

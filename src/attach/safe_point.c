@@ -2,6 +2,7 @@
 #include "attach/safe_point.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -129,6 +130,39 @@ static bool stack_is_suspect(const struct tracee *tracee)
     return false;
 }
 
+// The thread's id as the target sees it.
+static uint32_t own_tid(const struct tracee *tracee)
+{
+    char ids[256] = "";
+    process_status(tracee->target->pid, tracee->tid, "NSpid", ids, sizeof ids);
+    const char *last = strrchr(ids, '\t'); // the innermost namespace comes last
+    return (uint32_t)strtoul(last != NULL ? last + 1 : ids, NULL, 10);
+}
+
+// Whether the thread holds a lock of the dynamic linker: it is outside of it, but was called by it
+// (a constructor, a resolver of IFUNC symbols). A thread that believes to be the only one would not
+// wake up one that waits for the lock. They are recursive mutexes in _rtld_global:
+// { int lock; unsigned count; int owner; unsigned users; int kind }.
+static bool holds_loader_lock(const struct tracee *tracee)
+{
+    enum { WORDS = 4096, LOCK_WORDS = 5, KIND_RECURSIVE = 1 };
+    static uint32_t words[WORDS];
+    const struct target *target = tracee->target;
+    uint64_t size = 0;
+    const uint64_t address = module_symbol(target, target->loader, "_rtld_global", &size);
+    if (size > sizeof words)
+        size = sizeof words;
+    if (address == 0 || target_read(target, address, words, size) != 0)
+        return true;
+    const uint32_t tid = own_tid(tracee);
+    for (size_t i = 0; i + LOCK_WORDS <= size / sizeof words[0]; i++) {
+        if (words[i] != 0 && words[i + 1] != 0 && words[i + 2] == tid &&
+            words[i + 4] == KIND_RECURSIVE)
+            return true;
+    }
+    return false;
+}
+
 // Whether glibc skips its locks because it believes that there is one thread.
 static bool is_single(const struct tracee *tracee, const struct user_regs_struct *registers)
 {
@@ -155,7 +189,7 @@ static bool is_safe_now(struct tracee *tracee, enum tracee_event event)
         safe = true; // neither malloc nor the dynamic linker wait for anything
     else
         safe = is_outside_critical(tracee->target, arch_program_counter(registers));
-    return safe && !stack_is_suspect(tracee);
+    return safe && !stack_is_suspect(tracee) && !holds_loader_lock(tracee);
 }
 
 // Lets the thread run until it is at the next exit of a system call, or for a moment.

@@ -53,7 +53,7 @@ class Loops(harness.AttachTest):
                 self.one(mode, 8, harness.times(10))
 
     def test_fresh_processes(self):
-        for mode in ("malloc", "registers", "fork", "sleep"):
+        for mode in ("malloc", "dlopen", "registers", "fork", "sleep"):
             for number in (1, 4):
                 with self.subTest(mode, number=number):
                     self.fresh(mode, number, harness.times(5))
