@@ -98,8 +98,8 @@ bool run_prepare_output(struct run *run)
     char path[PATH_MAX];
     if (!make_absolute(run->options.output, sizeof run->options.output, true) ||
         (run->options.log[0] && !make_absolute(run->options.log, sizeof run->options.log, false))) {
-        cli_message(
-            "the path of the working folder is too long; name --output with its whole path");
+        cli_message("the path of the working folder cannot be had, or is too long; name --output "
+                    "and --log with their whole paths");
         return false;
     }
     if (!check_pattern(run, path, sizeof path))

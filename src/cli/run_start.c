@@ -117,7 +117,8 @@ static int wait_for(pid_t pid, const struct waiting *waiting)
             return -1;
         siginfo_t info;
         int signal = sigwaitinfo(&waiting->handled, &info);
-        if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL)
+        // Not what the terminal sends to the whole group, nor what the command itself does.
+        if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL && info.si_pid != pid)
             (void)kill(pid, signal);
     }
 }

@@ -120,6 +120,19 @@ print(*sorted(seen))
         self.assertEqual(out, " ".join(str(int(number)) for number in sorted(numbers)) + "\n", err)
         self.assertEqual(process.returncode, 0)
 
+    def test_kill_of_the_own_group_comes_once(self):
+        code = '''
+import os, signal, time
+seen = []
+signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+print('ready')
+os.kill(0, signal.SIGUSR1)
+time.sleep(0.5)
+print(len(seen))
+'''
+        out, err = self.start(code).communicate(timeout=30)
+        self.assertEqual(out, "1\n", err)
+
     def test_dies_as_the_command_does(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE):
             run = self.unclosed("run", "--error-exitcode=3", "--", "sh", "-c", f"kill -{int(number)} $$")
