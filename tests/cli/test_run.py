@@ -126,7 +126,9 @@ import os, signal, time
 seen = []
 signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
 print('ready')
+os.kill(os.getppid(), signal.SIGSTOP) # else two that come at once may be one
 os.kill(0, signal.SIGUSR1)
+os.kill(os.getppid(), signal.SIGCONT)
 time.sleep(0.5)
 print(len(seen))
 '''
