@@ -234,6 +234,7 @@ static void register_handlers(void)
 
 static bool prepare(void)
 {
+    recorder_start_ns = recorder_now();
     functions_load();
     got_name_exported();
     if (!recorder_watch_forks())

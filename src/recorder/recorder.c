@@ -43,6 +43,8 @@ static atomic_uint *life;
 __attribute__((visibility("default"))) extern atomic_int unclosed_state;
 atomic_int unclosed_state;
 
+uint64_t recorder_start_ns;
+
 void recorder_set_active(bool active)
 {
     atomic_store(&recorder_active, active);
@@ -92,6 +94,7 @@ static void notice_fork(void)
         atomic_store(&opened, false);
         atomic_fetch_add(&recorder_generation, 1);
         is_child = true;
+        recorder_start_ns = recorder_now();
         process_forked();
         atomic_store(life, ALIVE);
     }

@@ -63,6 +63,9 @@ void recorder_unlock_opening(void);
 
 void recorder_lost(enum trace_lost reason);
 
+// When the recorder began in this process: at its start, its fork, or the attach.
+extern uint64_t recorder_start_ns;
+
 uint64_t recorder_now(void);        // CLOCK_MONOTONIC, ns
 uint64_t recorder_now_coarse(void); // the same, cheaper, up to a kernel tick behind
 

@@ -56,8 +56,10 @@ static void fill_header(struct trace_header *header)
     header->uid = (uint32_t)geteuid();
     header->run_id = recorder_options.run_id;
     header->threshold_ns = recorder_options.threshold_ns;
-    header->start_ns = header->last_ns = recorder_now();
-    header->start_realtime = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    header->start_ns = recorder_start_ns;
+    header->last_ns = recorder_now();
+    header->start_realtime = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec -
+                             (header->last_ns - header->start_ns);
     header->process_start_ticks = start_ticks();
     header->flags |= recorder_is_child() ? TRACE_FLAG_FORKED : 0;
     ssize_t got = readlink("/proc/self/exe", header->exe, sizeof header->exe - 1);

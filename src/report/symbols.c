@@ -247,16 +247,39 @@ static const char *die_function(struct arena *arena, Dwarf_Die *die, const char 
                                         : arena_text(arena, name);
 }
 
+// Takes "x/../" and "./" out of a path, as build systems put them in. A symbolic link may make
+// another file of it: then the path stays as it was.
+static const char *without_detours(struct arena *arena, const char *path)
+{
+    char *tidy = arena_format(arena, "%s", path);
+    char *to = tidy;
+    for (const char *at = path; *at;) {
+        size_t length = strcspn(at + 1, "/") + 1; // with the slash in front
+        bool up = length == 3 && strncmp(at, "/..", 3) == 0;
+        bool here = length == 2 && strncmp(at, "/.", 2) == 0;
+        if (up) {
+            while (to > tidy && *--to != '/')
+                continue;
+        } else if (!here) {
+            memcpy(to, at, length);
+            to += length;
+        }
+        at += length;
+    }
+    *to = 0;
+    return access(tidy, F_OK) == 0 || access(path, F_OK) != 0 ? tidy : path;
+}
+
 // Source files are named relative to the directory of compilation.
 static const char *full_path(struct arena *arena, Dwarf_Die *unit, const char *name)
 {
     Dwarf_Attribute attribute;
     const char *directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
-    if (name[0] == '/' || !directory)
+    if (name[0] == '/')
+        return without_detours(arena, arena_text(arena, name));
+    if (!directory)
         return arena_text(arena, name);
-    while (name[0] == '.' && name[1] == '/')
-        name += 2;
-    return arena_format(arena, "%s/%s", directory, name);
+    return without_detours(arena, arena_format(arena, "%s/%s", directory, name));
 }
 
 struct line {
