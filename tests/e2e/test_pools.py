@@ -29,9 +29,9 @@ discard depot_drop(pool, handle)
 
 
 class Pools(harness.TestCase):
-    def scenario(self, name, sites=(), how="run", **totals):
+    def scenario(self, name, sites=(), how="run", options=(), **totals):
         specs = self.write("depot.spec", SPECS)
-        run = self.assert_same_behaviour([PROGRAM, name], pools=[specs], how=how)
+        run = self.assert_same_behaviour([PROGRAM, name], pools=[specs], how=how, options=options)
         report = run.report()
         self.assert_totals(report, "checkout", opened=run.sum("taken"), **totals)
         self.assert_sites(report, SOURCE, sites, "checkout")
@@ -61,7 +61,9 @@ class Pools(harness.TestCase):
         self.assertEqual(site["line"], harness.line_of(SOURCE, "exhausted holders"))
 
     def test_waits(self):
-        report = self.scenario("waits", released=5, never_closed=0)
+        # Above what a busy machine makes of an acquire that does not wait.
+        report = self.scenario("waits", options=["--wait-threshold", "80ms"], released=5,
+                               never_closed=0)
         pool = self.pool(report, kind="depot")
         self.assertEqual((pool["failed"], pool["waits"]["count"]), (1, 2))
         self.assertGreater(pool["waits"]["longest"], 0.25)
