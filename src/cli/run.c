@@ -172,6 +172,7 @@ static int prepare(struct run *run)
     run->library = cli_library_path();
     if (!run->library)
         return CLI_FAILURE;
+    run->library = run_library_for_all(run->library);
     if (strpbrk(run->library, " :"))
         return cli_fail("the loader cannot preload %s, for its path contains a blank or a colon; "
                         "install unclosed somewhere else",

@@ -38,6 +38,10 @@ char *run_pools_text(const char *const *values, size_t count);
 // *preload: false if the command must not even be asked to preload (it would print an error).
 const char *run_check_command(const char *command, bool *preload);
 
+// run_library.c: `path` of the recorder, or if root runs us and not all users can read it, of a
+// copy that they can read. Takes `path` over; the result is to be freed.
+char *run_library_for_all(char *path);
+
 // run_output.c: makes options.output absolute, and sees to it that the traces can be written there;
 // makes run->fallback. Result: false if the value is no good (a message was printed: give up).
 // run->traced becomes false if the folder cannot be written to.

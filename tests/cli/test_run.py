@@ -214,8 +214,21 @@ class Pools(TestCase):
 
 
 class Installed(TestCase):
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_where_only_root_can_read_it(self):
+        """Another user loads a copy, and sees no complaint of the loader."""
+        environment = {**os.environ, "DESTDIR": self.folder}
+        subprocess.run(["meson", "install", "-C", str(pathlib.Path(CLI).parents[2]), "--no-rebuild",
+                        "--quiet"], check=True, env=environment, stdout=subprocess.DEVNULL, timeout=120)
+        (cli,) = pathlib.Path(self.folder).glob("**/bin/unclosed")
+        run = subprocess.run([cli, "run", "--", "setpriv", "--reuid=65534", "--clear-groups", PYTHON, "-c",
+                              LEAK], cwd=self.folder, capture_output=True, text=True, timeout=60)
+        self.assertNotIn("ld.so", run.stderr)
+        self.assertIn("SUMMARY: 1 session never closed", run.stderr)
+
     def test_moved_somewhere_else(self):
         """bin/unclosed finds lib/.../libunclosed.so wherever the two are."""
+        os.chmod(self.folder, 0o755)
         build = pathlib.Path(CLI).parents[2]
         environment = {**os.environ, "DESTDIR": self.folder}
         subprocess.run(["meson", "install", "-C", str(build), "--no-rebuild", "--quiet"], check=True,
