@@ -172,7 +172,7 @@ static void library_frames_do_not_name_a_site(void **state)
     const struct builder_frame frames[] = {
         {"<frozen importlib._bootstrap>", 1, "_call"},
         {"/opt/venv/lib/python3.12/site-packages/app_framework/run.py", 3, "run"},
-        {"/root/.pyenv/versions/3.12.1/lib/python3.12/contextlib.py", 137, "__enter__"},
+        {"/home/ann/.pyenv/versions/3.12.1/lib/python3.12/contextlib.py", 137, "__enter__"},
         {"/srv/vendor/sqlalchemy/orm/session.py", 4, "Session.execute"},
         {"/srv/trader/sqlalchemy_tools.py", 9, "fetch"},
         {0}};
