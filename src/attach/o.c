@@ -1,1 +1,0 @@
-/ dev / stdin : line 1 :./ confined : No such file or directory
