@@ -2,8 +2,10 @@
 #include "report/code_text.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,8 +81,12 @@ const char *code_text_line(struct code_text *code, const char *directory, const 
 {
     if (!file || file[0] == 0 || file[0] == '<' || line == 0)
         return NULL;
-    if (file[0] != '/')
-        file = arena_format(code->arena, "%s/%s", directory, file);
+    char path[PATH_MAX];
+    if (file[0] != '/') {
+        if (snprintf(path, sizeof path, "%s/%s", directory, file) >= (int)sizeof path)
+            return NULL;
+        file = path;
+    }
     const struct text_file *found = find_file(code, file);
     return line <= found->lines.count ? found->lines.item[line - 1] : NULL;
 }

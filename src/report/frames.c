@@ -12,16 +12,32 @@ struct frames_reader {
     struct symbols *symbols;
     const struct trace_reader *trace;
     const char *stand_in_root;
-    struct map resolved; // struct frames by reference of the stack
+    uint32_t modules;    // in the trace
+    struct map resolved; // struct resolved by reference of the stack
 };
+
+struct resolved {
+    struct frames frames;
+    uint32_t modules; // in the trace, if there was an address in none of them; else ALL_FOUND
+};
+#define ALL_FOUND UINT32_MAX
 
 struct frames_reader *frames_reader_new(struct arena *arena, struct symbols *symbols,
                                         const struct trace_reader *trace, const char *stand_in_root)
 {
     struct frames_reader *reader = arena_take(arena, sizeof *reader);
-    *reader = (struct frames_reader){
-        .arena = arena, .symbols = symbols, .trace = trace, .stand_in_root = stand_in_root};
+    *reader =
+        (struct frames_reader){.arena = arena, .symbols = symbols, .stand_in_root = stand_in_root};
+    frames_reader_follow(reader, trace);
     return reader;
+}
+
+void frames_reader_follow(struct frames_reader *reader, const struct trace_reader *trace)
+{
+    reader->trace = trace;
+    reader->modules = 0;
+    for (uint32_t ref = 0; (ref = reader_next(trace, TRACE_MODULES, ref)) != TRACE_NONE;)
+        reader->modules++;
 }
 
 void frames_reader_free(struct frames_reader *reader)
@@ -48,7 +64,8 @@ static void add_location(struct frames_reader *reader, frame_list *list, uint64_
     };
 }
 
-static void add_address(struct frames_reader *reader, frame_list *list, uint64_t address,
+// Whether it is known what is at the address.
+static bool add_address(struct frames_reader *reader, frame_list *list, uint64_t address,
                         uint64_t seen_ns)
 {
     struct arena *arena = reader->arena;
@@ -58,11 +75,11 @@ static void add_address(struct frames_reader *reader, frame_list *list, uint64_t
     if (!module) {
         *LIST_ADD(arena, list) =
             (struct frame){.offset = address, .owner = FRAME_LIBRARY, .language = "native"};
-        return;
+        return false;
     }
     const char *path = arena_text(arena, reader_string(reader->trace, module->path));
     if (owners_is_recorder(path))
-        return;
+        return true;
     struct symbols_file file = {
         .path = path, .build_id = module->build_id, .build_id_bytes = module->build_id_bytes};
     if (reader->stand_in_root && path[0] == '/')
@@ -86,31 +103,44 @@ static void add_address(struct frames_reader *reader, frame_list *list, uint64_t
             .language = symbol[i].language,
             .inlined = symbol[i].inlined,
         };
+    return true;
+}
+
+static void resolve(struct frames_reader *reader, uint32_t stack, struct resolved *resolved)
+{
+    resolved->modules = ALL_FOUND;
+    const struct trace_stack *record = reader_stack(reader->trace, stack);
+    if (!record)
+        return;
+    frame_list list = {0};
+    bool has_locations = false;
+    for (uint32_t i = 0; i < record->frame_count; i++) {
+        if (record->frames[i] & TRACE_FRAME_LOCATION) {
+            add_location(reader, &list, record->frames[i]);
+            has_locations = true;
+        } else if (!add_address(reader, &list, record->frames[i], record->seen_ns)) {
+            resolved->modules = reader->modules;
+        }
+    }
+    resolved->frames = (struct frames){
+        .frame = list.item,
+        .count = list.count,
+        .cut = record->flags & TRACE_STACK_CUT,
+        .has_locations = has_locations,
+    };
 }
 
 const struct frames *frames_resolve(struct frames_reader *reader, uint32_t stack)
 {
-    struct frames *frames = map_get(&reader->resolved, &stack, sizeof stack);
-    if (frames)
-        return frames;
-    frames = arena_take(reader->arena, sizeof *frames);
-    map_add(reader->arena, &reader->resolved, &stack, sizeof stack, frames);
-    const struct trace_stack *record = reader_stack(reader->trace, stack);
-    if (!record)
-        return frames;
-    frame_list list = {0};
-    for (uint32_t i = 0; i < record->frame_count; i++) {
-        if (record->frames[i] & TRACE_FRAME_LOCATION) {
-            add_location(reader, &list, record->frames[i]);
-            frames->has_locations = true;
-        } else {
-            add_address(reader, &list, record->frames[i], record->seen_ns);
-        }
+    struct resolved *resolved = map_get(&reader->resolved, &stack, sizeof stack);
+    if (!resolved) {
+        resolved = arena_take(reader->arena, sizeof *resolved);
+        map_add(reader->arena, &reader->resolved, &stack, sizeof stack, resolved);
+        resolve(reader, stack, resolved);
+    } else if (resolved->modules != ALL_FOUND && resolved->modules != reader->modules) {
+        resolve(reader, stack, resolved);
     }
-    frames->frame = list.item;
-    frames->count = list.count;
-    frames->cut = record->flags & TRACE_STACK_CUT;
-    return frames;
+    return &resolved->frames;
 }
 
 static size_t first_of(const struct frames *frames, size_t from, enum frame_owner owner,

@@ -45,8 +45,12 @@ struct frames_reader *frames_reader_new(struct arena *arena, struct symbols *sym
                                         const struct trace_reader *trace,
                                         const char *stand_in_root);
 void frames_reader_free(struct frames_reader *reader);
+// Goes on with the next reading of the same trace, which need not outlive what is resolved already.
+void frames_reader_follow(struct frames_reader *reader, const struct trace_reader *trace);
 
 // The frames of a stack; for TRACE_NONE there are none. Resolved once, lives as long as the arena.
+// (Again after frames_reader_follow, if a module was missing: the frames of before stay as they
+// were, the struct takes the new ones.)
 const struct frames *frames_resolve(struct frames_reader *reader, uint32_t stack);
 
 // The frame that stands for the stack: the first of the user's own code at or after index `from`.

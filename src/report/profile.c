@@ -8,15 +8,17 @@
 
 enum { NAMES_KEPT = 256 }; // different threads, databases ... of one site: enough to be read
 
-struct profile_builder *profile_begin(uint64_t threshold_ns)
+struct profile_builder *profile_begin(uint64_t threshold_ns, struct profile_cache *cache)
 {
     struct arena *arena = arena_new();
     struct profile_builder *builder = arena_take(arena, sizeof *builder);
     builder->profile = arena_take(arena, sizeof *builder->profile);
     builder->profile->arena = arena;
     builder->profile->threshold_ns = threshold_ns;
-    builder->symbols = symbols_new(arena);
-    builder->profile->code = code_text_new(arena);
+    if (!cache)
+        cache = builder->profile->own_cache = profile_cache_new();
+    builder->cache = cache;
+    builder->profile->code = profile_cache_code(cache);
     return builder;
 }
 
@@ -48,9 +50,7 @@ void profile_add(struct profile_builder *builder, struct trace_reader *trace)
     struct source *source = arena_take(arena, sizeof *source);
     source->trace = trace;
     source->process = process;
-    // A process in a container: its files are seen through its own root.
-    const char *root = trace->pid ? arena_format(arena, "/proc/%d/root", (int)trace->pid) : NULL;
-    source->frames = frames_reader_new(arena, builder->symbols, trace, root);
+    source->frames = profile_cache_frames(builder->cache, trace);
     *LIST_ADD(arena, &builder->sources) = source;
 }
 
@@ -190,16 +190,15 @@ struct profile *profile_finish(struct profile_builder *builder)
     profile_build_unseen(builder);
     LIST_SORT(&profile->sites, compare_sites);
     sum_up(profile);
-    for (size_t i = 0; i < symbols_problem_count(builder->symbols); i++)
-        profile_add_problem(builder, symbols_problem(builder->symbols, i));
+    const struct symbols *symbols = profile_cache_symbols(builder->cache);
+    for (size_t i = 0; i < symbols_problem_count(symbols); i++)
+        profile_add_problem(builder, symbols_problem(symbols, i));
     for (size_t i = 0; i < builder->sources.count; i++) {
         struct source *source = builder->sources.item[i];
         profile_forget_sites(source);
         profile_forget_pools(source);
-        frames_reader_free(source->frames);
         reader_close(source->trace);
     }
-    symbols_free(builder->symbols);
     return profile;
 }
 
@@ -207,6 +206,6 @@ void profile_free(struct profile *profile)
 {
     if (!profile)
         return;
-    code_text_free(profile->code);
+    profile_cache_free(profile->own_cache);
     arena_free(profile->arena);
 }

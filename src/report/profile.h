@@ -14,6 +14,7 @@
 #include "report/code_text.h"
 #include "report/frames.h"
 #include "report/memory.h"
+#include "report/profile_cache.h"
 #include "trace/trace_reader.h"
 
 struct profile_process {
@@ -178,6 +179,7 @@ struct profile_misuse {
 
 struct profile {
     struct arena *arena;
+    struct profile_cache *own_cache; // if it was given none
     struct code_text *code;
     uint64_t threshold_ns;
     LIST(struct profile_process *) processes;
@@ -195,7 +197,8 @@ struct profile {
 
 struct profile_builder; // opaque
 
-struct profile_builder *profile_begin(uint64_t threshold_ns);
+// cache: outlives the profile; NULL: there will be no second reading of these traces.
+struct profile_builder *profile_begin(uint64_t threshold_ns, struct profile_cache *cache);
 // Takes over the reader. Traces may come in any order.
 void profile_add(struct profile_builder *builder, struct trace_reader *trace);
 void profile_add_problem(struct profile_builder *builder, const char *message);

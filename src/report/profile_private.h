@@ -16,7 +16,7 @@ struct source {
 
 struct profile_builder {
     struct profile *profile;
-    struct symbols *symbols;
+    struct profile_cache *cache;
     LIST(struct source *) sources;
 };
 

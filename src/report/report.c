@@ -80,7 +80,7 @@ static struct profile *read_traces(const struct report_request *request,
         trace_sources_add(&sources, ".", request->none_is_fine);
     for (size_t i = 0; i < sources.problems.count; i++)
         complain(outcome, sources.problems.item[i]);
-    struct profile_builder *builder = profile_begin(request->threshold_ns);
+    struct profile_builder *builder = profile_begin(request->threshold_ns, NULL);
     for (size_t i = 0; i < sources.list.count; i++) {
         struct trace_reader *trace = NULL;
         int error = reader_open(sources.list.item[i].path, sources.list.item[i].pid, &trace);

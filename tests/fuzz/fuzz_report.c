@@ -21,7 +21,7 @@ static void print(int fd, const struct report_request *request,
     (void)reader_open_fd(fd, "image", 0, &reader);
     if (!reader)
         return;
-    struct profile_builder *builder = profile_begin(request->threshold_ns);
+    struct profile_builder *builder = profile_begin(request->threshold_ns, NULL);
     profile_add(builder, reader);
     struct profile *profile = profile_finish(builder);
     renderer(profile, request, nowhere);
