@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "recorder/growth.h"
 #include "recorder/recorder.h"
 #include "recorder/table.h"
 
@@ -193,6 +194,12 @@ static void site_keep_peak(struct trace_site *site, uint32_t peak)
     }
 }
 
+static void site_grow(struct trace_site *site, uint32_t before, uint64_t now_ns)
+{
+    uint64_t since = now_ns > site->first_ns ? now_ns - site->first_ns : 0;
+    growth_note(&site->growth, since, before, site->out);
+}
+
 static void count_wait(struct trace_pool *record, uint64_t took_ns)
 {
     if (took_ns < record->wait_threshold_ns || record->wait_threshold_ns == 0)
@@ -223,6 +230,7 @@ void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t took_ns, uin
         site_keep_peak(site, record->peak);
     if (++site->out > site->most_out)
         site->most_out = site->out;
+    site_grow(site, site->out - 1, now_ns);
     site->last_ns = now_ns;
     if (record) {
         pool_out(pool, now_ns);
@@ -244,6 +252,9 @@ void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, ui
         timeline_note(pool, out + 1, out, now_ns);
     }
     site->out--;
+    // What an interpreter closes when it shuts down says nothing about growth.
+    if (recorder_trace.header->shutdown_ns == 0)
+        site_grow(site, site->out + 1, now_ns);
     site->total_hold_ns += held_ns;
     site->hold[site_hold_bucket(held_ns)]++;
     site->late += threshold > 0 && held_ns > threshold;

@@ -85,6 +85,7 @@ static struct site_entry *site_add(const struct site_key *key, const struct acqu
     record->test = key->test;
     record->flags = key->wrapper ? TRACE_SITE_WRAPPER : 0;
     record->first_ns = now_ns;
+    record->growth.width = 1;
     HASH_ADD(hh, sites, key, sizeof entry->key, entry);
     return entry;
 }

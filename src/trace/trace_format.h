@@ -110,7 +110,8 @@ struct trace_header { // exactly TRACE_HEADER_BYTES
     char command[1024];       // command line, arguments joined by spaces, NUL-terminated, cut
     char directory[512];      // working directory at the start
     uint64_t inherited_ended; // released after an attach without having been seen acquired
-    uint8_t reserved[TRACE_HEADER_BYTES - 2304];
+    uint64_t watched_ns; // when a tool outside last looked for sessions held too long; 0: never
+    uint8_t reserved[TRACE_HEADER_BYTES - 2312];
 };
 
 struct trace_chunk { // 64 bytes, then the records
@@ -225,6 +226,19 @@ struct trace_pool {
 // Hold times: bucket 0 counts below 1 us, bucket i those of [2^(i-1), 2^i) us, the last all above.
 enum { TRACE_HOLD_BUCKETS = 32 };
 
+// How many sessions of a site were out over time: least_out[i] is the smallest number out at once
+// in [trace_site.first_ns + i*w, ... + (i+1)*w), w = width * TRACE_GROWTH_UNIT_NS, for i up to
+// `reached`; since then it is trace_site.out. The smallest number, because traffic comes and goes
+// below a bucket's width, and what is left over each time is what a leak makes grow. When time runs
+// past the last bucket, neighbours are merged and the width doubles. From the beginning of
+// interpreter shutdown on nothing changes any more.
+enum { TRACE_GROWTH_BUCKETS = 30, TRACE_GROWTH_UNIT_NS = 62500000 };
+struct trace_growth { // 128 bytes
+    uint32_t width;   // a power of two; 0: no timeline
+    uint32_t reached; // the last bucket that was written
+    uint32_t least_out[TRACE_GROWTH_BUCKETS];
+};
+
 enum trace_site_flags {
     TRACE_SITE_EXCEPTION = 1 << 0, // an exception was seen to leave the function that acquired
     TRACE_SITE_WRAPPER = 1 << 1,   // of handles around those of another library, which are counted
@@ -259,6 +273,7 @@ struct trace_site {
     uint64_t exceptions;        // sessions never closed by the code after an exception passed by
     uint64_t ended[TRACE_ENDS]; // sessions ended, by enum trace_end
     uint32_t hold[TRACE_HOLD_BUCKETS];
+    struct trace_growth growth;
 };
 
 enum trace_session_state {
@@ -337,7 +352,8 @@ TRACE_SIZE_IS(struct trace_header, TRACE_HEADER_BYTES);
 TRACE_SIZE_IS(struct trace_chunk, 64);
 TRACE_SIZE_IS(struct trace_session, 64);
 TRACE_SIZE_IS(struct trace_location, 16);
-TRACE_SIZE_IS(struct trace_site, 320);
+TRACE_SIZE_IS(struct trace_site, 448);
+TRACE_SIZE_IS(struct trace_growth, 128);
 TRACE_SIZE_IS(struct trace_pool, 704);
 TRACE_SIZE_IS(struct trace_holder, 16);
 

@@ -253,7 +253,12 @@ static void check_shortages(struct trace_reader *reader)
                         reader->path, (words - complete) * 8);
 }
 
-// Kinds and states are used as indexes later.
+static bool is_growth(const struct trace_growth *growth)
+{
+    return growth->reached < TRACE_GROWTH_BUCKETS && (growth->width & (growth->width - 1)) == 0;
+}
+
+// Kinds, states and buckets are used as indexes later.
 static void check_values(struct trace_reader *reader)
 {
     size_t wrong = 0;
@@ -261,6 +266,10 @@ static void check_values(struct trace_reader *reader)
         struct trace_site *site = (struct trace_site *)reader_site(reader, ref);
         if (site->kind >= TRACE_KINDS) {
             site->kind = 0; // as if it was not complete
+            wrong++;
+        }
+        if (!is_growth(&site->growth)) {
+            site->growth = (struct trace_growth){0};
             wrong++;
         }
     }

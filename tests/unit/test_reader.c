@@ -256,6 +256,10 @@ static void names_each_fault(void **state)
         {"holder count", record + 36, TRACE_SHORTAGES, 0x40000000, 0, "record of shortages"},
         {"kind", record + offsetof(struct trace_site, kind), TRACE_SITES, 200, 0,
          "impossible values"},
+        {"bucket", record + offsetof(struct trace_site, growth.reached), TRACE_SITES,
+         TRACE_GROWTH_BUCKETS, 0, "impossible values"},
+        {"width", record + offsetof(struct trace_site, growth.width), TRACE_SITES, 3, 0,
+         "impossible values"},
         {"state", record, TRACE_SESSIONS, 9, 0, "impossible values"},
     };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {

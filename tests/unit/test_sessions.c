@@ -73,6 +73,7 @@ static void test_acquire_and_release(void **state)
     assert_int_equal(sessions_count(), 1);
     const struct trace_site *site = site_record(slot(ref)->site);
     assert_int_equal(site->out, 1);
+    assert_int_equal(site->growth.width, 1);
     release(0x10);
     assert_int_equal(slot(ref)->state, TRACE_SLOT_FREE);
     assert_int_equal(sessions_count(), 0);

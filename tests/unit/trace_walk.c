@@ -47,6 +47,8 @@ static void walk_sites(const struct trace_reader *reader)
         const struct trace_site *site = reader_site(reader, ref);
         touch(site, sizeof *site);
         must(site->kind < TRACE_KINDS);
+        must(site->growth.reached < TRACE_GROWTH_BUCKETS);
+        must(site->growth.width == 0 || __builtin_popcount(site->growth.width) == 1);
         must(site->stack == TRACE_NONE || reader_stack(reader, site->stack));
         must(site->pool == TRACE_NONE || reader_pool(reader, site->pool));
         touch_stack(reader, site->stack);
