@@ -1,12 +1,10 @@
 // From a request to a printed report: see report.h.
 #include "report/report.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "report/profile.h"
+#include "report/reading.h"
 #include "report/render.h"
-#include "report/sources.h"
 
 // A new format is one file and one line here.
 static const struct renderer {
@@ -62,8 +60,9 @@ int report_group_by_name(const char *name)
     return -1;
 }
 
-static void complain(struct report_outcome *outcome, const char *message)
+static void complain(void *data, const char *message)
 {
+    struct report_outcome *outcome = data;
     fprintf(stderr, "unclosed: %s\n", message);
     outcome->problems++;
 }
@@ -80,23 +79,16 @@ static struct profile *read_traces(const struct report_request *request,
         trace_sources_add(&sources, ".", request->none_is_fine);
     for (size_t i = 0; i < sources.problems.count; i++)
         complain(outcome, sources.problems.item[i]);
-    struct profile_builder *builder = profile_begin(request->threshold_ns, NULL);
-    for (size_t i = 0; i < sources.list.count; i++) {
-        struct trace_reader *trace = NULL;
-        int error = reader_open(sources.list.item[i].path, sources.list.item[i].pid, &trace);
-        if (error == -ENOMEM && !trace)
-            memory_exhausted();
-        for (size_t p = 0; p < trace->problem_count; p++)
-            complain(outcome, trace->problems[p]);
-        if (error < 0 || (request->run_id && trace->header.run_id != request->run_id)) {
-            reader_close(trace);
-            continue;
-        }
-        profile_add(builder, trace);
-        outcome->traces++;
-    }
+    const struct reading reading = {
+        .sources = &sources,
+        .threshold_ns = request->threshold_ns,
+        .run_id = request->run_id,
+        .complain = complain,
+        .data = outcome,
+    };
+    struct profile *profile = reading_profile(&reading, &outcome->traces);
     arena_free(sources.arena);
-    return profile_finish(builder);
+    return profile;
 }
 
 static int print(const struct renderer *renderer, const struct report_request *request, FILE *out,
