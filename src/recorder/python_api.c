@@ -74,7 +74,9 @@ int python_api_resolve(void)
         py.Py_IsFinalizing = py._Py_IsFinalizing;
     if (!py.PyInterpreterState_Get)
         py.PyInterpreterState_Get = py._PyInterpreterState_Get;
-    if (!py.Py_IsFinalizing || !py.PyInterpreterState_Get)
+    if (!py.PyThreadState_GetUnchecked)
+        py.PyThreadState_GetUnchecked = py._PyThreadState_UncheckedGet;
+    if (!py.Py_IsFinalizing || !py.PyInterpreterState_Get || !py.PyThreadState_GetUnchecked)
         return -ENOTSUP;
     // Objects of a debug build with Py_TRACE_REFS have a longer head.
     if (dlsym(library, "_Py_PrintReferences"))

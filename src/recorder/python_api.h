@@ -85,10 +85,11 @@ enum {
     O(int, Py_IsFinalizing, (void))                            /* from 3.13 */                     \
     O(int, _Py_IsFinalizing, (void))                           /* to 3.12 */                       \
     M(int, PySys_AddAuditHook, (python_audit_hook, void *))                                        \
-    M(int, PyGILState_Check, (void))                                                               \
     M(int, PyGILState_Ensure, (void))                                                              \
     M(void, PyGILState_Release, (int))                                                             \
     M(void *, PyGILState_GetThisThreadState, (void))                                               \
+    O(void *, PyThreadState_GetUnchecked, (void))              /* from 3.13 */                     \
+    O(void *, _PyThreadState_UncheckedGet, (void))             /* to 3.12 */                       \
     M(void *, PyInterpreterState_Main, (void))                                                     \
     O(void *, PyInterpreterState_Get, (void))                  /* from 3.9 */                      \
     O(void *, _PyInterpreterState_Get, (void))                 /* 3.8 */                           \
@@ -186,6 +187,14 @@ int python_api_resolve(void);
 // Whether interpreter shutdown has begun: true from the moment at which only the finalizing thread
 // may use the API. Any thread, with or without the GIL.
 bool python_finalizing(void);
+
+// Whether the calling thread holds the GIL of the interpreter that it is in, and this is the one it
+// was in first. PyGILState_Check says yes to everything once there has been a second interpreter.
+static inline bool python_holds_gil(void)
+{
+    void *current = py.PyThreadState_GetUnchecked(); // up to 3.11 of any thread, then of this one
+    return current && current == py.PyGILState_GetThisThreadState();
+}
 
 // Whether the calling thread, which holds the GIL, is in the main interpreter.
 bool python_main_interpreter(void);

@@ -113,11 +113,11 @@ void python_walk_collect(struct python_walk *walk)
     walk->cut = false;
     walk->seen = 0;
     walk->self[0] = walk->self[1] = NULL;
-    if (python_finalizing() && !py.PyGILState_Check())
+    if (python_finalizing() && !python_holds_gil())
         return; // this thread's state may be gone
     if (atomic_load_explicit(&python_layout_trusted, memory_order_relaxed)) {
         collect_by_layout(walk);
-    } else if (py.PyGILState_Check()) {
+    } else if (python_holds_gil()) {
         PyObject *frame = py.PyEval_GetFrame();
         if (frame)
             python_walk_add(walk, frame);

@@ -190,7 +190,7 @@ static int on_audit(const char *name, PyObject *args, void *data)
         return 0;
     }
     if (!atomic_load_explicit(&listening, memory_order_relaxed) || looking ||
-        !py.PyGILState_Check() || !py.PyGILState_GetThisThreadState() ||
+        !python_holds_gil() ||
         !python_main_interpreter() || python_life_is_shutdown())
         return 0;
     looking = true;

@@ -50,7 +50,7 @@ static bool qualify(const struct python_walk_frame *frame, PyObject *name, char 
     PyObject *self = frame->locals && python_int_at(frame->code, python_layout->code_locals) > 0
                          ? frame->locals[0]
                          : NULL;
-    if (!self || !py.PyGILState_Check() || !py.PyGILState_GetThisThreadState())
+    if (!self || !python_holds_gil())
         return false;
     return qualify_by_class(self->type, frame->code, name, text) ||
            (py.PyType_IsSubtype(self->type, py.PyType_Type) &&
