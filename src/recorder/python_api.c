@@ -141,8 +141,10 @@ PyObject *python_find(const char *module, const char *path)
     return object;
 }
 
-bool python_module_ready(const char *module)
+bool python_module_ready(const char *module, const char *executed)
 {
+    if (executed && strcmp(module, executed) == 0)
+        return true;
     PyObject *spec = python_find(module, "__spec__");
     if (!spec)
         return false;

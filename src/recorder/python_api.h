@@ -208,8 +208,9 @@ long python_attribute_long(PyObject *object, const char *name, long otherwise);
 // A new reference; NULL (no exception set) if it is not there.
 PyObject *python_find(const char *module, const char *path);
 
-// Whether the module is in sys.modules and its code has run to the end.
-bool python_module_ready(const char *module);
+// Whether the module is in sys.modules and its code has run to the end. executed: the name of a
+// module of which that is known, or NULL.
+bool python_module_ready(const char *module, const char *executed);
 
 // The text of a str, valid as long as the object lives; NULL (no exception set) if it is none.
 const char *python_text(PyObject *text);

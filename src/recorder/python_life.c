@@ -1,7 +1,9 @@
 // Finding CPython and following it: imports, sqlite3.connect, shutdown. See python.h.
 //
-// An audit hook (PEP 578) tells of imports before they happen; a module is looked at when a later
-// event finds it complete. The hook cannot be removed: after python_stop it does nothing.
+// An audit hook (PEP 578) tells of imports before they happen. A module is looked at as soon as its
+// code has run, which the function of importlib that runs it tells; where a loader of the program's
+// own runs it, when a later event finds it complete. The hook cannot be removed: after python_stop
+// it does nothing.
 #include "recorder/python.h"
 
 #include <errno.h>
@@ -17,12 +19,14 @@
 #include "recorder/python_methods.h"
 #include "recorder/python_sqlalchemy.h"
 #include "recorder/python_sqlite.h"
+#include "recorder/python_wrap.h"
 #include "recorder/recorder.h"
 
 atomic_bool python_found;
 
 static atomic_bool listening;
 static bool pending;          // a module that is wanted is being imported; guarded by the GIL
+static unsigned patience;     // events until it is taken for one that cannot be imported
 static bool shutdown;         // likewise
 static __thread bool looking; // what is done about an event raises events itself
 
@@ -64,13 +68,18 @@ static struct {
 };
 enum { MODULES = sizeof modules / sizeof *modules };
 
+enum { PATIENCE = 1000 };
+
 static void before_import(const char *name)
 {
+    bool wanted = python_methods_importing(name);
     for (size_t i = 0; i < MODULES; i++)
         if (strcmp(modules[i].name, name) == 0)
-            pending = modules[i].pending = true;
-    if (python_methods_importing(name))
-        pending = true;
+            wanted = modules[i].pending = true;
+    if (!wanted)
+        return;
+    pending = true;
+    patience = PATIENCE;
 }
 
 // What has been imported before anybody listened.
@@ -79,27 +88,61 @@ static void all_pending(void)
     for (size_t i = 0; i < MODULES; i++)
         modules[i].pending =
             py.PyDict_GetItemString(py.PyImport_GetModuleDict(), modules[i].name) != NULL;
+    patience = PATIENCE;
     python_methods_imported();
 }
 
-// Looks at what has been imported; keeps the exception that may be set.
-static void look_at_modules(void)
+// Looks at what has been imported; keeps the exception that may be set. executed: a module of which
+// the code has just run, or NULL.
+static void look_at_modules(const char *executed)
 {
     PyObject *type, *value, *traceback;
     py.PyErr_Fetch(&type, &value, &traceback);
     python_layout_check();
-    bool left = !python_methods_wrap();
+    bool left = !python_methods_wrap(executed);
     for (size_t i = 0; i < MODULES; i++) {
         if (!modules[i].pending)
             continue;
-        if (python_module_ready(modules[i].name)) {
+        if (python_module_ready(modules[i].name, executed)) {
             modules[i].pending = false;
             modules[i].look();
         }
         left |= modules[i].pending;
     }
-    pending = left;
+    pending = left && patience > 0;
+    patience -= pending;
     py.PyErr_Restore(type, value, traceback);
+}
+
+static bool may_look(void)
+{
+    return !looking && atomic_load_explicit(&listening, memory_order_relaxed) &&
+           python_holds_gil() &&
+           python_main_interpreter() && !python_life_is_shutdown();
+}
+
+// importlib._bootstrap._call_with_frames_removed(exec, code, module.__dict__): how importlib's
+// loaders run a module's code.
+static PyObject *module_executed(const struct python_invocation *call)
+{
+    PyObject *result = python_invoke(call);
+    PyObject *namespace = python_invocation_argument(call, 2, NULL);
+    if (!result || !namespace || !may_look())
+        return result;
+    looking = true;
+    const char *name = python_text(py.PyDict_GetItemString(namespace, "__name__"));
+    if (name)
+        look_at_modules(name);
+    looking = false;
+    return result;
+}
+
+static void follow_importlib(void)
+{
+    static bool followed;
+    if (!followed)
+        (void)python_wrap("_frozen_importlib", "_call_with_frames_removed", module_executed, NULL);
+    followed = true;
 }
 
 // sqlite3.connect(...): the handle will be opened with the GIL released.
@@ -126,21 +169,19 @@ static void before_connect(void)
     }
 }
 
-// A module may be complete without any further event: the main thread looks again whenever it would
-// look for signals, until it is.
+// A module may be complete without any further event: the main thread looks once more when it would
+// look for signals.
 static bool asked_to_look;
 
 static int look_when_safe(void *unused)
 {
     (void)unused;
     asked_to_look = false;
-    if (!pending || looking || !atomic_load(&listening) || !python_main_interpreter())
+    if (!pending || !may_look())
         return 0;
     looking = true;
-    look_at_modules();
+    look_at_modules(NULL);
     looking = false;
-    if (pending)
-        look_again();
     return 0;
 }
 
@@ -172,8 +213,10 @@ static void on_event(enum event event, PyObject *args)
     } else if (event == EVENT_CONNECT) {
         before_connect();
     }
-    if (pending)
-        look_at_modules();
+    if (pending) {
+        follow_importlib();
+        look_at_modules(NULL);
+    }
     if (pending)
         look_again();
 }
@@ -189,9 +232,7 @@ static int on_audit(const char *name, PyObject *args, void *data)
         python_stop();
         return 0;
     }
-    if (!atomic_load_explicit(&listening, memory_order_relaxed) || looking ||
-        !python_holds_gil() ||
-        !python_main_interpreter() || python_life_is_shutdown())
+    if (!may_look())
         return 0;
     looking = true;
     on_event(event, args);
@@ -218,7 +259,7 @@ static void *join_running(void *unused)
     listen();
     python_sqlite_prepare();
     all_pending();
-    look_at_modules();
+    look_at_modules(NULL);
     py.PyGILState_Release(state);
     return NULL;
 }

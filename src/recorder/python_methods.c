@@ -21,6 +21,7 @@
 // How far each spec is; guarded by the GIL.
 enum progress { UNSEEN = 0, IMPORTING, WRAPPED };
 static uint8_t progress[SPECS_CAPACITY];
+static bool importing; // any spec may be at IMPORTING
 
 bool python_methods_importing(const char *module)
 {
@@ -33,7 +34,7 @@ bool python_methods_importing(const char *module)
             specs[i].function[length] != ':' || progress[i] == WRAPPED)
             continue;
         progress[i] = IMPORTING;
-        any = true;
+        any = importing = true;
     }
     return any;
 }
@@ -45,10 +46,12 @@ void python_methods_imported(void)
     for (int i = 0; i < count; i++)
         if (specs[i].python && progress[i] == UNSEEN)
             progress[i] = IMPORTING;
-    (void)python_methods_wrap();
+    importing = true;
+    (void)python_methods_wrap(NULL);
     for (int i = 0; i < count; i++)
         if (progress[i] == IMPORTING)
             progress[i] = UNSEEN;
+    importing = false;
 }
 
 // What a call says, by the roles of its spec.
@@ -321,10 +324,12 @@ static PyObject *method_called(const struct python_invocation *invocation)
     return follow(invocation, &call);
 }
 
-bool python_methods_wrap(void)
+bool python_methods_wrap(const char *executed)
 {
     int count;
     bool complete = true;
+    if (!importing)
+        return true;
     const struct spec *specs = recorder_specs(&count);
     for (int i = 0; i < count; i++) {
         if (progress[i] != IMPORTING)
@@ -333,12 +338,13 @@ bool python_methods_wrap(void)
         const char *colon = strchr(specs[i].function, ':');
         snprintf(module, sizeof module, "%.*s", (int)(colon - specs[i].function),
                  specs[i].function);
-        if (python_module_ready(module)) {
+        if (python_module_ready(module, executed)) {
             (void)python_wrap(module, colon + 1, method_called, &specs[i]);
             progress[i] = WRAPPED;
         } else {
             complete = false;
         }
     }
+    importing = !complete;
     return complete;
 }
