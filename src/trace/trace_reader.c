@@ -213,20 +213,34 @@ static bool load_chunk(struct trace_reader *reader, struct reader_chunk *chunk)
     return true;
 }
 
-// A slot may be ended and used again while it is copied. Two equal copies are not torn.
-static void settle_slots(struct trace_reader *reader, struct reader_chunk *chunk)
+// Copies a slot until two copies agree.
+static void settle_slot(const struct trace_reader *reader, uint64_t offset,
+                        struct trace_session *slot)
+{
+    struct trace_session again;
+    int tries = 0;
+    while (read_at(reader, offset, &again, sizeof again) == sizeof again &&
+           memcmp(&again, slot, sizeof again) != 0 && ++tries < SLOT_TRIES)
+        *slot = again;
+    if (tries == SLOT_TRIES)
+        slot->state = TRACE_SLOT_FREE;
+}
+
+// A slot may be ended and used again while it is copied. Two equal copies are not torn. All are
+// copied again at once, for few will differ.
+static bool settle_slots(const struct trace_reader *reader, struct reader_chunk *chunk)
 {
     struct trace_session *slots = (struct trace_session *)chunk->data;
-    for (uint32_t i = 0; i < chunk->count; i++) {
-        uint64_t offset = chunk->offset + sizeof(struct trace_chunk) + i * sizeof *slots;
-        struct trace_session again;
-        int tries = 0;
-        while (read_at(reader, offset, &again, sizeof again) == sizeof again &&
-               memcmp(&again, &slots[i], sizeof again) != 0 && ++tries < SLOT_TRIES)
-            slots[i] = again;
-        if (tries == SLOT_TRIES)
-            slots[i].state = TRACE_SLOT_FREE;
-    }
+    uint64_t start = chunk->offset + sizeof(struct trace_chunk);
+    struct trace_session *again = malloc(chunk->count ? chunk->count * sizeof *again : 1);
+    if (!again)
+        return false;
+    size_t copied = read_at(reader, start, again, chunk->count * sizeof *again) / sizeof *again;
+    for (size_t i = 0; i < chunk->count; i++)
+        if (i >= copied || memcmp(&again[i], &slots[i], sizeof *slots) != 0)
+            settle_slot(reader, start + i * sizeof *slots, &slots[i]);
+    free(again);
+    return true;
 }
 
 static int load_spaces(struct trace_reader *reader)
@@ -235,12 +249,12 @@ static int load_spaces(struct trace_reader *reader)
         refresh_directory(reader);
         struct reader_space *space = &reader->space[reading_order[i]];
         for (size_t c = 0; c < space->count; c++) {
-            if (!load_chunk(reader, &space->chunks[c])) {
-                space->count = c;
+            bool settle = reading_order[i] == TRACE_SESSIONS && reader->state == READER_RUNNING;
+            bool loaded = load_chunk(reader, &space->chunks[c]);
+            if (!loaded || (settle && !settle_slots(reader, &space->chunks[c]))) {
+                space->count = loaded ? c + 1 : c;
                 return -ENOMEM;
             }
-            if (reading_order[i] == TRACE_SESSIONS && reader->state == READER_RUNNING)
-                settle_slots(reader, &space->chunks[c]);
         }
     }
     // Chunks that a live process added to a type after that type was read.
