@@ -150,7 +150,9 @@ static unsigned before_release(struct call *call)
         if (nesting_around(call).spec)
             return HOOK_TAIL;        // released by the enclosing call
         if (process_is_attached()) { // acquired before we came
-            __atomic_add_fetch(&recorder_trace.header->inherited_ended, 1, __ATOMIC_RELAXED);
+            session_inherited_ended(function_kind(call->spec), call->spec->session,
+                                    call->pool_address ? pool_of(call) : TRACE_NONE,
+                                    TRACE_RELEASED);
             return HOOK_TAIL;
         }
         bool twice =
@@ -175,9 +177,16 @@ static unsigned before_use(struct call *call)
     if (call->handle == 0 || !sessions_any())
         return HOOK_TAIL;
     uint32_t kind = function_kind(call->spec);
-    if (process_is_attached())
-        session_inherit(kind, call->spec->session, call->handle,
-                        call->hook->sqlite ? sqlite_file(call->hook, call->handle) : TRACE_NONE);
+    if (process_is_attached() && !session_is_known(kind, call->handle)) {
+        const struct inherited found = {
+            .handle = call->handle,
+            .kind = kind,
+            .session = (uint8_t)call->spec->session,
+            .held_by_caller = true,
+            .database = call->hook->sqlite ? sqlite_file(call->hook, call->handle) : TRACE_NONE,
+        };
+        (void)session_inherit(&found);
+    }
     if (session_mark_used(kind, call->handle) && !process_is_attached())
         misuse(call, TRACE_MISUSE_CHILD, recorder_now());
     return HOOK_TAIL;

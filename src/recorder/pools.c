@@ -222,22 +222,34 @@ static void pool_out(struct pool *pool, uint64_t now_ns)
     }
 }
 
-void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t took_ns, uint64_t now_ns)
+// The pool, locked.
+static struct pool *count_out(uint32_t ref, struct trace_site *site, uint64_t now_ns)
 {
     struct pool *pool = lock_counters(ref);
-    struct trace_pool *record = pool->record;
-    if (record)
-        site_keep_peak(site, record->peak);
+    if (pool->record)
+        site_keep_peak(site, pool->record->peak);
     if (++site->out > site->most_out)
         site->most_out = site->out;
     site_grow(site, site->out - 1, now_ns);
     site->last_ns = now_ns;
-    if (record) {
+    if (pool->record)
         pool_out(pool, now_ns);
-        record->acquires++;
-        count_wait(record, took_ns);
+    return pool;
+}
+
+void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t took_ns, uint64_t now_ns)
+{
+    struct pool *pool = count_out(ref, site, now_ns);
+    if (pool->record) {
+        pool->record->acquires++;
+        count_wait(pool->record, took_ns);
     }
     lock_give(&pool->lock);
+}
+
+void pool_count_found(uint32_t ref, struct trace_site *site, uint64_t now_ns)
+{
+    lock_give(&count_out(ref, site, now_ns)->lock);
 }
 
 void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, uint32_t thread,

@@ -38,6 +38,7 @@ struct acquire {
     uint32_t task;       // string reference or TRACE_NONE
     bool counted;        // a handle that is out may be acquired again, and released as often
     bool wrapper;        // around a handle of another kind that was just acquired, and that counts
+    bool inherited;      // acquired before the recorder came: see session_inherit
     uint32_t created;    // stack reference: where the object was created, or TRACE_NONE
     uint64_t started_ns; // when the acquire call began; the wait is now - started
     uint64_t since_ns;   // after this moment a session of the same handle is the same acquire,
@@ -63,8 +64,30 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns);
 // timed_out: known to have failed because the pool was empty for too long.
 void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint64_t now_ns);
 
-// Records that a handle is out that was acquired before the recorder came; nothing if it is known.
-void session_inherit(uint32_t kind, enum trace_kind session, uint64_t handle, uint32_t database);
+// What is known of a session that was acquired before the recorder came.
+struct inherited {
+    uint64_t handle;
+    uint64_t since_ns;          // out since then at least; 0: since the recorder came
+    uint32_t kind;              // string reference, as in struct acquire
+    uint8_t session;            // enum trace_kind
+    bool held_by_caller;        // the calling thread uses it; else `tid` and `thread` say who
+    uint32_t pool;              // TRACE_POOLS reference: counted as out of it; or TRACE_NONE
+    uint32_t database;          // string reference or TRACE_NONE
+    uint32_t older_s;           // acquired at most so many seconds before since_ns; 0: not known
+    uint32_t tid, thread, task; // of its holder: kernel thread id or 0, string references
+    uint32_t holder;            // string reference: what holds it, or TRACE_NONE
+    uint32_t flags;             // enum trace_session_flags to add
+};
+
+// Whether a session of this handle is out.
+bool session_is_known(uint32_t kind, uint64_t handle);
+
+// Records that such a session is out. false: lost, or known already (then nothing is changed).
+bool session_inherit(const struct inherited *found);
+
+// Records that one ended that nobody knew of. pool: it was out of, or TRACE_NONE.
+void session_inherited_ended(uint32_t kind, enum trace_kind session, uint32_t pool,
+                             enum trace_end end);
 
 // Before the program's release call: takes the session of (kind, handle) out of the table, so that
 // the address can be handed out again before that call returns. false: there is none.

@@ -39,7 +39,7 @@ static void fill_record(struct trace_session *record, const struct acquire *acqu
     record->detail = TRACE_NONE;
     record->test = recorder_test();
     record->task = acquire->task;
-    record->parent = TRACE_NONE;
+    record->older_s = 0;
     record->generation++;
     __atomic_store_n(&record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
 }
@@ -107,9 +107,11 @@ static uint64_t held(const struct entry *entry, uint64_t now_ns)
     return now_ns > entry->acquired_ns ? now_ns - entry->acquired_ns : 0;
 }
 
-static bool is_counted(const struct entry *entry)
+// What a forked child was born with is no business of its sites and pools.
+static bool is_counted(const struct entry *entry, const struct trace_site *site)
 {
-    return !(entry->record->flags & TRACE_SESSION_INHERITED);
+    return site && (!(entry->record->flags & TRACE_SESSION_INHERITED) ||
+                    site->flags & TRACE_SITE_INHERITED);
 }
 
 // A handle that belongs to a pool is not out of it.
@@ -120,7 +122,7 @@ static uint32_t counting_pool(const struct entry *entry, const struct trace_site
 
 static void count_back(const struct entry *entry, struct trace_site *site, uint64_t now_ns)
 {
-    if (site && is_counted(entry))
+    if (is_counted(entry, site))
         pool_count_back(counting_pool(entry, site), site, held(entry, now_ns),
                         entry->record->thread, now_ns);
 }
@@ -143,7 +145,7 @@ static void end_entry(struct entry *entry, struct trace_site *site, enum trace_e
     *recent_of(&entry->key) =
         (struct recent){entry->key.handle, entry->key.kind, entry->site, entry->database};
     __atomic_store_n(&record->state, TRACE_SLOT_ENDED, __ATOMIC_RELEASE);
-    if (site && is_counted(entry)) {
+    if (is_counted(entry, site)) {
         count_exception(record, site, end);
         __atomic_add_fetch(&site->ended[end], 1, __ATOMIC_RELAXED);
     }
@@ -240,7 +242,7 @@ void session_put_back(struct session *session, uint32_t add_flags)
         __atomic_add_fetch(&site->refusals, 1, __ATOMIC_RELAXED);
     if (site && (add_flags & TRACE_SESSION_ZOMBIE))
         __atomic_add_fetch(&site->zombies, 1, __ATOMIC_RELAXED);
-    if (site && is_counted(entry))
+    if (is_counted(entry, site))
         pool_count_kept(counting_pool(entry, site), site, held(entry, session->taken_ns));
     entry->record->flags |= add_flags;
     entry_insert(entry);

@@ -14,25 +14,68 @@ static void leave_alone(struct entry *entry, const void *data)
     (void)data;
 }
 
-void session_inherit(uint32_t kind, enum trace_kind session, uint64_t handle, uint32_t database)
+bool session_is_known(uint32_t kind, uint64_t handle)
 {
-    static const struct stack unknown; // no backtrace was taken: we were not there
+    return entry_change(kind, handle, leave_alone, NULL);
+}
+
+static const struct stack unknown; // no backtrace was taken: we were not there
+
+static void fill_inherited(struct entry *entry, const struct inherited *found)
+{
+    struct trace_session *record = entry->record;
+    if (!found->held_by_caller) {
+        record->tid = found->tid;
+        record->thread = found->thread;
+    }
+    record->test = TRACE_NONE;
+    record->older_s = found->older_s;
+    record->detail = found->holder;
+    __atomic_or_fetch(&record->flags, TRACE_SESSION_INHERITED | found->flags, __ATOMIC_RELAXED);
+}
+
+bool session_inherit(const struct inherited *found)
+{
     const struct acquire acquire = {
-        .handle = handle,
-        .kind = kind,
-        .session = (uint8_t)session,
-        .database = database,
+        .handle = found->handle,
+        .kind = found->kind,
+        .session = found->session,
+        .pool = found->pool,
+        .database = found->database,
+        .task = found->task,
+        .inherited = true,
         .stack = &unknown,
     };
-    if (entry_change(kind, handle, leave_alone, NULL))
-        return;
-    uint64_t since = recorder_trace.header->start_ns;
-    struct site site = site_intern(&acquire, since);
+    if (session_is_known(found->kind, found->handle) || !recorder_open_trace())
+        return false;
+    uint64_t now = recorder_now();
+    uint64_t since = found->since_ns ? found->since_ns : recorder_trace.header->start_ns;
+    struct site site = site_intern(&acquire, now);
     struct entry *old = NULL;
     bool known;
     struct entry *entry = site.record ? session_add(&acquire, site.ref, since, &old, &known) : NULL;
-    if (entry)
-        __atomic_or_fetch(&entry->record->flags, TRACE_SESSION_INHERITED, __ATOMIC_RELAXED);
+    if (!entry)
+        return false;
+    fill_inherited(entry, found);
+    if (found->database != TRACE_NONE)
+        site.record->database = found->database;
+    pool_count_found(found->pool, site.record, now);
+    return true;
+}
+
+void session_inherited_ended(uint32_t kind, enum trace_kind session, uint32_t pool,
+                             enum trace_end end)
+{
+    const struct acquire acquire = {
+        .kind = kind,
+        .session = (uint8_t)session,
+        .pool = pool,
+        .inherited = true,
+        .stack = &unknown,
+    };
+    struct site site = site_intern(&acquire, recorder_now());
+    if (site.record)
+        __atomic_add_fetch(&site.record->ended[end], 1, __ATOMIC_RELAXED);
 }
 
 bool sessions_any(void)

@@ -16,7 +16,7 @@ enum { MOST_SITES = 1 << 16, CACHED = 8 };
 struct lock sites_lock = LOCK_INITIALIZER;
 
 struct site_key {
-    uint32_t stack, created, pool, function, session, test, wrapper;
+    uint32_t stack, created, pool, function, session, test, wrapper, inherited;
 };
 struct site_entry {
     struct site_key key;
@@ -83,7 +83,8 @@ static struct site_entry *site_add(const struct site_key *key, const struct acqu
     record->function = key->function;
     record->kind = key->session;
     record->test = key->test;
-    record->flags = key->wrapper ? TRACE_SITE_WRAPPER : 0;
+    record->flags =
+        (key->wrapper ? TRACE_SITE_WRAPPER : 0) | (key->inherited ? TRACE_SITE_INHERITED : 0);
     record->first_ns = now_ns;
     record->growth.width = 1;
     HASH_ADD(hh, sites, key, sizeof entry->key, entry);
@@ -102,6 +103,7 @@ static struct site_entry *site_look_up(const struct acquire *acquire, uint64_t n
         .session = acquire->session,
         .test = recorder_test(),
         .wrapper = acquire->wrapper,
+        .inherited = acquire->inherited,
     };
     struct site_entry *entry;
     lock_take(&sites_lock);
@@ -117,7 +119,7 @@ static bool is_same(const struct site_entry *entry, const struct acquire *acquir
     return entry->frame_count == acquire->stack->count && entry->key.pool == acquire->pool &&
            entry->key.function == acquire->function && entry->key.created == acquire->created &&
            entry->key.session == acquire->session && entry->key.test == recorder_test() &&
-           entry->key.wrapper == acquire->wrapper &&
+           entry->key.wrapper == acquire->wrapper && entry->key.inherited == acquire->inherited &&
            memcmp(entry->frames, acquire->stack->frames,
                   acquire->stack->count * sizeof acquire->stack->frames[0]) == 0;
 }

@@ -105,13 +105,12 @@ struct trace_header { // exactly TRACE_HEADER_BYTES
     int32_t end_status;
     uint64_t threshold_ns; // sessions released after more than this count as late; 0: off
     uint64_t lost[TRACE_LOST_REASONS];
-    uint64_t shutdown_ns;     // when interpreter shutdown began; 0: not seen
-    char exe[512];            // path of the executable, NUL-terminated, cut if longer
-    char command[1024];       // command line, arguments joined by spaces, NUL-terminated, cut
-    char directory[512];      // working directory at the start
-    uint64_t inherited_ended; // released after an attach without having been seen acquired
-    uint64_t watched_ns; // when a tool outside last looked for sessions held too long; 0: never
-    uint8_t reserved[TRACE_HEADER_BYTES - 2312];
+    uint64_t shutdown_ns; // when interpreter shutdown began; 0: not seen
+    char exe[512];        // path of the executable, NUL-terminated, cut if longer
+    char command[1024];   // command line, arguments joined by spaces, NUL-terminated, cut
+    char directory[512];  // working directory at the start
+    uint64_t watched_ns;  // when a tool outside last looked for sessions held too long; 0: never
+    uint8_t reserved[TRACE_HEADER_BYTES - 2304];
 };
 
 struct trace_chunk { // 64 bytes, then the records
@@ -243,6 +242,8 @@ enum trace_site_flags {
     TRACE_SITE_EXCEPTION = 1 << 0, // an exception was seen to leave the function that acquired
     TRACE_SITE_WRAPPER = 1 << 1,   // of handles around those of another library, which are counted
                                    // in its stead: a sqlite3* that apr_dbd opens
+    TRACE_SITE_INHERITED = 1 << 2, // of sessions out before the attach, none of which was seen
+                                   // acquired: its numbers are no part of what was opened
 };
 
 // A site in the recorder's sense: one stack that acquired from one pool through one function.
@@ -299,16 +300,19 @@ struct trace_session { // 64 bytes
     uint32_t state;    // enum trace_session_state; stored with release, read with acquire
     uint32_t flags;    // enum trace_session_flags
     uint64_t handle;
-    uint64_t acquired_ns; // of an inherited one: when the fork or attach happened
+    uint64_t acquired_ns; // of an inherited one: out since then at least
     uint32_t site;        // TRACE_NONE: inherited without a known acquire
     uint32_t owner;       // pool this handle belongs to (TRACE_SESSION_POOLED), or of the checkout
-    uint32_t tid;         // kernel thread id of the acquirer
+    uint32_t tid;         // kernel thread id of the acquirer; of an inherited one of its
+                          // holder, or 0
     uint32_t thread;      // string: the thread's name
     uint32_t database;    // string: file name, URL
-    uint32_t detail;      // string: SQL of the statements that keep it alive
+    uint32_t detail;      // string: SQL of the statements that keep it alive; of an inherited
+                          // checkout: what was found to hold it
     uint32_t test;        // string: the test that was running
     uint32_t task;        // string: the asyncio task
-    uint32_t parent;      // session slot of the handle this belongs to
+    uint32_t older_s;     // of an inherited one: acquired at most so many seconds before
+                          // acquired_ns; 0: not known
     uint32_t generation;  // counts the uses of this slot
 };
 

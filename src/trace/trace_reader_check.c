@@ -39,7 +39,6 @@ static const struct reference {
     FIELD(TRACE_SESSIONS, trace_session, detail, TRACE_STRINGS),
     FIELD(TRACE_SESSIONS, trace_session, test, TRACE_STRINGS),
     FIELD(TRACE_SESSIONS, trace_session, task, TRACE_STRINGS),
-    FIELD(TRACE_SESSIONS, trace_session, parent, TRACE_SESSIONS),
     FIELD(TRACE_MISUSES, trace_misuse, stack, TRACE_STACKS),
     FIELD(TRACE_MISUSES, trace_misuse, function, TRACE_FUNCTIONS),
     FIELD(TRACE_MISUSES, trace_misuse, site, TRACE_SITES),
@@ -221,9 +220,7 @@ static void check_field(struct trace_reader *reader, const struct reference *fie
             dangling += clear_dangling(reader, field->target, ref);
         }
     }
-    // In a live process the slot of a parent may be newer than what was read.
-    if (field->target != TRACE_SESSIONS || reader->state != READER_RUNNING)
-        complain_dangling(reader, field->name, dangling);
+    complain_dangling(reader, field->name, dangling);
 }
 
 static void check_shortages(struct trace_reader *reader)
