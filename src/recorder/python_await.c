@@ -147,6 +147,11 @@ static bool make_type(void)
     return awaitable_type;
 }
 
+void python_await_forget(void)
+{
+    awaitable_type = NULL;
+}
+
 PyObject *python_await_wrap(PyObject *coroutine, const struct python_await *watch)
 {
     struct awaitable *awaitable = NULL;

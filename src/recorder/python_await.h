@@ -19,4 +19,7 @@ bool python_await_is_coroutine(PyObject *object);
 // over. If there is no memory, the coroutine itself; `drop` is then called.
 PyObject *python_await_wrap(PyObject *coroutine, const struct python_await *watch);
 
+// The interpreter is gone, and with it what was awaited.
+void python_await_forget(void);
+
 #endif

@@ -125,6 +125,18 @@ void python_context_asyncio(void)
     }
 }
 
+// Whether frames that end in this code object end in a greenlet of SQLAlchemy's: the last answer.
+static struct {
+    PyObject *outermost;
+    bool answer;
+} last;
+
+void python_context_forget(void)
+{
+    current_task = NULL;
+    last.outermost = NULL;
+}
+
 static PyObject *task_name(void)
 {
     PyObject *task = py.PyObject_CallObject(current_task, NULL);
@@ -137,20 +149,18 @@ static PyObject *task_name(void)
 }
 
 // Whether the thread's frames may end in a greenlet of SQLAlchemy's: the outermost frame is then
-// the synchronous part of the library, called by the greenlet. Remembers the last answer.
+// the synchronous part of the library, called by the greenlet.
 static bool ends_in_sqlalchemy(const struct python_walk *walk)
 {
-    static PyObject *last;
-    static bool last_answer;
     PyObject *outermost = python_walk_outermost(walk);
-    if (!outermost || outermost == last)
-        return outermost && last_answer;
+    if (!outermost || outermost == last.outermost)
+        return outermost && last.answer;
     PyObject *file = python_attribute(outermost, "co_filename");
     const char *text = python_text(file);
-    last_answer = text && strstr(text, "sqlalchemy");
-    last = outermost;
+    last.answer = text && strstr(text, "sqlalchemy");
+    last.outermost = outermost;
     python_drop(file);
-    return last_answer;
+    return last.answer;
 }
 
 // greenlet.getcurrent().parent.gr_frame: where the coroutine waits.

@@ -39,4 +39,7 @@ void python_context_thread(void);
 // asyncio has been imported.
 void python_context_asyncio(void);
 
+// The interpreter is gone, and with it what was kept of it.
+void python_context_forget(void);
+
 #endif

@@ -223,3 +223,17 @@ void python_frames_append(struct stack *stack)
     }
     stack->cut |= walk->cut;
 }
+
+void python_frames_forget(void)
+{
+    memset(marks, 0, sizeof marks);
+    for (size_t i = 0; i < LOCATION_SLOTS; i++) {
+        struct location_slot *slot = &location_slots[i];
+        uint32_t before = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+        if ((before & 1) || !atomic_compare_exchange_strong(&slot->sequence, &before, before + 1))
+            continue;
+        slot->code = NULL;
+        slot->kept = false;
+        atomic_store_explicit(&slot->sequence, before + 2, memory_order_release);
+    }
+}

@@ -62,4 +62,7 @@ void python_frames_append(struct stack *stack);
 // with a trace open. No GIL needed where the layout is known. Not cached.
 uint32_t python_location(const struct python_walk_frame *frame);
 
+// The interpreter is gone, and with it all code objects.
+void python_frames_forget(void);
+
 #endif

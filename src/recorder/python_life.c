@@ -12,13 +12,16 @@
 #include <string.h>
 
 #include "recorder/python_api.h"
+#include "recorder/python_await.h"
 #include "recorder/python_context.h"
 #include "recorder/python_frames.h"
 #include "recorder/python_layout.h"
 #include "recorder/python_life.h"
 #include "recorder/python_methods.h"
+#include "recorder/python_shared.h"
 #include "recorder/python_sqlalchemy.h"
 #include "recorder/python_sqlite.h"
+#include "recorder/python_watch.h"
 #include "recorder/python_wrap.h"
 #include "recorder/recorder.h"
 
@@ -117,8 +120,7 @@ static void look_at_modules(const char *executed)
 static bool may_look(void)
 {
     return !looking && atomic_load_explicit(&listening, memory_order_relaxed) &&
-           python_holds_gil() &&
-           python_main_interpreter() && !python_life_is_shutdown();
+           python_holds_gil() && python_main_interpreter() && !python_life_is_shutdown();
 }
 
 // importlib._bootstrap._call_with_frames_removed(exec, code, module.__dict__): how importlib's
@@ -137,28 +139,35 @@ static PyObject *module_executed(const struct python_invocation *call)
     return result;
 }
 
+static bool followed;
+
 static void follow_importlib(void)
 {
-    static bool followed;
     if (!followed)
         (void)python_wrap("_frozen_importlib", "_call_with_frames_removed", module_executed, NULL);
     followed = true;
 }
 
+static bool prepared; // sqlite3 has been looked at
+
+static void prepare_sqlite(void)
+{
+    PyObject *type, *value, *traceback;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    if (python_holds_gil())
+        python_layout_check();
+    python_sqlite_prepare();
+    py.PyErr_Restore(type, value, traceback);
+}
+
 // sqlite3.connect(...): the handle will be opened with the GIL released.
 static void before_connect(void)
 {
-    static bool prepared;
     python_context_test();
     python_context_thread();
-    if (!prepared) {
-        PyObject *type, *value, *traceback;
-        py.PyErr_Fetch(&type, &value, &traceback);
-        python_layout_check();
-        python_sqlite_prepare();
-        py.PyErr_Restore(type, value, traceback);
-        prepared = true;
-    }
+    if (!prepared)
+        prepare_sqlite();
+    prepared = true;
     // Where code objects have no qualified names, these are found with the GIL only: warm the
     // cache.
     if (python_layout_trusted && python_layout->code_qualname < 0 && recorder_enter()) {
@@ -204,8 +213,14 @@ static enum event event_of(const char *name)
     return EVENT_OTHER;
 }
 
+static bool arrived; // in an interpreter that runs: what it has imported was not seen yet
+
 static void on_event(enum event event, PyObject *args)
 {
+    if (arrived) {
+        arrived = false;
+        all_pending();
+    }
     if (event == EVENT_IMPORT) {
         const char *module = python_text(py.PyTuple_GetItem(args, 0));
         if (module)
@@ -221,6 +236,33 @@ static void on_event(enum event event, PyObject *args)
         look_again();
 }
 
+static bool hooked;
+
+// The interpreter is gone. The program may start another one: it is found when that loads its first
+// extension module.
+static void forget(void)
+{
+    python_stop();
+    python_context_forget();
+    python_frames_forget();
+    python_methods_forget();
+    python_shared_forget();
+    python_sqlite_forget();
+    python_watch_forget();
+    python_await_forget();
+    python_wrap_forget();
+    hooked = followed = pending = prepared = asked_to_look = false;
+    atomic_store(&python_found, false);
+}
+
+// In interpreters other than the main one only what all share is looked at.
+static bool may_prepare(enum event event)
+{
+    return event == EVENT_CONNECT && !looking &&
+           atomic_load_explicit(&listening, memory_order_relaxed) && !python_finalizing() &&
+           !python_main_interpreter();
+}
+
 static int on_audit(const char *name, PyObject *args, void *data)
 {
     enum event event = event_of(name);
@@ -229,20 +271,23 @@ static int on_audit(const char *name, PyObject *args, void *data)
         return 0;
     if (event == EVENT_END) {
         (void)python_life_is_shutdown();
-        python_stop();
+        forget();
         return 0;
     }
-    if (!may_look())
-        return 0;
-    looking = true;
-    on_event(event, args);
-    looking = false;
+    if (may_look()) {
+        looking = true;
+        on_event(event, args);
+        looking = false;
+    } else if (may_prepare(event)) {
+        looking = true;
+        prepare_sqlite();
+        looking = false;
+    }
     return 0;
 }
 
 static void listen(void)
 {
-    static bool hooked;
     if (!hooked && py.PySys_AddAuditHook(on_audit, NULL) == 0)
         hooked = true;
     if (hooked)
@@ -288,12 +333,20 @@ void python_start(void)
             return;
         resolved = true;
     }
+    if (python_finalizing())
+        return;
+    atomic_store(&python_found, true);
     recorder_language_frames = python_frames_append;
     recorder_language_end = python_sqlite_end;
-    if (py.Py_IsInitialized())
-        join_running_soon();
-    else
+    if (!py.Py_IsInitialized()) {
         listen();
+    } else if (python_holds_gil()) { // another interpreter after one that ended
+        shutdown = false;
+        pending = arrived = true;
+        listen();
+    } else {
+        join_running_soon();
+    }
 }
 
 void python_stop(void)

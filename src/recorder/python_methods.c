@@ -54,6 +54,12 @@ void python_methods_imported(void)
     importing = false;
 }
 
+void python_methods_forget(void)
+{
+    memset(progress, UNSEEN, sizeof progress);
+    importing = false;
+}
+
 // What a call says, by the roles of its spec.
 struct method_call {
     const struct spec *spec;

@@ -14,4 +14,7 @@ bool python_methods_wrap(const char *executed);
 // The same for all modules that have been imported before anybody listened.
 void python_methods_imported(void);
 
+// The interpreter is gone, and with it what was wrapped.
+void python_methods_forget(void);
+
 #endif

@@ -20,4 +20,7 @@ bool python_shared_released(PyObject *fairy);
 // The fairy behind `reference` was collected: its address, or 0 if it is not one of these.
 uint64_t python_shared_collected(PyObject *reference);
 
+// The interpreter is gone, and with it what was checked out.
+void python_shared_forget(void);
+
 #endif

@@ -17,7 +17,7 @@
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.13
 enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
 
-static PyObject *connection_type;
+static PyObject *connection_type; // of the main interpreter
 static PyObject *(*real_close)(PyObject *self, PyObject *unused);
 static atomic_uintptr_t module_start, module_end; // of the code that calls sqlite3_close_v2
 
@@ -64,10 +64,8 @@ static int module_visit(struct dl_phdr_info *info, size_t size, void *pointer)
     return has_code;
 }
 
-void python_sqlite_prepare(void)
+static void prepare(bool main_interpreter)
 {
-    if (connection_type)
-        return;
     PyObject *type = python_find("_sqlite3", "Connection");
     PyObject *method = type ? python_attribute(type, "close") : NULL;
     if (method && method->type == py.PyMethodDescr_Type) {
@@ -76,6 +74,7 @@ void python_sqlite_prepare(void)
                                        .data = (uintptr_t)&definition->function};
         dl_iterate_phdr(module_visit, &search);
         if (search.writable && definition->flags == PYTHON_METHOD_NOARGS &&
+            definition->function != (void *)close_method && // by an interpreter before this one
             strcmp(definition->name, "close") == 0) {
             real_close = definition->function;
             __atomic_store_n(&definition->function, close_method, __ATOMIC_RELEASE);
@@ -83,8 +82,28 @@ void python_sqlite_prepare(void)
             atomic_store(&module_start, search.start);
         }
     }
-    connection_type = type; // kept
     python_drop(method);
+    if (main_interpreter)
+        connection_type = type; // kept
+    else
+        python_drop(type);
+}
+
+void python_sqlite_prepare(void)
+{
+    static atomic_flag busy = ATOMIC_FLAG_INIT; // interpreters may have a GIL each
+    bool main_interpreter = python_main_interpreter();
+    if (main_interpreter ? connection_type != NULL : atomic_load(&module_start) != 0)
+        return;
+    if (atomic_flag_test_and_set(&busy))
+        return;
+    prepare(main_interpreter);
+    atomic_flag_clear(&busy);
+}
+
+void python_sqlite_forget(void)
+{
+    connection_type = NULL;
 }
 
 enum trace_end python_sqlite_end(const void *caller)

@@ -20,4 +20,7 @@ enum trace_end python_sqlite_end(const void *caller);
 // one. GIL held, outside recorder_enter; runs Python code.
 void python_sqlite_own(PyObject *connection, uint32_t pool, bool itself);
 
+// The interpreter is gone, and with it what was kept of it.
+void python_sqlite_forget(void);
+
 #endif

@@ -14,6 +14,7 @@ struct watched {
     UT_hash_handle by_handle, by_reference;
 };
 static struct watched *handles, *references;
+static PyObject *callback;
 
 static void forget(struct watched *watched)
 {
@@ -48,7 +49,6 @@ static PyObject *on_death(PyObject *self, PyObject *reference)
 void python_watch_add(PyObject *handle, const char *kind)
 {
     static struct python_method definition = {"released", on_death, PYTHON_METHOD_O, NULL};
-    static PyObject *callback;
     python_watch_remove(handle);
     if (!callback)
         callback = py.PyCFunction_NewEx(&definition, NULL, NULL);
@@ -72,4 +72,15 @@ void python_watch_remove(PyObject *handle)
     HASH_FIND(by_handle, handles, &handle, sizeof handle, watched);
     if (watched)
         forget(watched);
+}
+
+void python_watch_forget(void)
+{
+    struct watched *watched, *next;
+    HASH_ITER (by_handle, handles, watched, next) {
+        HASH_DELETE(by_handle, handles, watched);
+        HASH_DELETE(by_reference, references, watched);
+        arena_free(watched, sizeof *watched);
+    }
+    callback = NULL;
 }

@@ -11,4 +11,7 @@ void python_watch_add(PyObject *handle, const char *kind);
 // Its session has ended otherwise.
 void python_watch_remove(PyObject *handle);
 
+// The interpreter is gone, and with it what was watched.
+void python_watch_forget(void);
+
 #endif

@@ -164,6 +164,11 @@ static bool make_type(void)
     return wrapper_type;
 }
 
+void python_wrap_forget(void)
+{
+    wrapper_type = NULL;
+}
+
 // A new reference.
 static PyObject *wrapper_new(PyObject *target, python_wrapped wrapped, const void *data)
 {

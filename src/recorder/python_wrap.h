@@ -39,4 +39,7 @@ PyObject *python_invocation_argument(const struct python_invocation *call, size_
 // where it is wrapped already.
 bool python_wrap(const char *module, const char *path, python_wrapped wrapped, const void *data);
 
+// The interpreter is gone, and with it what was wrapped.
+void python_wrap_forget(void);
+
 #endif

@@ -8,7 +8,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position,unused-import
-from harness import CLI, LIBRARY, SOURCES, TestCase, line_of, main, needs  # noqa: E402,F401
+from harness import (CLI, LIBRARY, SOURCES, TestCase, line_of, main, needs,  # noqa: E402,F401
+                     program)
 
 PYTHON = "/usr/bin/python3"
 PROGRAMS = os.path.join(SOURCES, "python")
