@@ -257,7 +257,6 @@ void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, ui
 {
     struct pool *pool = lock_counters(ref);
     struct trace_pool *record = pool->record;
-    uint64_t threshold = recorder_options.threshold_ns;
     if (record) {
         site_keep_peak(site, record->peak);
         uint32_t out = record->out > 0 ? --record->out : 0;
@@ -269,7 +268,6 @@ void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, ui
         site_grow(site, site->out + 1, now_ns);
     site->total_hold_ns += held_ns;
     site->hold[site_hold_bucket(held_ns)]++;
-    site->late += threshold > 0 && held_ns > threshold;
     if (held_ns > site->longest_ns) {
         site->longest_ns = held_ns;
         site->longest_thread = thread;
@@ -280,13 +278,11 @@ void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, ui
 void pool_count_kept(uint32_t ref, struct trace_site *site, uint64_t held_ns)
 {
     struct pool *pool = lock_counters(ref);
-    uint64_t threshold = recorder_options.threshold_ns;
     if (pool->record)
         pool->record->out++; // as it was before: no new peak
     site->out++;
     site->total_hold_ns -= held_ns;
     site->hold[site_hold_bucket(held_ns)]--;
-    site->late -= threshold > 0 && held_ns > threshold;
     lock_give(&pool->lock);
 }
 

@@ -138,6 +138,24 @@ static void count_exception(const struct trace_session *record, struct trace_sit
     __atomic_or_fetch(&site->flags, TRACE_SITE_EXCEPTION, __ATOMIC_RELAXED);
 }
 
+// The code gave it back, but late.
+static void count_late(const struct entry *entry, struct trace_site *site, enum trace_end end,
+                       uint64_t now_ns)
+{
+    uint64_t threshold = recorder_options.threshold_ns;
+    if (threshold > 0 && held(entry, now_ns) > threshold &&
+        (end == TRACE_RELEASED || end == TRACE_DISCARDED) &&
+        !(entry->record->flags & (TRACE_SESSION_INHERITED | TRACE_SESSION_POOLED)))
+        __atomic_add_fetch(&site->late, 1, __ATOMIC_RELAXED);
+}
+
+// The first sign of interpreter shutdown may be a session that it ends.
+static void note_shutdown(enum trace_end end, uint64_t now_ns)
+{
+    if (end == TRACE_SHUTDOWN && recorder_trace.header->shutdown_ns == 0)
+        recorder_trace.header->shutdown_ns = now_ns;
+}
+
 static void end_entry(struct entry *entry, struct trace_site *site, enum trace_end end,
                       uint64_t now_ns)
 {
@@ -147,6 +165,8 @@ static void end_entry(struct entry *entry, struct trace_site *site, enum trace_e
     __atomic_store_n(&record->state, TRACE_SLOT_ENDED, __ATOMIC_RELEASE);
     if (is_counted(entry, site)) {
         count_exception(record, site, end);
+        count_late(entry, site, end, now_ns);
+        note_shutdown(end, now_ns);
         __atomic_add_fetch(&site->ended[end], 1, __ATOMIC_RELAXED);
     }
     __atomic_store_n(&record->state, TRACE_SLOT_FREE, __ATOMIC_RELEASE);

@@ -44,8 +44,9 @@ struct profile_tally {
     uint64_t below;     // still out, but not for as long as the threshold asks
     uint64_t inherited; // open before fork or attach; not in `opened`
     uint64_t suppressed;
-    uint64_t late;   // released, but held longer than the threshold (at least so many)
-    uint64_t failed; // acquires that failed; not in `opened`
+    uint64_t late;    // released, but held longer than the threshold (at least so many)
+    uint64_t overdue; // of the never closed: still out, and for longer than the threshold
+    uint64_t failed;  // acquires that failed; not in `opened`
 };
 
 // How often a name (thread, test, database ...) occurs.
@@ -66,6 +67,8 @@ struct profile_session {
     uint64_t handle;
     uint64_t age_ns;
     uint64_t acquired_ns;
+    bool overdue;  // out for longer than the threshold; see profile_tally
+    uint32_t slot; // in the trace of `process`
     const char *thread, *database, *detail, *test, *task; // "" if not known
 };
 
@@ -74,6 +77,20 @@ struct profile_activity {
     uint64_t active_ns;
     const struct profile_process *process; // of the last span
     uint64_t first_ns, last_ns;            // the last span
+};
+
+// How many sessions of a site were out over time: least_out[i] is the smallest number out at once
+// in [origin_ns + i*width_ns, ... + (i+1)*width_ns), but the last number is what is out now, or was
+// at the end or when interpreter shutdown began. After the end of a process its sessions count as
+// they were then. Of several stacks or processes the smallest numbers are added up: at least so
+// many were out.
+struct profile_growth {
+    const struct profile_process *process; // that origin_ns counts from
+    int64_t origin_ns;                     // the first acquire
+    uint64_t width_ns;                     // 0: there is no timeline
+    unsigned count;
+    uint64_t least_out[TRACE_GROWTH_BUCKETS];
+    uint64_t end_ns; // while building: from origin_ns on
 };
 
 // The never-closed sessions of a site that one test opened.
@@ -103,6 +120,7 @@ struct profile_site {
     uint64_t held[TRACE_HOLD_BUCKETS]; // the ended holds by length; see trace_site.hold
     uint64_t first_ns, last_ns;        // acquires
     struct profile_activity activity;
+    struct profile_growth growth;
     struct profile_tally shown;        // of the stack that is shown
     LIST(struct profile_test) by_test; // each test once, all of them; `tests` is the most frequent
     profile_names threads, tests, tasks, databases, details;
@@ -217,7 +235,7 @@ const char *profile_ended(const struct profile *profile, const struct profile_pr
 
 // Files (with sites that have never-closed sessions), for the summary.
 size_t profile_file_count(const struct profile *profile);
-// Sites that have something to tell: never closed or late.
+// Sites that have something to tell: never closed or late (overdue ones are never closed so far).
 size_t profile_leaking_count(const struct profile *profile);
 bool profile_site_leaks(const struct profile_site *site);
 
@@ -225,6 +243,10 @@ bool profile_site_leaks(const struct profile_site *site);
 // close()", "close() came too early"; "" if they do not tell (one session, or some may still come
 // back).
 const char *profile_pattern(const struct profile_site *site);
+
+// Whether the numbers of a timeline, of at least half a second, rise by three or more, in its first
+// half and in its second one, and hardly ever fall.
+bool profile_grows(const struct profile_growth *growth);
 
 // A site that opens sessions in a tight loop, a moment each, where one could be kept.
 struct profile_churn {

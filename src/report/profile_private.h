@@ -31,6 +31,12 @@ struct profile_site *profile_site_of(const struct source *source, uint32_t ref);
 const struct profile_tally *profile_site_numbers(const struct source *source, uint32_t ref,
                                                  uint64_t *leaked_live);
 
+// The timeline of a merged site: first each of its sites extends it, then each is added.
+void profile_growth_extend(struct profile_growth *growth, const struct source *source,
+                           const struct trace_site *record);
+void profile_growth_add(struct profile_growth *growth, const struct source *source,
+                        const struct trace_site *record);
+
 // Merges the pools into profile->pools, still without what the sites tell about them.
 void profile_build_pools(struct profile_builder *builder);
 struct profile_pool *profile_pool_of(const struct source *source, uint32_t ref);

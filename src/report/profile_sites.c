@@ -129,6 +129,7 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
     if (session->process->state == READER_RUNNING &&
         !(session->flags & (TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED)))
         tally->held++;
+    tally->overdue += session->overdue;
     if (session->age_ns > raw->longest_live_ns)
         raw->longest_live_ns = session->age_ns;
     const struct profile_pool *pool = profile_pool_of(raw->source, raw->record->pool);
@@ -144,8 +145,19 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
     profile_count_name(arena, &raw->details, session->detail, 1);
 }
 
+// Whether a session that is out is so for longer than the threshold: the one asked for, else that
+// of the recorder.
+static bool is_overdue(const struct profile *profile, const struct source *source,
+                       const struct profile_session *session)
+{
+    uint64_t threshold_ns =
+        profile->threshold_ns ? profile->threshold_ns : source->trace->header.threshold_ns;
+    return threshold_ns > 0 && session->age_ns > threshold_ns &&
+           !(session->flags & (TRACE_SESSION_POOLED | TRACE_SESSION_INHERITED));
+}
+
 static struct profile_session *new_session(struct profile_builder *builder,
-                                           const struct source *source,
+                                           const struct source *source, uint32_t slot,
                                            const struct trace_session *record)
 {
     struct profile_session *session = arena_take(builder->profile->arena, sizeof *session);
@@ -157,6 +169,7 @@ static struct profile_session *new_session(struct profile_builder *builder,
         .flags = record->flags,
         .tid = record->tid,
         .handle = record->handle,
+        .slot = slot,
         .age_ns = end > record->acquired_ns ? end - record->acquired_ns : 0,
         .acquired_ns = profile_since_start(source, record->acquired_ns),
         .thread = profile_text(builder, source, record->thread),
@@ -167,6 +180,7 @@ static struct profile_session *new_session(struct profile_builder *builder,
     };
     if (record->flags & TRACE_SESSION_POOLED)
         session->kind = TRACE_HANDLE;
+    session->overdue = is_overdue(builder->profile, source, session);
     return session;
 }
 
@@ -184,7 +198,7 @@ static void add_sessions(struct profile_builder *builder, struct source *source,
         const struct trace_site *site = reader_site(source->trace, record->site);
         if (record->state != TRACE_SLOT_LIVE || (site && is_hidden(site)))
             continue;
-        struct profile_session *session = new_session(builder, source, record);
+        struct profile_session *session = new_session(builder, source, ref, record);
         struct raw_site *raw = raw_site_of(source, record->site);
         if (raw) {
             session->kind = raw->record->kind;
@@ -437,7 +451,11 @@ static void merge_sites(struct profile_builder *builder, const raw_sites *list)
         merge_texts(builder, raw->site, raw);
         raw->source->process->opened += raw->tally.opened;
         raw->source->process->never_closed += raw->tally.never_closed;
+        profile_growth_extend(&raw->site->growth, raw->source, raw->record);
     }
+    for (size_t i = 0; i < list->count; i++)
+        profile_growth_add(&list->item[i]->site->growth, list->item[i]->source,
+                           list->item[i]->record);
     map_clear(&all);
 }
 

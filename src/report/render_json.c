@@ -58,6 +58,7 @@ static void set_tally(json_t *object, const struct profile_tally *tally)
     json_set_number(object, "pooled", tally->pooled);
     json_set_number(object, "below_threshold", tally->below);
     json_set_number(object, "late", tally->late);
+    json_set_number(object, "overdue", tally->overdue);
     json_set_number(object, "inherited", tally->inherited);
     json_set_number(object, "failed", tally->failed);
 }
@@ -168,6 +169,22 @@ static json_t *pool_json(const struct profile *profile, const struct profile_poo
     return object;
 }
 
+static void set_growth(json_t *object, const struct profile_growth *growth)
+{
+    if (growth->width_ns == 0)
+        return;
+    json_t *numbers = json_object();
+    json_object_set_new(numbers, "origin", json_real((double)growth->origin_ns / 1e9));
+    json_set_number(numbers, "pid", growth->process->header->pid);
+    json_set_seconds(numbers, "width", growth->width_ns);
+    json_t *out = json_array();
+    for (unsigned i = 0; i < growth->count; i++)
+        json_array_append_new(out, json_integer((json_int_t)growth->least_out[i]));
+    json_object_set_new(numbers, "out", out);
+    json_object_set_new(numbers, "grows", json_boolean(profile_grows(growth)));
+    json_object_set_new(object, "timeline", numbers);
+}
+
 static void set_churn(json_t *object, const struct profile_site *site)
 {
     struct profile_churn churn;
@@ -208,6 +225,7 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
         json_object_set_new(object, "mean_hold",
                             json_real((double)site->hold_ns / (double)site->holds / 1e9));
     set_churn(object, site);
+    set_growth(object, &site->growth);
     json_set_seconds(object, "first", site->first_ns == UINT64_MAX ? 0 : site->first_ns);
     json_set_seconds(object, "last", site->last_ns);
     json_set_names(object, "threads", &site->threads);

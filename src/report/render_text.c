@@ -154,6 +154,7 @@ static void print_total(const struct text *text, enum trace_kind kind)
                    never_closed_words(text, tally));
     add_number(&line, SHEET_PLAIN, "kept open by pools", tally->pooled, false);
     add_number(&line, SHEET_PLAIN, "out for less than the threshold", tally->below, false);
+    add_number(&line, SHEET_WARN, "overdue", tally->overdue, false);
     add_number(&line, SHEET_WARN, "held too long", tally->late, false);
     add_number(&line, SHEET_PLAIN, "release not seen", tally->unseen, false);
     add_number(&line, SHEET_PLAIN, "inherited", tally->inherited, false);

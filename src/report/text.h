@@ -19,6 +19,7 @@ void text_sites(const struct text *text);
 void text_groups(const struct text *text);
 void text_sizing(const struct text *text, const struct profile_pool *pool);
 void text_churn(const struct text *text);
+void text_growth(const struct text *text, const struct profile_site *site);
 void text_misuses(const struct text *text);
 void text_inherited(const struct text *text);
 void text_unseen(const struct text *text);

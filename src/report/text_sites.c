@@ -80,6 +80,7 @@ static void print_facts(const struct text *text, const struct profile_site *site
     add_number(&line, "close refused (SQLITE_BUSY), still open", tally->refused);
     add_number(&line, "zombie (closed with children alive)", tally->zombie);
     add_number(&line, "transaction open in", site->in_transaction);
+    add_number(&line, "overdue", tally->overdue);
     add_number(&line, "held too long", tally->never_closed ? tally->late : 0);
     add_number(&line, "out for less than the threshold", tally->below);
     sheet_line_add(&line, SHEET_PLAIN,
@@ -224,6 +225,7 @@ static void print_site(const struct text *text, const struct profile_site *site,
     sheet_print(sheet, site->tally.never_closed ? SHEET_BAD : SHEET_WARN, "%s\n", words);
     text_code(text, site->name, directory_of(site), 6);
     print_facts(text, site);
+    text_growth(text, site);
     print_details(text, site);
     print_stacks(text, site);
 }

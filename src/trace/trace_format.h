@@ -270,8 +270,8 @@ struct trace_site {
     uint64_t first_ns, last_ns; // first and last acquire
     uint64_t total_hold_ns;     // of the ended
     uint64_t longest_ns;        // longest hold among the ended
-    uint64_t late;              // released, but held longer than trace_header.threshold_ns
-    uint64_t exceptions;        // sessions never closed by the code after an exception passed by
+    uint64_t late;       // released by the code, but held longer than trace_header.threshold_ns
+    uint64_t exceptions; // sessions never closed by the code after an exception passed by
     uint64_t ended[TRACE_ENDS]; // sessions ended, by enum trace_end
     uint32_t hold[TRACE_HOLD_BUCKETS];
     struct trace_growth growth;
