@@ -119,6 +119,11 @@ enum {
     M(PyObject *, PyTuple_GetItem, (PyObject *, ssize_t))                                          \
     M(int, PyTuple_SetItem, (PyObject *, ssize_t, PyObject *))                                     \
     M(ssize_t, PyDict_Size, (PyObject *))                                                          \
+    M(PyObject *, PyDict_Keys, (PyObject *))                                                       \
+    M(PyObject *, PyDict_Values, (PyObject *))                                                     \
+    M(PyObject *, PySequence_List, (PyObject *))                                                   \
+    M(ssize_t, PyList_Size, (PyObject *))                                                          \
+    M(PyObject *, PyList_GetItem, (PyObject *, ssize_t))                                           \
     M(PyObject *, PyDict_New, (void))                                                              \
     M(int, PyDict_SetItem, (PyObject *, PyObject *, PyObject *))                                   \
     M(void, PyErr_Fetch, (PyObject **, PyObject **, PyObject **))                                  \

@@ -68,8 +68,8 @@ static inline bool walk_push(struct python_walk *walk, PyObject *code, PyObject 
     if (__builtin_expect(marks[place].code == code, false)) {
         enum python_mark mark = marks[place].mark;
         walk->seen |= 1u << mark;
-        if (mark <= PYTHON_MARK_ENGINE && locals && !walk->self[mark])
-            walk->self[mark] = locals[0];
+        if (mark == PYTHON_MARK_SESSION && locals && !walk->session)
+            walk->session = locals[0];
     }
     return true;
 }
@@ -112,7 +112,7 @@ void python_walk_collect(struct python_walk *walk)
     walk->count = 0;
     walk->cut = false;
     walk->seen = 0;
-    walk->self[0] = walk->self[1] = NULL;
+    walk->session = NULL;
     if (python_finalizing() && !python_holds_gil())
         return; // this thread's state may be gone
     if (atomic_load_explicit(&python_layout_trusted, memory_order_relaxed)) {

@@ -14,7 +14,6 @@
 
 enum python_mark {
     PYTHON_MARK_SESSION, // SessionTransaction._connection_for_bind: its `self` is wanted
-    PYTHON_MARK_ENGINE,  // Engine.raw_connection: likewise
     PYTHON_MARK_TASK,    // asyncio runs a callback here
     PYTHON_MARK_TASK_2,
     PYTHON_MARK_TASK_3,
@@ -25,8 +24,8 @@ struct python_walk {
     uint32_t count;
     bool cut;
     uint32_t seen;     // bits of enum python_mark
-    PyObject *self[2]; // first local of the innermost frame of PYTHON_MARK_SESSION and _ENGINE,
-                       // borrowed, or NULL
+    PyObject *session; // first local of the innermost frame of PYTHON_MARK_SESSION, borrowed, or
+                       // NULL
     struct python_walk_frame {
         PyObject *code;    // borrowed from the frame
         PyObject **locals; // the frame's; NULL: unknown

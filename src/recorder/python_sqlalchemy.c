@@ -10,22 +10,17 @@
 // (StaticPool) it is the _ConnectionFairy.
 #include "recorder/python_sqlalchemy.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "recorder/python_context.h"
 #include "recorder/python_created.h"
 #include "recorder/python_layout.h"
 #include "recorder/python_life.h"
-#include "recorder/python_pool.h"
 #include "recorder/python_shared.h"
+#include "recorder/python_sqlalchemy_pool.h"
 #include "recorder/python_sqlite.h"
 #include "recorder/python_traceback.h"
 #include "recorder/python_wrap.h"
 #include "recorder/recorder.h"
-#include "recorder/redact.h"
 
-static const char kind[] = "sqlalchemy";
 static const char base[] = "sqlalchemy.pool.base";
 
 // Interned names of attributes, made once.
@@ -42,58 +37,6 @@ static PyObject *attribute(PyObject *object, PyObject *name)
     if (!value)
         py.PyErr_Clear();
     return value;
-}
-
-static uint32_t attribute_count(PyObject *object, const char *name)
-{
-    long value = python_attribute_long(object, name, -1);
-    return value >= 0 ? (uint32_t)value : TRACE_UNKNOWN;
-}
-
-// The URL of the engine that asks for a connection: the pool itself does not know it.
-static void describe_url(struct python_pool_text *text)
-{
-    struct python_walk walk;
-    python_walk_collect(&walk);
-    PyObject *engine = walk.self[PYTHON_MARK_ENGINE];
-    PyObject *url = engine ? python_attribute(engine, "url") : NULL;
-    // repr() leaves the password out in all versions, str() does not.
-    PyObject *shown = url ? py.PyObject_Repr(url) : NULL;
-    py.PyErr_Clear();
-    const char *utf8 = python_text(shown);
-    if (utf8)
-        (void)redact(utf8, text->name, sizeof text->name);
-    python_drop(shown);
-    python_drop(url);
-}
-
-static void describe(PyObject *pool, struct python_pool_text *text)
-{
-    PyObject *name = python_attribute(pool->type, "__name__");
-    const char *class_name = python_text(name);
-    snprintf(text->detail, sizeof text->detail, "%s", class_name ? class_name : "");
-    python_drop(name);
-    PyObject *queue = python_attribute(pool, "_pool"); // QueuePool and its kin
-    if (queue) {
-        text->size = attribute_count(queue, "maxsize");
-        text->overflow = attribute_count(pool, "_max_overflow"); // -1: no limit
-        PyObject *timeout = python_attribute(pool, "_timeout");
-        double seconds = timeout ? py.PyFloat_AsDouble(timeout) : -1;
-        py.PyErr_Clear();
-        if (seconds >= 0 && seconds < 4e6)
-            text->timeout_ms = (uint32_t)(seconds * 1000);
-        python_drop(timeout);
-        python_drop(queue);
-    } else {
-        text->size = attribute_count(pool, "size"); // SingletonThreadPool
-    }
-    PyObject *dialect = python_attribute(pool, "_dialect");
-    PyObject *is_async = dialect ? python_attribute(dialect, "is_async") : NULL;
-    text->is_async = is_async && py.PyObject_IsTrue(is_async) == 1;
-    text->shared = strcmp(text->detail, "StaticPool") == 0;
-    python_drop(is_async);
-    python_drop(dialect);
-    describe_url(text);
 }
 
 // Fills in what an acquire of `pool` has in common; inside recorder_enter.
@@ -121,7 +64,7 @@ static void note_acquired(const struct python_invocation *call, struct python_po
         return;
     struct python_moment moment;
     python_moment_take(&moment);
-    PyObject *transaction = moment.walk.self[PYTHON_MARK_SESSION];
+    PyObject *transaction = moment.walk.session;
     PyObject *session = transaction ? attribute(transaction, names.session) : NULL;
     if (pool->text.shared)
         python_shared_add(fairy, record, names.fairy_ref);
@@ -171,7 +114,7 @@ static PyObject *checkout(const struct python_invocation *call)
         python_layout_check();
         python_traceback_watch();
     }
-    struct python_pool *pool = python_pool_of(object, kind, describe);
+    struct python_pool *pool = python_sqlalchemy_pool(object);
     if (!pool)
         return python_invoke(call);
     // The coarse clock will do: a wait that matters takes longer than its tick.
@@ -187,12 +130,12 @@ static PyObject *checkout(const struct python_invocation *call)
     return fairy;
 }
 
-// The string reference of `kind`; TRACE_NONE if there is no trace. Inside recorder_enter.
+// The string reference of the kind; TRACE_NONE if there is no trace. Inside recorder_enter.
 static uint32_t kind_reference(void)
 {
     static uint32_t generation, reference; // guarded by the GIL
     if (generation != recorder_generation && recorder_trace.header) {
-        reference = name_intern(kind);
+        reference = name_intern(python_sqlalchemy_kind);
         generation = recorder_generation;
     }
     return recorder_trace.header ? reference : TRACE_NONE;
@@ -286,7 +229,7 @@ static PyObject *connect(const struct python_invocation *call)
 {
     PyObject *record = python_invocation_argument(call, 0, NULL);
     PyObject *object = record ? attribute(record, names.pool_of_record) : NULL;
-    struct python_pool *pool = object ? python_pool_of(object, kind, describe) : NULL;
+    struct python_pool *pool = object ? python_sqlalchemy_pool(object) : NULL;
     python_drop(object); // the record keeps it
     if (!pool || !recorder_enter())
         return python_invoke(call);
@@ -356,7 +299,7 @@ void python_sqlalchemy_pools(void)
 
 void python_sqlalchemy_engine(void)
 {
-    mark_method(PYTHON_MARK_ENGINE, "sqlalchemy.engine.base", "Engine.raw_connection");
+    python_sqlalchemy_pool_engine();
     python_traceback_connection_class(python_find("sqlalchemy.engine.base", "Connection"));
     python_traceback_watch();
 }

@@ -165,17 +165,22 @@ class SQLAlchemy(PythonTestCase):
         run = self.trace([PYTHON, self.path("secret.py"), self.database()])
         self.assertEqual(run.status, 0, run.err)
         report = run.report("-n", "0")
-        self.assertEqual(self.pool(report)["name"], "postgresql://joe:***@db.example/app")
+        self.assertEqual(self.pool(report)["name"], "server://joe:***@db.example/app")
         for trace in run.traces:
             with open(trace, "rb") as file:
                 self.assertNotIn(b"hunter2", file.read())
 
 
 SECRET = """
-import sqlite3, sys
+import sys
 from sqlalchemy import create_engine
-engine = create_engine("postgresql://joe:hunter2@db.example/app", module=sqlite3,
-                       creator=lambda: sqlite3.connect(sys.argv[1]), _initialize=False)
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+class Server(SQLiteDialect_pysqlite):
+    def create_connect_args(self, url):
+        return [sys.argv[1]], {}
+registry.register("server", "__main__", "Server")
+engine = create_engine("server://joe:hunter2@db.example/app")
 engine.pool.connect().close() if "pool" in sys.argv else engine.raw_connection().close()
 """
 
