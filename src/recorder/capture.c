@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "recorder/arch.h"
 #include "recorder/hook.h"
 #include "recorder/recorder.h"
 #include "recorder/unwind.h"
@@ -94,6 +95,8 @@ static inline __attribute__((always_inline)) void unwind_into(const struct stack
     if (unwind_backtrace) {
         unwind_begin();
         int count = unwind_backtrace(frames, most);
+        for (int i = 0; i < count; i++)
+            frames[i] = ARCH_RETURN_ADDRESS(frames[i]);
         int seen = copy_frames(stack, depth, frames, count, wrapped);
         stack->cut = seen < count || count == most;
         if (origin && stack_memo_wants(origin))

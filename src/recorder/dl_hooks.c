@@ -2,9 +2,9 @@
 //
 // dlopen and dlsym look at their return address to find out who calls: RUNPATH, $ORIGIN,
 // RTLD_NEXT and namespaces depend on it. So they are called with a return address inside the
-// caller's module: that of some `ret` instruction, behind which our own address lies. With shadow
-// stacks that is impossible; then dlopen is jumped to, and new modules are hooked at the next
-// wrapped call.
+// caller's module: that of some `ret` instruction, which returns to us (arch.h). With shadow stacks
+// that is impossible; then dlopen is jumped to, and new modules are hooked at the next wrapped
+// call.
 #include "recorder/dl_hooks.h"
 
 #include <dlfcn.h>
@@ -20,36 +20,14 @@
 
 static bool hook_late; // a dlopen was jumped to: look for its modules
 
-static bool has_shadow_stack(void)
-{
-#if defined(__x86_64__)
-    uint64_t pointer = 0; // rdsspq leaves it alone where there is no shadow stack
-    __asm__ volatile("rdsspq %0" : "+r"(pointer));
-    return pointer != 0;
-#else
-    return false;
-#endif
-}
-
-// A `ret` in the text of a module. One behind `xor %eax,%eax` is best: there the unwind information
-// says that the return address is on top of the stack, so that backtraces taken below stay right.
-static uint64_t find_return(const struct module *module)
-{
-    const unsigned char *text = (const unsigned char *)module->text_start; // NOLINT
-    size_t bytes = module->text_end - module->text_start;
-    const unsigned char *plain = memchr(text, 0xc3, bytes);
-    static const unsigned char best[] = {0x31, 0xc0, 0xc3};
-    const unsigned char *found = memmem(text, bytes, best, sizeof best);
-    return found ? (uint64_t)(uintptr_t)(found + 2) : (uint64_t)(uintptr_t)plain;
-}
-
 // Looked up anew each time: another module may have been mapped there since.
 static uint64_t gadget_of(uint64_t caller)
 {
     struct module module;
-    if (has_shadow_stack() || !module_find(caller, &module) || module.text_end == 0)
+    if (arch_has_shadow_stack() || !module_find(caller, &module) || module.text_end == 0)
         return 0;
-    return find_return(&module);
+    return arch_find_return((const unsigned char *)module.text_start, // NOLINT
+                            module.text_end - module.text_start);
 }
 
 static unsigned disguise(struct call *call)

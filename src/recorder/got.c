@@ -19,11 +19,11 @@
 #include "recorder/sqlite.h"
 #include "recorder/unwind.h"
 
-#if defined(__x86_64__)
-enum { JUMP_SLOT = R_X86_64_JUMP_SLOT, GLOB_DAT = R_X86_64_GLOB_DAT, ABSOLUTE = R_X86_64_64 };
-#elif defined(__aarch64__)
-enum { JUMP_SLOT = R_AARCH64_JUMP_SLOT, GLOB_DAT = R_AARCH64_GLOB_DAT, ABSOLUTE = R_AARCH64_ABS64 };
-#endif
+enum {
+    JUMP_SLOT = ARCH_RELOCATION_JUMP_SLOT,
+    GLOB_DAT = ARCH_RELOCATION_GLOB_DAT,
+    ABSOLUTE = ARCH_RELOCATION_ABSOLUTE,
+};
 
 struct lock got_lock = LOCK_INITIALIZER; // guards stubs and patches
 

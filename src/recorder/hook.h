@@ -1,10 +1,12 @@
-// Wrapping a call: what the assembly (hook_x86_64.S) and the C side of a wrapped call share.
+// Wrapping a call: what the assembly (hook_*.S) and the C side of a wrapped call share.
 //
 // A wrapped function is reached through a stub. All stubs are alike but for their number; they are
 // part of this library's text, so that no executable memory has to be made at run time. A stub
 // saves the argument registers in a struct call on the stack and asks hook_before what to do.
 #ifndef UNCLOSED_HOOK_H
 #define UNCLOSED_HOOK_H
+
+#include "recorder/arch.h"
 
 #define HOOK_STUBS 2048 // how many functions (and copies of them) can be wrapped
 #define HOOK_STUB_BYTES 16
@@ -16,19 +18,6 @@
 #define HOOK_THROUGH 1  // call `target`, then hook_after
 #define HOOK_DISGUISE 2 // call `target` so that it sees `gadget` as the caller, then hook_after
 
-// Offsets in struct call, for the assembly.
-#define CALL_RAX 48
-#define CALL_R10 56
-#define CALL_XMM 64
-#define CALL_TARGET 192
-#define CALL_GADGET 200
-#define CALL_RESULT 208
-#define CALL_RESULT_XMM 224
-#define CALL_INDEX 256
-#define CALL_RETURN 264
-#define CALL_FRAME 272
-#define CALL_BYTES 448
-
 #ifndef __ASSEMBLER__
 
 #include <stdbool.h>
@@ -38,13 +27,13 @@
 #include "recorder/session.h"
 
 struct call {
-    uint64_t argument[6];
-    uint64_t rax, r10;
-    uint64_t xmm[16];
+    uint64_t argument[ARCH_ARGUMENTS];
+    uint64_t other[2];
+    uint64_t vector[8][2];
     uint64_t target;
-    uint64_t gadget; // address of a `ret` in the caller's module
+    uint64_t gadget; // what the real function returns to: in the caller's module
     uint64_t result[2];
-    uint64_t result_xmm[4];
+    uint64_t result_vector[ARCH_RESULT_VECTORS][2];
     uint64_t index;
     uint64_t return_address;
     const uint64_t *frame; // of the wrapper: the caller's frame pointer lies there
@@ -61,8 +50,12 @@ struct call {
     uint32_t detail; // string reference: the SQL of these children
     uint8_t verb;
 };
+_Static_assert(offsetof(struct call, other) == CALL_OTHER, "see the assembly");
+_Static_assert(offsetof(struct call, vector) == CALL_VECTOR, "see the assembly");
 _Static_assert(offsetof(struct call, target) == CALL_TARGET, "see the assembly");
+_Static_assert(offsetof(struct call, gadget) == CALL_GADGET, "see the assembly");
 _Static_assert(offsetof(struct call, result) == CALL_RESULT, "see the assembly");
+_Static_assert(offsetof(struct call, result_vector) == CALL_RESULT_VECTOR, "see the assembly");
 _Static_assert(offsetof(struct call, index) == CALL_INDEX, "see the assembly");
 _Static_assert(offsetof(struct call, return_address) == CALL_RETURN, "see the assembly");
 _Static_assert(offsetof(struct call, frame) == CALL_FRAME, "see the assembly");
@@ -85,9 +78,6 @@ void hook_after(struct call *call);
 
 // Where the real function returns to: on the stack once for each wrapped call under way.
 extern const char wrapper_returned[];
-
-// Where the caller's return address lies, above the wrapper's frame and the stub's number.
-enum { CALL_RETURN_SLOT = 2 };
 
 // How many of the HOOK_STACK_BYTES above `from` can be read, when they cross a page.
 size_t hook_readable(uint64_t from);

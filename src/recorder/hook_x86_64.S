@@ -60,16 +60,16 @@ hook_stubs:
     movq 24(\base), %rcx
     movq 32(\base), %r8
     movq 40(\base), %r9
-    movq CALL_R10(\base), %r10
-    movaps CALL_XMM(\base), %xmm0
-    movaps CALL_XMM+16(\base), %xmm1
-    movaps CALL_XMM+32(\base), %xmm2
-    movaps CALL_XMM+48(\base), %xmm3
-    movaps CALL_XMM+64(\base), %xmm4
-    movaps CALL_XMM+80(\base), %xmm5
-    movaps CALL_XMM+96(\base), %xmm6
-    movaps CALL_XMM+112(\base), %xmm7
-    movq CALL_RAX(\base), %rax     // al: number of vector registers of a variadic call
+    movq CALL_OTHER+8(\base), %r10
+    movaps CALL_VECTOR(\base), %xmm0
+    movaps CALL_VECTOR+16(\base), %xmm1
+    movaps CALL_VECTOR+32(\base), %xmm2
+    movaps CALL_VECTOR+48(\base), %xmm3
+    movaps CALL_VECTOR+64(\base), %xmm4
+    movaps CALL_VECTOR+80(\base), %xmm5
+    movaps CALL_VECTOR+96(\base), %xmm6
+    movaps CALL_VECTOR+112(\base), %xmm7
+    movq CALL_OTHER(\base), %rax     // al: number of vector registers of a variadic call
     .endm
 
 // On entry: (rsp) stub number, 8(rsp) the caller's return address, 16(rsp) its stack arguments.
@@ -96,16 +96,16 @@ wrapper:
     movq %rcx, 24(%rbx)
     movq %r8, 32(%rbx)
     movq %r9, 40(%rbx)
-    movq %rax, CALL_RAX(%rbx)
-    movq %r10, CALL_R10(%rbx)
-    movaps %xmm0, CALL_XMM(%rbx)
-    movaps %xmm1, CALL_XMM+16(%rbx)
-    movaps %xmm2, CALL_XMM+32(%rbx)
-    movaps %xmm3, CALL_XMM+48(%rbx)
-    movaps %xmm4, CALL_XMM+64(%rbx)
-    movaps %xmm5, CALL_XMM+80(%rbx)
-    movaps %xmm6, CALL_XMM+96(%rbx)
-    movaps %xmm7, CALL_XMM+112(%rbx)
+    movq %rax, CALL_OTHER(%rbx)
+    movq %r10, CALL_OTHER+8(%rbx)
+    movaps %xmm0, CALL_VECTOR(%rbx)
+    movaps %xmm1, CALL_VECTOR+16(%rbx)
+    movaps %xmm2, CALL_VECTOR+32(%rbx)
+    movaps %xmm3, CALL_VECTOR+48(%rbx)
+    movaps %xmm4, CALL_VECTOR+64(%rbx)
+    movaps %xmm5, CALL_VECTOR+80(%rbx)
+    movaps %xmm6, CALL_VECTOR+96(%rbx)
+    movaps %xmm7, CALL_VECTOR+112(%rbx)
     movq 8(%rbp), %rax
     movq %rax, CALL_INDEX(%rbx)
     movq 16(%rbp), %rax
@@ -153,14 +153,14 @@ wrapper:
 wrapper_returned:
     movq %rax, CALL_RESULT(%rbx)
     movq %rdx, CALL_RESULT+8(%rbx)
-    movaps %xmm0, CALL_RESULT_XMM(%rbx)
-    movaps %xmm1, CALL_RESULT_XMM+16(%rbx)
+    movaps %xmm0, CALL_RESULT_VECTOR(%rbx)
+    movaps %xmm1, CALL_RESULT_VECTOR+16(%rbx)
     movq %rbx, %rdi
     call hook_after
     movq CALL_RESULT(%rbx), %rax
     movq CALL_RESULT+8(%rbx), %rdx
-    movaps CALL_RESULT_XMM(%rbx), %xmm0
-    movaps CALL_RESULT_XMM+16(%rbx), %xmm1
+    movaps CALL_RESULT_VECTOR(%rbx), %xmm0
+    movaps CALL_RESULT_VECTOR+16(%rbx), %xmm1
     .cfi_remember_state
     movq -8(%rbp), %rbx
     movq %rbp, %rsp

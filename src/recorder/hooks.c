@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,11 +32,13 @@ uint64_t hook_stub(uint32_t index)
 
 size_t hook_readable(uint64_t from)
 {
-    enum { PAGE = 4096 };
-    uint64_t edge = (from + PAGE) & ~(uint64_t)(PAGE - 1);
+    uint64_t page = getauxval(AT_PAGESZ);
+    uint64_t edge = (from + page) & ~(page - 1);
     unsigned char there;
+    if (edge - from >= HOOK_STACK_BYTES)
+        return HOOK_STACK_BYTES; // the assembly thinks of the smallest pages
     int kept = errno;
-    long result = syscall(SYS_mincore, edge, (size_t)PAGE, &there); // fails on what is not mapped
+    long result = syscall(SYS_mincore, edge, page, &there); // fails on what is not mapped
     errno = kept;
     return result == 0 ? HOOK_STACK_BYTES : (size_t)(edge - from) & ~(size_t)7;
 }

@@ -22,16 +22,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/arch.h"
 #include "recorder/peek.h"
-
-#if defined(__x86_64__)
-#define UNW_TDEP_FRAME_POINTER UNW_X86_64_RBP
-#elif defined(__aarch64__)
-#define UNW_TDEP_FRAME_POINTER UNW_AARCH64_X29
-#endif
 
 #define QUOTE_(name) #name
 #define QUOTE(name) QUOTE_(name)
+
+#ifdef ARCH_CONTEXT_INLINE
+#define take_context(context) unw_getcontext(context)
+#else
+#define take_context(context) lib.getcontext(context)
+#endif
 
 static struct {
     int (*getcontext)(unw_context_t *);
@@ -113,7 +114,7 @@ static void initialize_without_pipe(void)
     }
     unw_context_t context;
     unw_cursor_t cursor;
-    (void)lib.getcontext(&context);
+    (void)take_context(&context);
     (void)lib.init_local(&cursor, &context);
     if (known && is_libunwind_pipe(fd)) {
         (void)syscall(SYS_close, fd[0]);
@@ -138,7 +139,9 @@ static bool load_libunwind(void)
         {(void **)&lib.get_reg, QUOTE(UNW_OBJ(get_reg))},
         {(void **)&lib.get_save_loc, QUOTE(UNW_OBJ(get_save_loc))},
         {(void **)&lib.local, QUOTE(UNW_OBJ(local_addr_space))},
+#ifndef ARCH_CONTEXT_INLINE
         {(void **)&lib.getcontext, QUOTE(UNW_ARCH_OBJ(getcontext))},
+#endif
         {(void **)&lib.get_accessors, QUOTE(UNW_ARCH_OBJ(get_accessors))},
         {(void **)&lib.flush_cache, QUOTE(UNW_ARCH_OBJ(flush_cache))},
     };
@@ -191,7 +194,7 @@ static int step_by_step(void **frames, int depth)
     unw_cursor_t cursor;
     unw_word_t address;
     int count = 0;
-    if (lib.getcontext(&context) < 0 || lib.init_local(&cursor, &context) < 0)
+    if (take_context(&context) < 0 || lib.init_local(&cursor, &context) < 0)
         return 0;
     while (count < depth && lib.step(&cursor) > 0 &&
            lib.get_reg(&cursor, UNW_REG_IP, &address) == 0 && address != 0)
@@ -210,7 +213,7 @@ void unwind_distrust(void)
 
 void unwind_begin(void)
 {
-    checked.frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+    checked.frame = ARCH_STACK_TOP();
     for (int i = 0; i < CHECKED_PAGES; i++)
         checked.page[i] = 0;
 }
@@ -221,18 +224,35 @@ struct walk {
     const uint64_t *from; // where to begin: a return slot
 };
 
+// Where the return address lay that the cursor has just followed; NULL: in no memory.
+static const uint64_t *return_slot(unw_cursor_t *cursor)
+{
+#ifdef ARCH_LINK_REGISTER
+    unw_save_loc_t saved;
+    if (lib.get_save_loc(cursor, ARCH_LINK_REGISTER, &saved) != 0 || saved.type != UNW_SLT_MEMORY)
+        return NULL;
+    return (const uint64_t *)saved.u.addr; // NOLINT(performance-no-int-to-ptr)
+#else
+    unw_word_t above;
+    if (lib.get_reg(cursor, UNW_REG_SP, &above) != 0)
+        return NULL;
+    return (const uint64_t *)above - 1; // NOLINT(performance-no-int-to-ptr)
+#endif
+}
+
 static bool walk_step(void *data, struct stack_step *step)
 {
     struct walk *walk = data;
-    unw_word_t address, above;
+    unw_word_t address;
     unw_save_loc_t saved;
     do {
         if (lib.step(&walk->cursor) <= 0 || lib.get_reg(&walk->cursor, UNW_REG_IP, &address) != 0 ||
-            lib.get_reg(&walk->cursor, UNW_REG_SP, &above) != 0 ||
-            lib.get_save_loc(&walk->cursor, UNW_TDEP_FRAME_POINTER, &saved) != 0)
+            lib.get_save_loc(&walk->cursor, ARCH_FRAME_REGISTER, &saved) != 0)
             return false;
         step->address = address;
-        step->slot = (const uint64_t *)above - 1; // NOLINT(performance-no-int-to-ptr)
+        step->slot = return_slot(&walk->cursor);
+        if (!step->slot)
+            return false;
     } while (step->slot < walk->from);
     if (walk->from && step->slot != walk->from)
         return false;
@@ -247,7 +267,7 @@ void unwind_remember(const struct stack_origin *origin, void *const *frames, uin
                      bool cut)
 {
     struct walk walk = {.from = origin->return_slot};
-    if (!lib.step || lib.getcontext(&walk.context) < 0 ||
+    if (!lib.step || take_context(&walk.context) < 0 ||
         lib.init_local(&walk.cursor, &walk.context) < 0)
         return;
     stack_memo_keep(origin, frames, count, cut, walk_step, &walk);

@@ -24,7 +24,7 @@ struct lock {
 #if defined(__x86_64__)
 #define LOCK_PAUSE() __builtin_ia32_pause()
 #else
-#define LOCK_PAUSE() __asm__ volatile("" ::: "memory")
+#define LOCK_PAUSE() __asm__ volatile("yield" ::: "memory")
 #endif
 
 static inline void lock_init(struct lock *lock)
