@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 // An interpreter was found (or one that must be left alone): python_start need not be called again.
 extern atomic_bool python_found;
@@ -16,6 +17,9 @@ extern atomic_bool python_found;
 // from the constructor, after each module was loaded while !python_found, and after an attach.
 // Costs one failed symbol look-up where there is none.
 void python_start(void);
+
+// What is to be said of the interpreter in the flags of a trace's header.
+uint32_t python_flags(void);
 
 // Stops listening (detach). Wrapped methods stay and only call through; python_start wakes them.
 void python_stop(void);

@@ -34,7 +34,7 @@ static int library_visit(struct dl_phdr_info *info, size_t size, void *data)
 // never closed again: its code is used from then on.
 static void *python_library(void)
 {
-    if (dlsym(RTLD_DEFAULT, "PySys_AddAuditHook"))
+    if (dlsym(RTLD_DEFAULT, "Py_GetVersion"))
         return RTLD_DEFAULT ? RTLD_DEFAULT : dlopen(NULL, RTLD_LAZY);
     struct library_search search = {""};
     if (!dl_iterate_phdr(library_visit, &search))
@@ -55,33 +55,42 @@ static bool resolve_all(void *library)
     return complete;
 }
 
-int python_api_resolve(void)
+// Whether what was resolved can be used.
+static enum trace_python judge(void *library, bool complete)
 {
-    void *library = python_library();
-    if (!library)
-        return -ENOENT;
-    bool complete = resolve_all(library);
-    if (!complete || !py.Py_GetVersion)
-        return -ENOTSUP;
-    // "3.11.2 (main, ...)": callable before Py_Initialize. A build without a GIL says so here.
+    if (!py.Py_GetVersion)
+        return TRACE_PYTHON_INCOMPLETE;
+    // "3.11.2 (main, ...)": callable before Py_Initialize. A build without a GIL says so here, and
+    // has another way to count references.
     const char *version = py.Py_GetVersion();
     char *rest;
     py.major = (int)strtol(version, &rest, 10);
-    py.minor = *rest == '.' ? (int)strtol(rest + 1, NULL, 10) : -1;
-    if (py.major != 3 || py.minor < 8 || strstr(version, "free-threading"))
-        return -ENOTSUP;
+    py.minor = *rest == '.' ? (int)strtol(rest + 1, NULL, 10) : 0;
+    if (py.major != 3 || py.minor < 8)
+        return TRACE_PYTHON_OLD;
+    if (strstr(version, "free-threading") || dlsym(library, "_Py_MergeZeroLocalRefcount"))
+        return TRACE_PYTHON_FREE_THREADED;
     if (!py.Py_IsFinalizing)
         py.Py_IsFinalizing = py._Py_IsFinalizing;
     if (!py.PyInterpreterState_Get)
         py.PyInterpreterState_Get = py._PyInterpreterState_Get;
     if (!py.PyThreadState_GetUnchecked)
         py.PyThreadState_GetUnchecked = py._PyThreadState_UncheckedGet;
-    if (!py.Py_IsFinalizing || !py.PyInterpreterState_Get || !py.PyThreadState_GetUnchecked)
-        return -ENOTSUP;
-    // Objects of a debug build with Py_TRACE_REFS have a longer head.
-    if (dlsym(library, "_Py_PrintReferences"))
-        return -ENOTSUP;
-    return 0;
+    if (!complete || !py.Py_IsFinalizing || !py.PyInterpreterState_Get ||
+        !py.PyThreadState_GetUnchecked)
+        return TRACE_PYTHON_INCOMPLETE;
+    // Objects of such a build have a longer head.
+    return dlsym(library, "_Py_PrintReferences") ? TRACE_PYTHON_TRACES_REFS : TRACE_PYTHON_SEEN;
+}
+
+int python_api_resolve(enum trace_python *reason)
+{
+    void *library = python_library();
+    if (!library)
+        return -ENOENT;
+    bool complete = resolve_all(library);
+    *reason = judge(library, complete);
+    return *reason == TRACE_PYTHON_SEEN ? 0 : -ENOTSUP;
 }
 
 bool python_finalizing(void)

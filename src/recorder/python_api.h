@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "trace/trace_format.h"
+
 // The head of every object in a build with a GIL (PEP 683 uses the low half of the count only).
 typedef struct python_object {
     ssize_t count;
@@ -185,9 +187,8 @@ struct python_api {
 extern struct python_api py;
 
 // Looks for CPython in the executable and the loaded libraries. 0; -ENOENT: there is none;
-// -ENOTSUP: there is one that must be left alone (too old or new, without a GIL, a debug build).
-// Thread-safe against itself only.
-int python_api_resolve(void);
+// -ENOTSUP: there is one that must be left alone, for this reason. Thread-safe against itself only.
+int python_api_resolve(enum trace_python *reason);
 
 // Whether interpreter shutdown has begun: true from the moment at which only the finalizing thread
 // may use the API. Any thread, with or without the GIL.

@@ -35,6 +35,33 @@ static __thread bool looking; // what is done about an event raises events itsel
 
 static void look_again(void);
 
+static atomic_uint flags;
+
+uint32_t python_flags(void)
+{
+    return atomic_load(&flags);
+}
+
+static void add_flags(uint32_t more)
+{
+    if ((atomic_fetch_or(&flags, more) & more) == more || !recorder_enter())
+        return;
+    if (recorder_trace.header)
+        __atomic_fetch_or(&recorder_trace.header->flags, more, __ATOMIC_RELAXED);
+    recorder_leave();
+}
+
+// Looks at the layout of objects, if that was not done yet.
+static void check_layout(void)
+{
+    if (python_layout)
+        return;
+    python_layout_check();
+    if (python_layout && !atomic_load(&python_layout_trusted))
+        add_flags((uint32_t)(python_layout->minor < 0 ? TRACE_PYTHON_NEW : TRACE_PYTHON_UNLIKE)
+                  << TRACE_FLAG_PYTHON_SHIFT);
+}
+
 static void mark_shutdown(struct trace_session *record, uint32_t slot, void *data)
 {
     (void)slot;
@@ -101,7 +128,7 @@ static void look_at_modules(const char *executed)
 {
     PyObject *type, *value, *traceback;
     py.PyErr_Fetch(&type, &value, &traceback);
-    python_layout_check();
+    check_layout();
     bool left = !python_methods_wrap(executed);
     for (size_t i = 0; i < MODULES; i++) {
         if (!modules[i].pending)
@@ -155,7 +182,7 @@ static void prepare_sqlite(void)
     PyObject *type, *value, *traceback;
     py.PyErr_Fetch(&type, &value, &traceback);
     if (python_holds_gil())
-        python_layout_check();
+        check_layout();
     python_sqlite_prepare();
     py.PyErr_Restore(type, value, traceback);
 }
@@ -280,6 +307,7 @@ static int on_audit(const char *name, PyObject *args, void *data)
         looking = false;
     } else if (may_prepare(event)) {
         looking = true;
+        add_flags(TRACE_FLAG_PYTHON_BESIDES);
         prepare_sqlite();
         looking = false;
     }
@@ -325,10 +353,14 @@ void python_start(void)
 {
     static bool resolved;
     if (!resolved) {
-        int error = python_api_resolve();
+        enum trace_python reason;
+        int error = python_api_resolve(&reason);
         if (error == -ENOENT)
             return;
         atomic_store(&python_found, true);
+        atomic_store(&flags, TRACE_FLAG_PYTHON | (uint32_t)reason << TRACE_FLAG_PYTHON_SHIFT |
+                                 (uint32_t)py.minor << TRACE_FLAG_PYTHON_MINOR_SHIFT |
+                                 (uint32_t)py.major << TRACE_FLAG_PYTHON_MAJOR_SHIFT);
         if (error)
             return;
         resolved = true;

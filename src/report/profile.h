@@ -56,6 +56,18 @@ struct profile_name {
 };
 typedef LIST(struct profile_name) profile_names;
 
+// Where the thread that acquired a session is now.
+struct profile_now {
+    const char *problem;        // why its stack is not known, to follow its name; or NULL
+    bool closed;                // the session was closed meanwhile: nothing is said about it
+    const struct frames *stack; // NULL: a problem, or closed
+    enum now_place place;       // of the function that acquired
+    size_t at;                  // NOW_INSIDE: the frame of that function in the stack
+    bool again;                 // NOW_INSIDE, but more likely a later call
+    bool suspended;             // NOW_UNKNOWN: a coroutine or generator, so that it may go on
+    uint64_t paused_ns;         // how long the thread stood still to be looked at, at most
+};
+
 // A session that was out when its trace was read, or when its process ended.
 struct profile_session {
     const struct profile_process *process;
@@ -70,6 +82,9 @@ struct profile_session {
     bool overdue;  // out for longer than the threshold; see profile_tally
     uint32_t slot; // in the trace of `process`
     const char *thread, *database, *detail, *test, *task; // "" if not known
+    const struct frames *named;    // the stack with the frame that names its site, or NULL
+    size_t named_index;            // ... and that frame
+    const struct profile_now *now; // if that was asked for; or NULL
 };
 
 // For how long something went on: from its first to its last moment in each process, summed up.
@@ -220,6 +235,14 @@ struct profile_builder *profile_begin(uint64_t threshold_ns, struct profile_cach
 // Takes over the reader. Traces may come in any order.
 void profile_add(struct profile_builder *builder, struct trace_reader *trace);
 void profile_add_problem(struct profile_builder *builder, const char *message);
+// Asks for the current stacks of the threads that hold sessions now. What cannot be told is told to
+// `complain`, one message each.
+struct profile_asking {
+    now_look *look;
+    void (*complain)(void *data, const char *message);
+    void *data;
+};
+void profile_ask(struct profile_builder *builder, const struct profile_asking *asking);
 // Names and merges the sites. The builder is gone afterwards.
 struct profile *profile_finish(struct profile_builder *builder);
 void profile_free(struct profile *profile);
@@ -228,6 +251,11 @@ void profile_free(struct profile *profile);
 // full"...
 const char *profile_kind_name(enum trace_kind kind);
 const char *profile_misuse_name(enum trace_misuse_kind kind);
+// What is not seen of the Python interpreter of a process, and why: a sentence; NULL: nothing to
+// say. besides: of the interpreters besides the main one.
+const char *profile_python_note(struct arena *arena, const struct profile_process *process);
+const char *profile_python_besides(const struct profile_process *process);
+
 const char *profile_lost_reason(enum trace_lost reason);
 
 // "exit 0", "signal 9", "running", "exec", "detached", "unknown". Lives as long as the profile.

@@ -27,6 +27,37 @@ const char *profile_misuse_name(enum trace_misuse_kind kind)
     return "misuse";
 }
 
+const char *profile_python_note(struct arena *arena, const struct profile_process *process)
+{
+    static const char *const reasons[] = {
+        [TRACE_PYTHON_OLD] = "is older than 3.8: its frames and pools are not seen",
+        [TRACE_PYTHON_FREE_THREADED] =
+            "has no GIL (a free-threading build): its frames and pools are not seen",
+        [TRACE_PYTHON_TRACES_REFS] =
+            "is a debug build with Py_TRACE_REFS: its frames and pools are not seen",
+        [TRACE_PYTHON_INCOMPLETE] =
+            "does not export the functions that are needed: its frames and pools are not seen",
+        [TRACE_PYTHON_NEW] = "is not known yet: no Python frames of handles, only of checkouts",
+        [TRACE_PYTHON_UNLIKE] =
+            "is not built as usual: no Python frames of handles, only of checkouts",
+    };
+    uint32_t flags = process->header->flags;
+    uint32_t reason = flags >> TRACE_FLAG_PYTHON_SHIFT & 0xff;
+    if (!(flags & TRACE_FLAG_PYTHON) || reason >= sizeof reasons / sizeof *reasons ||
+        !reasons[reason])
+        return NULL;
+    return arena_format(arena, "Python %u.%u %s", flags >> TRACE_FLAG_PYTHON_MAJOR_SHIFT,
+                        flags >> TRACE_FLAG_PYTHON_MINOR_SHIFT & 0xff, reasons[reason]);
+}
+
+const char *profile_python_besides(const struct profile_process *process)
+{
+    return process->header->flags & TRACE_FLAG_PYTHON_BESIDES
+               ? "Python code opened databases in interpreters besides the main one: the pools in "
+                 "these are not seen (mod_wsgi: use WSGIApplicationGroup %{GLOBAL})"
+               : NULL;
+}
+
 const char *profile_lost_reason(enum trace_lost reason)
 {
     switch (reason) {

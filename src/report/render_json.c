@@ -11,6 +11,20 @@
 
 enum { INDENT = 2 };
 
+static void set_notes(json_t *object, const struct profile *profile,
+                      const struct profile_process *process)
+{
+    const char *const notes[] = {profile_python_note(profile->arena, process),
+                                 profile_python_besides(process)};
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+        if (notes[i])
+            json_array_append_new(list, json_string(notes[i]));
+    if (json_array_size(list) > 0)
+        json_object_set(object, "notes", list);
+    json_decref(list);
+}
+
 static json_t *process_json(const struct profile *profile, const struct profile_process *process)
 {
     json_t *object = json_object();
@@ -30,6 +44,7 @@ static json_t *process_json(const struct profile *profile, const struct profile_
         json_object_set_new(object, "attached", json_true());
     if (process->header->flags & TRACE_FLAG_FORKED)
         json_object_set_new(object, "forked", json_true());
+    set_notes(object, profile, process);
     json_t *reasons = json_object();
     for (int reason = 0; reason < TRACE_LOST_REASONS; reason++)
         if (process->header->lost[reason])

@@ -163,6 +163,25 @@ static void print_total(const struct text *text, enum trace_kind kind)
     sheet_line_end(&line);
 }
 
+static void print_note(const struct text *text, const struct profile_process *process,
+                       const char *note)
+{
+    if (note)
+        sheet_wrap(
+            &text->sheet, SHEET_WARN, 2,
+            arena_format(text->sheet.arena, "note: process %u: %s", process->header->pid, note));
+}
+
+// What is not seen of interpreters.
+static void print_notes(const struct text *text)
+{
+    for (size_t i = 0; i < text->profile->processes.count; i++) {
+        const struct profile_process *process = text->profile->processes.item[i];
+        print_note(text, process, profile_python_note(text->sheet.arena, process));
+        print_note(text, process, profile_python_besides(process));
+    }
+}
+
 static void print_lost(const struct text *text)
 {
     for (size_t i = 0; i < text->profile->processes.count; i++) {
@@ -226,6 +245,7 @@ void render_text(const struct profile *profile, const struct report_request *req
         print_process_table(&text);
     for (int kind = TRACE_HANDLE; kind < TRACE_KINDS; kind++)
         print_total(&text, (enum trace_kind)kind);
+    print_notes(&text);
     print_lost(&text);
     text_pools(&text);
     if (request->group_by == REPORT_BY_SITE)

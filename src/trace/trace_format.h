@@ -80,8 +80,25 @@ enum trace_ended {           // how the process ended, in trace_header.ended
 enum trace_header_flags {
     TRACE_FLAG_ATTACHED = 1 << 0, // the recorder came into a running process
     TRACE_FLAG_DETACHED = 1 << 1, // ... and left it again, at end_ns
-    TRACE_FLAG_PYTHON = 1 << 2,   // a CPython interpreter was hooked
+    TRACE_FLAG_PYTHON = 1 << 2,   // there is a CPython interpreter
     TRACE_FLAG_FORKED = 1 << 3,   // began as a fork of `parent_pid`
+    // Databases were opened by Python code in an interpreter that is not the main one.
+    TRACE_FLAG_PYTHON_BESIDES = 1 << 4,
+    // With a CPython interpreter: enum trace_python, and its version.
+    TRACE_FLAG_PYTHON_SHIFT = 8,
+    TRACE_FLAG_PYTHON_MINOR_SHIFT = 16,
+    TRACE_FLAG_PYTHON_MAJOR_SHIFT = 24,
+};
+
+enum trace_python { // why not all is seen of an interpreter
+    TRACE_PYTHON_SEEN = 0,
+    TRACE_PYTHON_OLD,           // older than 3.8
+    TRACE_PYTHON_FREE_THREADED, // built without a GIL
+    TRACE_PYTHON_TRACES_REFS,   // a debug build with Py_TRACE_REFS
+    TRACE_PYTHON_INCOMPLETE,    // does not export all functions that are needed
+    TRACE_PYTHON_NEW,           // layout of its objects not known: pools are seen, but no frames
+                                // where the GIL is not held
+    TRACE_PYTHON_UNLIKE,        // the same: its objects are not laid out as in its version
 };
 
 struct trace_header { // exactly TRACE_HEADER_BYTES
@@ -180,7 +197,8 @@ struct trace_function { // a traced function
     uint32_t name;      // string
     uint32_t kind;      // string: the spec's kind, e.g. "sqlite3", "libzdb"
     uint16_t verb;      // enum trace_verb
-    uint16_t asked;     // 1: named by the user, not one of the shipped specs
+    uint8_t asked;      // 1: named by the user, not one of the shipped specs
+    uint8_t patch;      // enum trace_patch
     uint32_t hooked;    // places where it was hooked
 };
 
