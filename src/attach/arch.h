@@ -12,8 +12,9 @@
 #include "attach/target.h"
 
 enum {
-    ARCH_VECTOR_BYTES = 16384,   // of a thread's floating point and vector registers, at most
-    ARCH_FRAME_BYTES = 0x5000,   // of a signal frame with all of these, at most
+    ARCH_VECTOR_BYTES = 16384, // of a thread's floating point and vector registers, at most
+    ARCH_FRAME_BYTES = 0x5000, // of a signal frame with all of these, at most
+    ARCH_DWARF_REGISTERS = 34,
     ARCH_PTHREAD_BYTES = 0x2000, // reserved for the thread descriptor, from the thread pointer on
 };
 
@@ -52,6 +53,11 @@ uint64_t arch_program_counter(const struct user_regs_struct *registers);
 uint64_t arch_stack_pointer(const struct user_regs_struct *registers);
 uint64_t arch_thread_pointer(const struct user_regs_struct *registers);
 uint64_t arch_result(const struct user_regs_struct *registers);
+
+// The registers as DWARF numbers them, the first `ARCH_DWARF_REGISTERS` at most, with the program
+// counter in *counter. Result: their number.
+unsigned arch_dwarf_registers(const struct user_regs_struct *registers,
+                              uint64_t values[ARCH_DWARF_REGISTERS], uint64_t *counter);
 
 // Number of the system call that the thread is in or coming from, or -1.
 long arch_system_call(const struct user_regs_struct *registers);

@@ -74,6 +74,20 @@ uint64_t arch_thread_pointer(const struct user_regs_struct *registers)
     return registers->fs_base;
 }
 
+// System V ABI, "DWARF Register Number Mapping": 16 is the return address, where the next frame's
+// program counter is.
+unsigned arch_dwarf_registers(const struct user_regs_struct *registers,
+                              uint64_t values[ARCH_DWARF_REGISTERS], uint64_t *counter)
+{
+    const struct user_regs_struct *r = registers;
+    const uint64_t ordered[] = {r->rax, r->rdx, r->rcx, r->rbx, r->rsi, r->rdi,
+                                r->rbp, r->rsp, r->r8,  r->r9,  r->r10, r->r11,
+                                r->r12, r->r13, r->r14, r->r15, r->rip};
+    memcpy(values, ordered, sizeof ordered);
+    *counter = r->rip;
+    return sizeof ordered / sizeof ordered[0];
+}
+
 uint64_t arch_result(const struct user_regs_struct *registers)
 {
     return registers->rax;

@@ -32,9 +32,8 @@ static uid_t owner(pid_t pid)
     return (uid_t)uid;
 }
 
-// Why this process may not be looked into, and what helps. The rules are in ptrace(2), "Ptrace
-// access mode checking".
-static int explain_denial(pid_t pid, int error, struct failure *failure)
+// The rules are in ptrace(2), "Ptrace access mode checking".
+int checks_explain_denial(pid_t pid, int error, struct failure *failure)
 {
     char path[64];
     struct stat memory;
@@ -131,7 +130,7 @@ static int check_executable(pid_t pid, struct failure *failure)
         return failure_set(failure, EINVAL,
                            "process %d is a thread of the kernel; it has no program to trace", pid);
     if (file < 0)
-        return explain_denial(pid, errno, failure);
+        return checks_explain_denial(pid, errno, failure);
     const ssize_t got = read(file, &header, sizeof header);
     close(file);
     if (got != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
@@ -169,8 +168,10 @@ static int check_modules(const struct target *target, struct failure *failure)
 int checks_open(struct target *target, pid_t pid, struct failure *failure)
 {
     int error = target_open(target, pid, failure);
+    if (error == -EACCES || error == -EPERM)
+        return checks_explain_denial(pid, -error, failure);
     if (error != 0)
-        return error == -EACCES || error == -EPERM ? explain_denial(pid, -error, failure) : error;
+        return error;
     if (target->interpreter == 0)
         error = failure_set(failure, ENOTSUP,
                             "process %d is statically linked (or was started by naming the "

@@ -15,4 +15,8 @@ int checks_process(pid_t pid, struct failure *failure);
 // -errno with *failure filled in and the target closed.
 int checks_open(struct target *target, pid_t pid, struct failure *failure);
 
+// Why a process may not be looked into, and what helps, after `error` (EPERM, EACCES). Result:
+// -EPERM with *failure filled in.
+int checks_explain_denial(pid_t pid, int error, struct failure *failure);
+
 #endif

@@ -26,6 +26,12 @@ int target_read(const struct target *target, uint64_t address, void *data, size_
     return got == 0 ? -ESRCH : -EIO; // the kernel answers 0 once the memory has no user any more
 }
 
+size_t target_read_part(const struct target *target, uint64_t address, void *data, size_t bytes)
+{
+    const ssize_t got = pread(target->memory, data, bytes, (off_t)address);
+    return got > 0 ? (size_t)got : 0;
+}
+
 int target_write(const struct target *target, uint64_t address, const void *data, size_t bytes)
 {
     const ssize_t put = pwrite(target->memory, data, bytes, (off_t)address);

@@ -37,9 +37,10 @@ static void hide_interruption(struct tracee *tracee)
     if (!tracee->interrupted || arch_read_registers(tracee->tid, &registers) != 0)
         return;
     tracee->interrupted = false;
+    if (!arch_reissue_interrupted(&registers))
+        return; // the common case: /proc, which takes long, is not asked
     const uint64_t pending = process_pending_signals(pid, tracee->tid);
-    if ((pending & ~process_blocked_signals(pid, tracee->tid)) == 0 &&
-        arch_reissue_interrupted(&registers))
+    if ((pending & ~process_blocked_signals(pid, tracee->tid)) == 0)
         arch_write_registers(tracee->tid, &registers);
 }
 

@@ -4,6 +4,15 @@
 #include "cli/cli.h"
 
 #include "cli/report_options.h"
+#include "stacks/stacks.h"
+
+enum { KEY_STACKS = 0x3000 };
+
+static const struct argp_option argp_options[] = {
+    {"stacks", KEY_STACKS, NULL, 0,
+     "Show where the holders are now, too: each of their threads is stopped for a moment", 0},
+    {0},
+};
 
 static error_t parse_argument(int key, char *value, struct argp_state *state)
 {
@@ -12,6 +21,9 @@ static error_t parse_argument(int key, char *value, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = options;
+        return 0;
+    case KEY_STACKS:
+        options->request.look = stacks_look;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -24,12 +36,13 @@ int command_held(int argc, char **argv)
     options.request.limit = 0; // whoever asks who holds what wants to see them all
     const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {
+        .options = argp_options,
         .parser = parse_argument,
         .children = children,
         .args_doc = "PID|TRACE...",
         .doc = "Lists the sessions that a traced process holds right now, or that an ended one "
                "held at its end: how long, which thread, where they were opened. The process is "
-               "not stopped.",
+               "not stopped, unless --stacks asks for it.",
     };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
     if (options.count == 0)

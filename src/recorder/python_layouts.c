@@ -213,11 +213,6 @@ static bool is_ascii(const void *text)
     return (unsigned)python_int_at(text, TEXT_STATE) & TEXT_ASCII;
 }
 
-size_t python_layout_text_head(const struct python_layout *layout)
-{
-    return layout->text_compact;
-}
-
 uint64_t python_layout_text_bytes(const struct python_layout *layout, const void *text)
 {
     const uint64_t length = (uint64_t)(uintptr_t)python_at(text, TEXT_LENGTH);

@@ -84,9 +84,9 @@ static inline int python_layout_instruction(const struct python_layout *layout, 
     return layout->instruction == PYTHON_INSTRUCTION_UNITS ? at * 2 : at;
 }
 
-// How much of a str has to be there for python_layout_text_bytes, and then for python_layout_text:
-// 0 if it is not in the usual form.
-size_t python_layout_text_head(const struct python_layout *layout);
+// How much of a str has to be there for python_layout_text_bytes, which tells how much of it has to
+// be there for python_layout_text: 0 if it is not in the usual form.
+enum { PYTHON_TEXT_HEAD = 40 };
 uint64_t python_layout_text_bytes(const struct python_layout *layout, const void *text);
 
 // Writes the text of a str in UTF-8, NUL-terminated and cut at `bytes`. false: it is not in the

@@ -64,29 +64,29 @@ static void add_location(struct frames_reader *reader, frame_list *list, uint64_
     };
 }
 
-// Whether it is known what is at the address.
-static bool add_address(struct frames_reader *reader, frame_list *list, uint64_t address,
-                        uint64_t seen_ns)
+// A place in a file that was mapped into the process.
+struct place {
+    const char *path;
+    const uint8_t *build_id; // NULL: not known
+    size_t build_id_bytes;
+    uint64_t bias; // address = ELF virtual address + bias
+};
+
+// Adds what is at a return address, unless it is the recorder's own.
+static void add_place(struct frames_reader *reader, frame_list *list, uint64_t address,
+                      const struct place *place)
 {
     struct arena *arena = reader->arena;
-    // A return address lies behind its call, which may be the last thing in its function.
-    uint64_t call = address > 0 ? address - 1 : 0;
-    const struct trace_module *module = reader_module_at(reader->trace, call, seen_ns);
-    if (!module) {
-        *LIST_ADD(arena, list) =
-            (struct frame){.offset = address, .owner = FRAME_LIBRARY, .language = "native"};
-        return false;
-    }
-    const char *path = arena_text(arena, reader_string(reader->trace, module->path));
-    if (owners_is_recorder(path))
-        return true;
+    if (owners_is_recorder(place->path))
+        return;
     struct symbols_file file = {
-        .path = path, .build_id = module->build_id, .build_id_bytes = module->build_id_bytes};
-    if (reader->stand_in_root && path[0] == '/')
-        file.stand_in = arena_format(arena, "%s%s", reader->stand_in_root, path);
+        .path = place->path, .build_id = place->build_id, .build_id_bytes = place->build_id_bytes};
+    if (reader->stand_in_root && place->path[0] == '/')
+        file.stand_in = arena_format(arena, "%s%s", reader->stand_in_root, place->path);
     size_t count = 0;
-    const struct symbol *symbol = symbols_find(reader->symbols, &file, call - module->bias, &count);
-    enum frame_owner owner = owners_of_module(path, reader->trace->header.exe);
+    const struct symbol *symbol =
+        symbols_find(reader->symbols, &file, address - 1 - place->bias, &count);
+    enum frame_owner owner = owners_of_module(place->path, reader->trace->header.exe);
     // The C library's start-up code is linked into every executable.
     if (symbol[0].function && strcmp(symbol[0].function, "_start") == 0)
         owner = FRAME_LIBRARY;
@@ -95,14 +95,50 @@ static bool add_address(struct frames_reader *reader, frame_list *list, uint64_t
             .function = symbol[i].function,
             .signature = symbol[i].signature,
             .file = symbol[i].file,
-            .module = path,
-            .offset = address - module->bias,
+            .module = place->path,
+            .offset = address - place->bias,
             .line = symbol[i].line,
             .owner =
                 symbol[i].file && owners_is_system_header(symbol[i].file) ? FRAME_LIBRARY : owner,
             .language = symbol[i].language,
             .inlined = symbol[i].inlined,
         };
+}
+
+static void add_unknown(struct frames_reader *reader, frame_list *list, uint64_t address)
+{
+    *LIST_ADD(reader->arena, list) =
+        (struct frame){.offset = address, .owner = FRAME_LIBRARY, .language = "native"};
+}
+
+// What the trace knows to have been mapped at a return address. false: nothing.
+static bool find_place(struct frames_reader *reader, uint64_t address, uint64_t seen_ns,
+                       struct place *place)
+{
+    // A return address lies behind its call, which may be the last thing in its function.
+    const struct trace_module *module =
+        address > 0 ? reader_module_at(reader->trace, address - 1, seen_ns) : NULL;
+    if (!module)
+        return false;
+    *place = (struct place){
+        .path = arena_text(reader->arena, reader_string(reader->trace, module->path)),
+        .build_id = module->build_id,
+        .build_id_bytes = module->build_id_bytes,
+        .bias = module->bias,
+    };
+    return true;
+}
+
+// Whether it is known what is at the address.
+static bool add_address(struct frames_reader *reader, frame_list *list, uint64_t address,
+                        uint64_t seen_ns)
+{
+    struct place place;
+    if (!find_place(reader, address, seen_ns, &place)) {
+        add_unknown(reader, list, address);
+        return false;
+    }
+    add_place(reader, list, address, &place);
     return true;
 }
 
@@ -141,6 +177,58 @@ const struct frames *frames_resolve(struct frames_reader *reader, uint32_t stack
         resolve(reader, stack, resolved);
     }
     return &resolved->frames;
+}
+
+static const struct now_module *module_now(const struct now_process *process, uint64_t address)
+{
+    for (size_t i = 0; i < process->modules.count; i++)
+        if (address - 1 >= process->modules.item[i].start &&
+            address - 1 < process->modules.item[i].end)
+            return &process->modules.item[i];
+    return NULL;
+}
+
+// The trace's own words for a module, where it has any, so that frames can be compared.
+static void add_address_now(struct frames_reader *reader, frame_list *list, uint64_t address,
+                            const struct now_process *process)
+{
+    const struct now_module *module = module_now(process, address);
+    struct place place;
+    if (!module) {
+        add_unknown(reader, list, address);
+        return;
+    }
+    if (!find_place(reader, address, UINT64_MAX, &place) || place.bias != module->bias)
+        place =
+            (struct place){.path = arena_text(reader->arena, module->path), .bias = module->bias};
+    add_place(reader, list, address, &place);
+}
+
+const struct frames *frames_now(struct frames_reader *reader, const struct now_process *process,
+                                const struct now_thread *thread)
+{
+    struct frames *frames = arena_take(reader->arena, sizeof *frames);
+    frame_list list = {0};
+    for (size_t i = 0; i < thread->frames.count; i++) {
+        const struct now_frame *frame = &thread->frames.item[i];
+        if (!frame->function) {
+            add_address_now(reader, &list, frame->address, process);
+            continue;
+        }
+        frames->has_locations = true;
+        *LIST_ADD(reader->arena, &list) = (struct frame){
+            .function = arena_text(reader->arena, frame->function),
+            .file = arena_text(reader->arena, frame->file),
+            .line = frame->line,
+            .owner = owners_of_source(frame->file),
+            .language = "python",
+            .runtime = true,
+        };
+    }
+    frames->frame = list.item;
+    frames->count = list.count;
+    frames->cut = thread->cut;
+    return frames;
 }
 
 static size_t first_of(const struct frames *frames, size_t from, enum frame_owner owner,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "report/memory.h"
+#include "report/now.h"
 #include "report/symbols.h"
 #include "trace/trace_reader.h"
 
@@ -52,6 +53,10 @@ void frames_reader_follow(struct frames_reader *reader, const struct trace_reade
 // (Again after frames_reader_follow, if a module was missing: the frames of before stay as they
 // were, the struct takes the new ones.)
 const struct frames *frames_resolve(struct frames_reader *reader, uint32_t stack);
+
+// The frames of a thread of the same process now. Lives as long as the arena.
+const struct frames *frames_now(struct frames_reader *reader, const struct now_process *process,
+                                const struct now_thread *thread);
 
 // The frame that stands for the stack: the first of the user's own code at or after index `from`.
 // Frames of a language runtime are looked at before native ones. If nothing is the user's, the

@@ -23,6 +23,27 @@ static const char *condition(const struct profile_session *session)
     return "";
 }
 
+static json_t *now_json(const struct profile_now *now)
+{
+    json_t *object = json_object();
+    json_set_text(object, "problem", now->problem);
+    if (now->closed)
+        json_object_set_new(object, "closed", json_true());
+    if (now->place != NOW_UNKNOWN)
+        json_object_set_new(object, "in_function", json_boolean(now->place == NOW_INSIDE));
+    if (now->again)
+        json_object_set_new(object, "again", json_true());
+    if (now->suspended)
+        json_object_set_new(object, "suspended", json_true());
+    if (now->place == NOW_INSIDE)
+        json_set_number(object, "frame", now->at);
+    if (now->stack)
+        json_object_set_new(object, "frames", json_frames(now->stack));
+    if (now->paused_ns > 0)
+        json_set_seconds(object, "paused", now->paused_ns);
+    return object;
+}
+
 static json_t *session_json(const struct profile *profile, const struct profile_session *session)
 {
     json_t *object = json_object();
@@ -56,6 +77,8 @@ static json_t *session_json(const struct profile *profile, const struct profile_
         if (session->site->created && session->site->created->count > 0)
             json_object_set_new(object, "created", json_frames(session->site->created));
     }
+    if (session->now)
+        json_object_set_new(object, "now", now_json(session->now));
     return object;
 }
 
@@ -73,6 +96,17 @@ void render_held_json(const struct profile *profile, const struct report_request
     json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     fputc('\n', out);
     json_decref(root);
+}
+
+// Those of this very session: another one of the site may have come another way.
+static void print_callers(const struct text *text, const struct profile_session *session)
+{
+    const struct frames *named = session->named;
+    const char *directory = session->process->header->directory;
+    if (!text->request->all_frames && named && session->named_index < named->count)
+        text_frames(text, named, &named->frame[session->named_index], directory, 14);
+    else
+        text_frames(text, session->site->stack, session->site->name, directory, 14);
 }
 
 static void print_session(const struct text *text, const struct profile_session *session)
@@ -120,7 +154,9 @@ static void print_session(const struct text *text, const struct profile_session 
             text_statement_label(session->flags & (TRACE_SESSION_REFUSED | TRACE_SESSION_ZOMBIE)),
             sheet_clean(arena, session->detail, sheet->width - 40));
     if (session->site)
-        text_frames(text, session->site->stack, session->site->name, directory, 14);
+        print_callers(text, session);
+    if (session->now)
+        text_now(text, session);
 }
 
 void render_held_text(const struct profile *profile, const struct report_request *request,

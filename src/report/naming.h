@@ -28,4 +28,9 @@ enum naming_evidence { NAMING_UNKNOWN, NAMING_KEPT, NAMING_HANDED_ON };
 enum naming_evidence naming_python_evidence(struct code_text *code, const char *directory,
                                             const char *file, unsigned line);
 
+// Whether the function around a line is a generator or a coroutine, which can be suspended. False
+// where the source cannot be read.
+bool naming_python_suspends(struct code_text *code, const char *directory, const char *file,
+                            unsigned line);
+
 #endif

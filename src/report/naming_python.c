@@ -139,3 +139,44 @@ enum naming_evidence naming_python_evidence(struct code_text *code, const char *
     }
     return NAMING_KEPT;
 }
+
+// The line of the definition around `line`, with its indentation in *indent; 0: at module level.
+static unsigned definition_line(struct code_text *code, const char *directory, const char *file,
+                                unsigned line, size_t *indent)
+{
+    const char *text = code_text_line(code, directory, file, line);
+    size_t inside = text ? indentation(text) : 0;
+    for (unsigned at = line; at > 0 && (text = code_text_line(code, directory, file, at)); at--) {
+        *indent = indentation(text);
+        text += *indent;
+        if (*text == 0 || *text == '#' || (*indent >= inside && at != line))
+            continue;
+        if (after_word(text, "def") || (after_word(text, "async") && strstr(text, " def ")))
+            return at;
+        inside = *indent;
+    }
+    return 0;
+}
+
+bool naming_python_suspends(struct code_text *code, const char *directory, const char *file,
+                            unsigned line)
+{
+    size_t indent = 0;
+    const unsigned begin = definition_line(code, directory, file, line, &indent);
+    const char *text = begin > 0 ? code_text_line(code, directory, file, begin) : NULL;
+    if (!text)
+        return false;
+    if (after_word(text + indent, "async"))
+        return true;
+    for (unsigned at = begin + 1; (text = code_text_line(code, directory, file, at)); at++) {
+        const char *word = text + indentation(text);
+        if (*word == 0 || *word == '#')
+            continue;
+        if (indentation(text) <= indent && *word != ')') // a signature may go on
+            return false;
+        for (word = strstr(word, "yield"); word; word = strstr(word + 1, "yield"))
+            if (!is_name(word[-1]) && !is_name(word[5]))
+                return true;
+    }
+    return false;
+}

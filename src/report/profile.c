@@ -22,6 +22,11 @@ struct profile_builder *profile_begin(uint64_t threshold_ns, struct profile_cach
     return builder;
 }
 
+void profile_ask(struct profile_builder *builder, const struct profile_asking *asking)
+{
+    builder->asking = *asking;
+}
+
 void profile_add_problem(struct profile_builder *builder, const char *message)
 {
     struct profile *profile = builder->profile;
@@ -184,6 +189,7 @@ struct profile *profile_finish(struct profile_builder *builder)
         profile->processes.item[i]->index = (unsigned)i;
     profile_build_pools(builder);
     profile_build_sites(builder);
+    profile_build_now(builder);
     profile_finish_pools(builder);
     profile_build_shortages(builder);
     profile_build_misuses(builder);

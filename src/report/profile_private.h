@@ -18,6 +18,7 @@ struct profile_builder {
     struct profile *profile;
     struct profile_cache *cache;
     LIST(struct source *) sources;
+    struct profile_asking asking;
 };
 
 // Merges the sites and the sessions still out into profile->sites and profile->sessions.
@@ -55,6 +56,9 @@ void profile_size_pool(struct profile_pool *pool, uint64_t acquires);
 // Gives back the tables behind profile_site_of and profile_pool_of.
 void profile_forget_sites(struct source *source);
 void profile_forget_pools(struct source *source);
+
+// Adds where the holders of sessions are now, if that was asked for. Sites are known already.
+void profile_build_now(struct profile_builder *builder);
 
 void profile_build_shortages(struct profile_builder *builder);
 void profile_build_misuses(struct profile_builder *builder);

@@ -18,6 +18,7 @@ struct raw_site {
     uint64_t leaked_live; // see profile_site_numbers
     profile_names threads, tests, tasks, databases, details;
     struct profile_site *site; // what it was merged into
+    struct naming naming;      // the frame that names it
 };
 
 typedef LIST(struct raw_site *) raw_sites;
@@ -446,6 +447,7 @@ static void merge_sites(struct profile_builder *builder, const raw_sites *list)
         const struct frame *name =
             naming->index < naming->frames->count ? &naming->frames->frame[naming->index] : NULL;
         raw->site = find_merged(builder, &all, raw, name);
+        raw->naming = *naming;
         choose_stack(builder, raw->site, raw, naming);
         merge_numbers(raw->site, raw);
         merge_texts(builder, raw->site, raw);
@@ -485,8 +487,12 @@ void profile_build_sites(struct profile_builder *builder)
     merge_sites(builder, &list);
     for (size_t i = 0; i < sessions.count; i++) {
         struct profile_session *session = sessions.item[i].session;
-        if (sessions.item[i].raw)
-            session->site = sessions.item[i].raw->site;
+        const struct raw_site *raw = sessions.item[i].raw;
+        if (raw) {
+            session->site = raw->site;
+            session->named = raw->naming.frames;
+            session->named_index = raw->naming.index;
+        }
         *LIST_ADD(profile->arena, &profile->sessions) = session;
     }
     LIST_SORT(&profile->sessions, compare_ages);

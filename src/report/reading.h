@@ -10,6 +10,7 @@ struct reading {
     uint64_t threshold_ns;       // as in struct report_request
     uint64_t run_id;             // as in struct report_request
     struct profile_cache *cache; // outlives the profile; or NULL, see profile_begin
+    now_look *look;              // as in struct report_request
     // Takes one message for each thing that is wrong with a trace. It lives only during the call.
     void (*complain)(void *data, const char *message);
     void *data; // for it

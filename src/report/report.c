@@ -83,6 +83,7 @@ static struct profile *read_traces(const struct report_request *request,
         .sources = &sources,
         .threshold_ns = request->threshold_ns,
         .run_id = request->run_id,
+        .look = request->look,
         .complain = complain,
         .data = outcome,
     };

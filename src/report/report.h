@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "report/now.h"
+
 enum report_group {
     REPORT_BY_SITE = 0,
     REPORT_BY_FILE,
@@ -30,6 +32,7 @@ struct report_request {
     uint64_t run_id;       // only traces with this trace_header.run_id; 0: all
     unsigned limit;        // sites (or groups) to list in text; 0: all
     bool all_frames;       // text: whole stacks, library and interpreter frames included
+    now_look *look;        // held: asks where the holders are now; NULL: nobody is asked
     bool none_is_fine;     // a folder without traces is an empty report, not a failure
 };
 

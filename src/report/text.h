@@ -27,6 +27,11 @@ void text_unseen(const struct text *text);
 // Frames of a stack from `name` on: the user's own, or all of them if the request says so.
 void text_frames(const struct text *text, const struct frames *stack, const struct frame *name,
                  const char *directory, unsigned indent);
+// One frame as a line; label: what it is, or "".
+void text_frame(const struct text *text, const char *label, const struct frame *frame,
+                const char *directory, unsigned indent);
+// Where the holder of a session is now, session->now, which must be there.
+void text_now(const struct text *text, const struct profile_session *session);
 // The line of source code of a frame, if it can be read.
 void text_code(const struct text *text, const struct frame *frame, const char *directory,
                unsigned indent);

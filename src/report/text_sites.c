@@ -125,8 +125,8 @@ void text_code(const struct text *text, const struct frame *frame, const char *d
                     sheet_clean(text->sheet.arena, line, text->sheet.width - indent));
 }
 
-static void print_frame(const struct text *text, const char *label, const struct frame *frame,
-                        const char *directory, unsigned indent)
+void text_frame(const struct text *text, const char *label, const struct frame *frame,
+                const char *directory, unsigned indent)
 {
     const char *shown = sheet_frame(text->sheet.arena, frame, directory);
     sheet_print(&text->sheet, SHEET_DIM, "%*s%-10s%s%s\n", (int)indent, "", label, shown,
@@ -137,7 +137,7 @@ static void print_whole_stack(const struct text *text, const struct frames *stac
                               const char *directory, unsigned indent)
 {
     for (size_t i = 0; i < stack->count; i++)
-        print_frame(text, arena_format(text->sheet.arena, "#%zu", i), &stack->frame[i], directory,
+        text_frame(text, arena_format(text->sheet.arena, "#%zu", i), &stack->frame[i], directory,
                     indent);
     if (stack->cut)
         sheet_print(&text->sheet, SHEET_DIM, "%*s(deeper frames were not recorded)\n", (int)indent,
@@ -164,7 +164,7 @@ void text_frames(const struct text *text, const struct frames *stack, const stru
         if (frame->runtime != stack->frame[start].runtime || (frame->owner != FRAME_USER && !any) ||
             (!frame->function && !frame->file))
             continue;
-        print_frame(text, shown++ == 0 ? "called by" : "", frame, directory, indent);
+        text_frame(text, shown++ == 0 ? "called by" : "", frame, directory, indent);
     }
 }
 
@@ -181,7 +181,7 @@ static void print_taken(const struct text *text, const struct profile_site *site
         (frame->line == site->name->line && frame->file && site->name->file &&
          strcmp(frame->file, site->name->file) == 0))
         return;
-    print_frame(text, "taken at", frame, directory_of(site), 6);
+    text_frame(text, "taken at", frame, directory_of(site), 6);
 }
 
 static void print_stacks(const struct text *text, const struct profile_site *site)
@@ -198,7 +198,7 @@ static void print_stacks(const struct text *text, const struct profile_site *sit
         return;
     }
     if (site->via)
-        print_frame(text, "through", site->via, directory, 6);
+        text_frame(text, "through", site->via, directory, 6);
     print_taken(text, site);
     const struct frames *stack = site->stack;
     if (created && site->name >= site->created->frame &&

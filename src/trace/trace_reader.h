@@ -88,6 +88,10 @@ const char *reader_string(const struct trace_reader *reader, uint32_t ref);
 const struct trace_stack *reader_stack(const struct trace_reader *reader, uint32_t ref);
 const struct trace_shortage *reader_shortage(const struct trace_reader *reader, uint32_t ref);
 
+// Whether the session `ref`, live when it was read, still is: the trace of a running process is
+// looked at again. False if it cannot be.
+bool reader_session_lives(const struct trace_reader *reader, uint32_t ref);
+
 #define READER_RECORD(name, TYPE)                                                                  \
     static inline const struct trace_##name *reader_##name(const struct trace_reader *reader,      \
                                                            uint32_t ref)                           \

@@ -4,6 +4,7 @@
 // program. It runs if the pid exists, began at the same clock tick, and has the trace mapped.
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,4 +133,33 @@ void reader_find_process(struct trace_reader *reader, pid_t pid)
         reader->end_ns = header->end_ns ? header->end_ns : header->last_ns;
     if (reader->end_ns < header->start_ns)
         reader->end_ns = header->start_ns;
+}
+
+// Where the record of a session is in the file; 0: nowhere.
+static uint64_t session_offset(const struct trace_reader *reader, uint32_t ref)
+{
+    const struct reader_space *space = &reader->space[TRACE_SESSIONS];
+    for (size_t i = 0; i < space->count; i++) {
+        const struct reader_chunk *chunk = &space->chunks[i];
+        if (ref >= chunk->first && ref - chunk->first < chunk->count)
+            return chunk->offset + sizeof(struct trace_chunk) +
+                   (uint64_t)(ref - chunk->first) * chunk->record_bytes;
+    }
+    return 0;
+}
+
+bool reader_session_lives(const struct trace_reader *reader, uint32_t ref)
+{
+    const struct trace_session *read = reader_session(reader, ref);
+    const uint64_t offset = session_offset(reader, ref);
+    if (!read || offset == 0)
+        return false;
+    int fd = open(reader->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    struct trace_session now;
+    ssize_t got = pread(fd, &now, sizeof now, (off_t)offset);
+    close(fd);
+    return got == (ssize_t)sizeof now && now.state == TRACE_SLOT_LIVE &&
+           now.generation == read->generation && now.acquired_ns == read->acquired_ns;
 }

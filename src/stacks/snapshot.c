@@ -1,0 +1,144 @@
+// Stopping, copying, letting go: see snapshot.h.
+//
+// All ptrace calls are made in a forked child, so that a thread that could not be stopped in time
+// (in an uninterruptible sleep) is let go by its end.
+#include "stacks/snapshot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "attach/process.h"
+#include "attach/tracee.h"
+
+#define MS UINT64_C(1000000)
+
+enum {
+    STOP_MS = 1000,      // until a thread is given up that does not stop
+    ALL_STOPS_MS = 3000, // the same of all of them together
+    LEAST_MS = 20,
+    PRIORITY = -15,
+    RED_ZONE = 128, // what functions may use below their stack pointer
+};
+
+struct snapshot *snapshot_new(size_t count)
+{
+    void *memory = mmap(NULL, count * sizeof(struct snapshot), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
+void snapshot_free(struct snapshot *snapshots, size_t count)
+{
+    if (snapshots)
+        munmap(snapshots, count * sizeof *snapshots);
+}
+
+// With the thread stopped.
+static int copy_thread(const struct target *target, const struct python_remote *python,
+                       struct snapshot *snapshot)
+{
+    int error = arch_read_registers(snapshot->tid, &snapshot->registers);
+    if (error != 0)
+        return error;
+    if (!arch_is_native(&snapshot->registers))
+        return -ENOEXEC;
+    const uint64_t top = arch_stack_pointer(&snapshot->registers);
+    snapshot->stack = top > RED_ZONE ? top - RED_ZONE : top;
+    snapshot->stack_bytes =
+        target_read_part(target, snapshot->stack, snapshot->data, sizeof snapshot->data);
+    if (python)
+        python_snapshot_take(target, python, arch_thread_pointer(&snapshot->registers),
+                             snapshot->own_tid, &snapshot->python);
+    return 0;
+}
+
+// Why a thread cannot be traced.
+static int explain(pid_t pid, struct snapshot *snapshot, int error)
+{
+    snapshot->state = process_state(pid, snapshot->tid);
+    if (snapshot->state == '\0' || snapshot->state == 'Z' || snapshot->state == 'X')
+        return -ESRCH;
+    const long tracer = process_number(pid, snapshot->tid, "TracerPid");
+    if (tracer > 0 && tracer != getpid()) {
+        snapshot->tracer = (pid_t)tracer;
+        return -EBUSY;
+    }
+    return error;
+}
+
+static int take(const struct target *target, const struct python_remote *python,
+                struct snapshot *snapshot, uint64_t deadline)
+{
+    static struct tracee tracee; // large
+    tracee = (struct tracee){.target = target, .tid = snapshot->tid};
+    const uint64_t begin = process_now();
+    int error = tracee_seize(&tracee);
+    if (error != 0)
+        return explain(target->pid, snapshot, error);
+    switch (tracee_wait(&tracee, deadline)) {
+    case TRACEE_GONE:
+        return -ESRCH;
+    case TRACEE_TIMEOUT:
+        explain(target->pid, snapshot, 0);
+        return -ETIMEDOUT;
+    default:
+        break;
+    }
+    error = copy_thread(target, python, snapshot);
+    tracee_release(&tracee);
+    snapshot->paused_ns = process_now() - begin;
+    return error;
+}
+
+static void take_all(const struct target *target, const struct python_remote *python,
+                     struct snapshot *snapshots, size_t count)
+{
+    uint64_t left = ALL_STOPS_MS * MS;
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t begin = process_now();
+        uint64_t patience = left < STOP_MS * MS ? left : STOP_MS * MS;
+        if (patience < LEAST_MS * MS)
+            patience = LEAST_MS * MS;
+        snapshots[i].error = take(target, python, &snapshots[i], begin + patience);
+        const uint64_t spent = process_now() - begin;
+        if (snapshots[i].error == -ETIMEDOUT)
+            left = spent < left ? left - spent : 0;
+    }
+}
+
+int snapshot_take(const struct target *target, const struct python_remote *python,
+                  struct snapshot *snapshots, size_t count, struct failure *failure)
+{
+    sigset_t all;
+    sigset_t old;
+    for (size_t i = 0; i < count; i++)
+        snapshots[i].error = -ECHILD;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &old); // Ctrl-C is not to end the child in the middle
+    const pid_t child = fork();
+    if (child == 0) {
+        signal(SIGCHLD, SIG_DFL);               // tracee.h
+        setpriority(PRIO_PROCESS, 0, PRIORITY); // where allowed: a thread waits for us
+        take_all(target, python, snapshots, count);
+        _exit(0);
+    }
+    const int error = errno;
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    if (child < 0)
+        return failure_set(failure, error, "cannot start a process to look at process %d: %s",
+                           target->pid, strerror(error));
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFEXITED(status))
+        return 0;
+    return failure_set(failure, ECHILD,
+                       "the process that was to look at process %d has died; that goes on as "
+                       "before, try again",
+                       target->pid);
+}

@@ -1,0 +1,80 @@
+// Thread ids and when threads began: see threads.h. The files are described in proc(5).
+#include "stacks/threads.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach/process.h"
+
+enum { STARTTIME_FIELD = 22, STATE_FIELD = 3 };
+static const uint64_t second_ns = 1000000000;
+
+struct thread {
+    pid_t tid;
+    uint32_t own_tid;
+};
+
+struct threads {
+    LIST(struct thread) list;
+};
+
+// "NSpid: 4711 12": the last one is that of the innermost namespace.
+static uint32_t own_tid_of(pid_t pid, pid_t tid)
+{
+    char text[256];
+    if (process_status(pid, tid, "NSpid", text, sizeof text) != 0)
+        return (uint32_t)tid;
+    const char *last = strrchr(text, '\t');
+    return (uint32_t)strtoul(last ? last + 1 : text, NULL, 10);
+}
+
+struct threads *threads_read(struct arena *arena, pid_t pid)
+{
+    static pid_t tids[PROCESS_THREADS];
+    struct threads *threads = arena_take(arena, sizeof *threads);
+    const int count = process_threads(pid, tids, PROCESS_THREADS);
+    for (int i = 0; i < count; i++)
+        *LIST_ADD(arena, &threads->list) = (struct thread){tids[i], own_tid_of(pid, tids[i])};
+    return threads;
+}
+
+pid_t threads_find(const struct threads *threads, uint32_t own_tid)
+{
+    for (size_t i = 0; i < threads->list.count; i++)
+        if (threads->list.item[i].own_tid == own_tid)
+            return threads->list.item[i].tid;
+    return 0;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * second_ns + (uint64_t)now.tv_nsec;
+}
+
+uint64_t threads_began(pid_t pid, pid_t tid)
+{
+    char path[64];
+    char text[1024];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    const char *at = strrchr(text, ')'); // the name before it may hold anything
+    for (int field = STATE_FIELD - 1; field < STARTTIME_FIELD && at; field++)
+        at = strchr(at + 1, ' ');
+    if (!at)
+        return 0;
+    const uint64_t ticks = strtoull(at, NULL, 10);
+    // Ticks count from boot, with the time that the machine was suspended.
+    const uint64_t since_boot = ticks * (second_ns / (uint64_t)sysconf(_SC_CLK_TCK));
+    const uint64_t suspended = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+    return since_boot > suspended ? since_boot - suspended : 1;
+}
