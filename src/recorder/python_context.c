@@ -227,9 +227,5 @@ uint32_t python_moment_task(const struct python_moment *moment)
 
 uint32_t python_moment_intern(const struct python_moment *moment, uint64_t now_ns)
 {
-    struct stack stack = {.count = 0};
-    python_frames_use(&moment->walk);
-    python_frames_append(&stack);
-    python_frames_use(NULL);
-    return stack.count ? stack_intern(&stack, now_ns) : TRACE_NONE;
+    return python_frames_intern(&moment->walk, now_ns);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "recorder/python_layout.h"
+#include "recorder/python_walk_memo.h"
 #include "recorder/recorder.h"
 
 // A cache slot: which location an instruction of a code object is. Slots are read and written by
@@ -185,43 +186,90 @@ static bool slot_write(struct location_slot *slot, PyObject *code, int instructi
     return true;
 }
 
-static uint32_t frame_location(const struct python_walk_frame *frame, bool keep)
+// *kept: the code object stays alive; never set without `keep`.
+static uint32_t frame_location(const struct python_walk_frame *frame, bool keep, bool *kept)
 {
+    *kept = false;
     if (!atomic_load_explicit(&python_layout_trusted, memory_order_relaxed))
         return python_location(frame);
     size_t first = slot_of(frame->code, frame->instruction);
     for (unsigned way = 0; way < WAYS; way++) {
         struct location_slot *slot = way_of(first, way);
-        bool kept;
-        uint32_t location = slot_read(slot, frame->code, frame->instruction, &kept);
+        uint32_t location = slot_read(slot, frame->code, frame->instruction, kept);
         if (location == TRACE_NONE)
             continue;
-        if (keep && !kept)
-            (void)slot_write(slot, frame->code, frame->instruction, location, true);
+        if (keep && !*kept)
+            *kept = slot_write(slot, frame->code, frame->instruction, location, true);
         return location;
     }
+    *kept = false;
     uint32_t location = python_location(frame);
     for (unsigned way = 0; way < WAYS && location != TRACE_NONE; way++)
-        if (slot_write(way_of(first, way), frame->code, frame->instruction, location, keep))
+        if (slot_write(way_of(first, way), frame->code, frame->instruction, location, keep)) {
+            *kept = keep;
             break;
+        }
     return location;
+}
+
+// Translates a walk; all_kept (NULL: the GIL may not be held): whether each frame has a location
+// and a code object that stays alive.
+static void translate(const struct python_walk *walk, struct stack *stack, bool *all_kept)
+{
+    bool every = true;
+    for (uint32_t i = 0; i < walk->count && stack->count < STACK_FRAMES; i++) {
+        bool kept;
+        uint32_t location = frame_location(&walk->frames[i], all_kept != NULL, &kept);
+        if (location != TRACE_NONE)
+            stack->frames[stack->count++] = TRACE_FRAME_LOCATION | location;
+        every &= kept && location != TRACE_NONE;
+    }
+    if (all_kept)
+        *all_kept = every;
+}
+
+// The stack of a walk alone. Result: what is remembered of the walk now; NULL: nothing.
+static struct python_walk_memo *translate_alone(const struct python_walk *walk, struct stack *stack)
+{
+    bool all_kept;
+    struct python_walk_memo *memo = python_walk_memo_find(walk);
+    stack->count = 0;
+    stack->cut = walk->cut;
+    stack->hash = 0;
+    if (memo) {
+        stack->count = memo->count;
+        memcpy(stack->frames, memo->locations, memo->count * sizeof memo->locations[0]);
+        return memo;
+    }
+    translate(walk, stack, &all_kept);
+    return all_kept ? python_walk_memo_store(walk, stack->frames) : NULL;
+}
+
+uint32_t python_frames_intern(const struct python_walk *walk, uint64_t now_ns)
+{
+    struct stack stack;
+    struct python_walk_memo *memo = python_walk_memo_find(walk);
+    if (memo && memo->stack != TRACE_NONE)
+        return memo->stack;
+    if (!recorder_open_trace()) // may begin another generation
+        return TRACE_NONE;
+    memo = translate_alone(walk, &stack);
+    uint32_t reference = stack.count ? stack_intern(&stack, now_ns) : TRACE_NONE;
+    if (memo)
+        memo->stack = reference;
+    return reference;
 }
 
 void python_frames_append(struct stack *stack)
 {
     struct python_walk own;
-    const struct python_walk *walk = walk_in_use;
-    bool keep = walk; // who has collected frames holds the GIL
-    if (!walk) {
-        python_walk_collect(&own);
-        walk = &own;
+    if (walk_in_use && stack->count == 0) { // who has collected frames holds the GIL
+        (void)translate_alone(walk_in_use, stack);
+        return;
     }
-    for (uint32_t i = 0; i < walk->count && stack->count < STACK_FRAMES; i++) {
-        uint32_t location = frame_location(&walk->frames[i], keep);
-        if (location != TRACE_NONE)
-            stack->frames[stack->count++] = TRACE_FRAME_LOCATION | location;
-    }
-    stack->cut |= walk->cut;
+    python_walk_collect(&own);
+    translate(&own, stack, NULL);
+    stack->cut |= own.cut;
 }
 
 void python_frames_forget(void)

@@ -54,6 +54,10 @@ static inline PyObject *python_walk_outermost(const struct python_walk *walk)
 // stack_capture on the same thread. NULL: collect at that moment. Inside recorder_enter.
 void python_frames_use(const struct python_walk *walk);
 
+// The collected frames alone, interned: a TRACE_STACKS reference, TRACE_NONE if there are none or
+// they were lost. GIL held, inside recorder_enter.
+uint32_t python_frames_intern(const struct python_walk *walk, uint64_t now_ns);
+
 // The value of recorder_language_frames.
 void python_frames_append(struct stack *stack);
 
