@@ -6,6 +6,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,8 @@ int command_run(int argc, char **argv)
         run_remove_fallback(&run);
         return failure;
     }
+    (void)signal(SIGPIPE,
+                 SIG_IGN); // whoever reads the report may stop: the status is the command's
     uint64_t never_closed = report(&run);
     if (never_closed > 0 && run.error_exitcode && WIFEXITED(run.status) &&
         WEXITSTATUS(run.status) == 0)

@@ -14,13 +14,16 @@
 
 #include "recorder/output_name.h"
 
-// `path` in front of which the working folder is put, if it is relative; false: too long.
+// `path` in front of which the working folder is put, if it is relative. Result: 0, -ENAMETOOLONG,
+// or what getcwd says: the folder may have been removed.
 // pattern: percent signs in the folder's name are doubled.
-static bool make_absolute(char *path, size_t bytes, bool pattern)
+static int make_absolute(char *path, size_t bytes, bool pattern)
 {
-    char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (path[0] == '/')
+        return 0;
+    char *folder = getcwd(NULL, 0);
     if (!folder)
-        return path[0] == '/';
+        return -errno;
     char *absolute = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&absolute, &length);
@@ -36,7 +39,7 @@ static bool make_absolute(char *path, size_t bytes, bool pattern)
         memcpy(path, absolute, length + 1);
     free(absolute);
     free(folder);
-    return fits;
+    return fits ? 0 : -ENAMETOOLONG;
 }
 
 // The path that the command itself would get, but for its pid.
@@ -93,26 +96,36 @@ static char *make_fallback(void)
     return NULL;
 }
 
+static void leave_untraced(struct run *run, const char *folder, int error)
+{
+    cli_message("cannot write traces to %s: %s; choose another folder with -o. The command runs "
+                "untraced",
+                folder, strerror(error));
+    run->traced = false;
+    run->reason = "the folder for traces cannot be written to";
+}
+
 bool run_prepare_output(struct run *run)
 {
     char path[PATH_MAX];
-    if (!make_absolute(run->options.output, sizeof run->options.output, true) ||
-        (run->options.log[0] && !make_absolute(run->options.log, sizeof run->options.log, false))) {
-        cli_message("the path of the working folder cannot be had, or is too long; name --output "
-                    "and --log with their whole paths");
+    int error = make_absolute(run->options.output, sizeof run->options.output, true);
+    if (!error && run->options.log[0])
+        error = make_absolute(run->options.log, sizeof run->options.log, false);
+    if (error == -ENAMETOOLONG) {
+        cli_message("the path of the working folder is too long; name --output and --log with "
+                    "their whole paths");
         return false;
+    }
+    if (error) {
+        leave_untraced(run, "the working folder", -error);
+        return true;
     }
     if (!check_pattern(run, path, sizeof path))
         return false;
     *strrchr(path, '/') = '\0';
     const char *folder = path[0] ? path : "/";
     if (access(folder, W_OK | X_OK) != 0) {
-        cli_message(
-            "cannot write traces to %s: %s; choose another folder with -o. The command runs "
-            "untraced",
-            folder, strerror(errno));
-        run->traced = false;
-        run->reason = "the folder for traces cannot be written to";
+        leave_untraced(run, folder, errno);
         return true;
     }
     if (geteuid() == 0)

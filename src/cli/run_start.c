@@ -47,6 +47,23 @@ static void set_preload(const char *library)
     free(value);
 }
 
+// AddressSanitizer ends programs in front of whose runtime another library was loaded. Only with
+// gcc's, which is a shared library, and there the order does no harm: the recorder has no functions
+// of the same names. The command may execute such programs, so its own file does not tell.
+// The flag and what it is for: asan_flags.inc of LLVM's compiler-rt.
+static void allow_sanitizer(void)
+{
+    static const char flag[] = "verify_asan_link_order";
+    const char *given = getenv("ASAN_OPTIONS");
+    char *value = NULL;
+    if (given && strstr(given, flag))
+        return;
+    if (asprintf(&value, "%s%s%s=0", given ? given : "", given && *given ? ":" : "", flag) < 0)
+        cli_no_memory();
+    set("ASAN_OPTIONS", value);
+    free(value);
+}
+
 // In the child: the options as variables, and who the command is.
 static void set_environment(const struct run *run)
 {
@@ -69,6 +86,7 @@ static void set_environment(const struct run *run)
     (void)snprintf(number, sizeof number, "%d", getpid());
     set("UNCLOSED_ROOT", number);
     set_preload(run->library);
+    allow_sanitizer();
 }
 
 static void __attribute__((noreturn))

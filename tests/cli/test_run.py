@@ -189,6 +189,22 @@ class Outputs(TestCase):
         self.assertEqual(glob.glob(f"/tmp/unclosed-??????/{self.traces()[0]}"), [])
 
 
+    def test_folder_that_was_removed(self):
+        gone = os.path.join(self.folder, "gone")
+        os.mkdir(gone)
+        run = subprocess.run(["sh", "-c", f"cd {gone}; rmdir {gone}; exec {CLI} run -- /bin/sh -c 'echo hi; exit 4'"],
+                             capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((run.returncode, run.stdout), (4, "hi\n"))
+        self.assertIn("The command runs untraced", run.stderr)
+
+    def test_nobody_reads_the_report(self):
+        """The status is that of the command, and not of a report that meets a closed pipe."""
+        run = subprocess.Popen([CLI, "run", "--", PYTHON, "-c", LEAK.replace("_exit(0)", "_exit(7)")],
+                               cwd=self.folder, stderr=subprocess.PIPE)
+        run.stderr.close()
+        self.assertEqual(run.wait(timeout=60), 7)
+
+
 class Pools(TestCase):
     def never_seen(self, *options, **environment):
         run = self.unclosed("run", *options, "--", "true", env={**os.environ, **environment})

@@ -29,7 +29,8 @@ static void print_environment(void)
     memcpy(sorted, environ, (size_t)count * sizeof *sorted);
     qsort(sorted, (size_t)count, sizeof *sorted, compare);
     for (int i = 0; i < count; i++)
-        if (strncmp(sorted[i], "LD_PRELOAD=", 11) != 0 && strncmp(sorted[i], "UNCLOSED_", 9) != 0)
+        if (strncmp(sorted[i], "LD_PRELOAD=", 11) != 0 && strncmp(sorted[i], "UNCLOSED_", 9) != 0 &&
+            strncmp(sorted[i], "ASAN_OPTIONS=", 13) != 0)
             printf("  %s\n", sorted[i]);
     free(sorted);
 }
