@@ -3,20 +3,29 @@
 // Order and command line only; each step is a file run_*.c of its own.
 #include "cli/run.h"
 #include "cli/cli.h"
+#include "cli/patches.h"
 
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "recorder/spec.h"
 #include "report/report.h"
 
-enum { KEY_ERROR_EXITCODE = 'e' + 0x100, KEY_TABLE = 0x1000, OWN_OPTIONS = 1 };
+enum {
+    KEY_ERROR_EXITCODE = 'e' + 0x100,
+    KEY_NO_PATCH,
+    KEY_PATCH_IN,
+    KEY_TABLE = 0x1000,
+    OWN_OPTIONS = 3,
+};
 
 struct arguments { // what argp collects
     struct run *run;
@@ -80,6 +89,12 @@ static error_t parse_argument(int key, char *value, struct argp_state *state)
     case KEY_ERROR_EXITCODE:
         arguments->run->error_exitcode = parse_exitcode(value);
         return 0;
+    case KEY_NO_PATCH:
+        arguments->run->no_patch = true;
+        return 0;
+    case KEY_PATCH_IN:
+        arguments->run->patch_in[arguments->run->patch_in_count++] = value;
+        return 0;
     case ARGP_KEY_ARG: // the command: from here on nothing is ours
         arguments->run->command = &state->argv[state->next - 1];
         state->next = state->argc;
@@ -104,11 +119,21 @@ static void fill_options(struct argp_option *options)
                                      .arg = entry->argument,
                                      .doc = entry->help};
     }
-    options[count] = (struct argp_option){
+    options[count++] = (struct argp_option){
         .name = "error-exitcode",
         .key = KEY_ERROR_EXITCODE,
         .arg = "N",
         .doc = "Exit with N if the command succeeded, but sessions were never closed"};
+    options[count++] = (struct argp_option){
+        .name = "patch-in",
+        .key = KEY_PATCH_IN,
+        .arg = "FILE",
+        .doc = "Also see calls inside FILE, a program that the command starts or a library that it "
+               "loads, by patching functions in memory; may be given several times"};
+    options[count] = (struct argp_option){
+        .name = "no-patch",
+        .key = KEY_NO_PATCH,
+        .doc = "Do not patch functions in memory; calls inside the program are then not seen"};
 }
 
 static const char *get_variable(void *data, const char *name)
@@ -156,7 +181,8 @@ static void parse_command_line(struct run *run, int argc, char **argv)
                "Each option can be given as a variable too: --wait-threshold as "
                "UNCLOSED_WAIT_THRESHOLD."};
     arguments.pools = calloc((size_t)argc + 1, sizeof *arguments.pools);
-    if (!arguments.pools)
+    run->patch_in = calloc((size_t)argc + 1, sizeof *run->patch_in);
+    if (!arguments.pools || !run->patch_in)
         cli_no_memory();
     take_environment(&arguments);
     (void)argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
@@ -164,6 +190,21 @@ static void parse_command_line(struct run *run, int argc, char **argv)
     free(arguments.pools);
     if (!run->options.pools)
         exit(CLI_FAILURE);
+}
+
+// Result: 0 or an exit status.
+static int prepare_patches(struct run *run)
+{
+    char program[PATH_MAX];
+    for (size_t i = 0; i < run->patch_in_count; i++)
+        if (access(run->patch_in[i], R_OK) != 0)
+            return cli_fail("--patch-in '%s': %s", run->patch_in[i], strerror(errno));
+    if (run->no_patch)
+        return 0;
+    run->patches =
+        patches_of_command(run_find_program(run->command[0], program) ? program : NULL,
+                           run->patch_in, run->patch_in_count, run->options.pools);
+    return 0;
 }
 
 // Finds out what can be traced, and says what cannot. Result: 0 or an exit status.
@@ -187,7 +228,7 @@ static int prepare(struct run *run)
         run->reason = run_check_command(run->command[0], &preload);
         run->traced = preload;
     }
-    return 0;
+    return run->traced ? prepare_patches(run) : 0;
 }
 
 // No process left a trace: says why, as far as is known.

@@ -15,10 +15,14 @@ struct run {
     // What the user said.
     char **command;                // NULL-terminated
     int error_exitcode;            // 0: none
+    bool no_patch;                 // --no-patch
+    const char **patch_in;         // --patch-in: files
+    size_t patch_in_count;
     char *value[RUN_OPTIONS_MOST]; // by index in option_table, from flags or the environment
     struct options options;        // the same, parsed
     // What follows from it.
     char *library;  // libunclosed.so
+    struct patches *patches; // patches.h; NULL: not wanted
     char *fallback; // folder for traces of processes that may not write to the output's; or NULL
     uint64_t run_id;
     bool traced;        // false: the command is run as it is, nothing can be recorded
@@ -37,6 +41,10 @@ char *run_pools_text(const char *const *values, size_t count);
 // the remedy was printed then. A command that is not there is not its business.
 // *preload: false if the command must not even be asked to preload (it would print an error).
 const char *run_check_command(const char *command, bool *preload);
+
+// The file that executing `command` starts in the end: the interpreter if it is a script.
+// Result: false if there is none. path: PATH_MAX bytes.
+bool run_find_program(const char *command, char *path);
 
 // run_library.c: `path` of the recorder, or if root runs us and not all users can read it, of a
 // copy that they can read. Takes `path` over; the result is to be freed.

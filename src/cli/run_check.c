@@ -140,30 +140,46 @@ static bool script_interpreter(char *line, char *path, size_t bytes)
     return word && find_in_path(word, path, bytes);
 }
 
+// The ELF file that `command` leads to, open, with its path and header; -1: none.
+static int open_program(const char *command, char path[PATH_MAX], Elf64_Ehdr *header)
+{
+    if (!find_in_path(command, path, PATH_MAX))
+        return -1;
+    for (int level = 0; level < SCRIPT_LEVELS; level++) {
+        char line[256] = ""; // BINPRM_BUF_SIZE
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+            return -1; // executable, but not readable: perhaps all is well
+        ssize_t length = pread(fd, line, sizeof line - 1, 0);
+        if (length >= (ssize_t)sizeof *header && memcmp(line, ELFMAG, SELFMAG) == 0) {
+            memcpy(header, line, sizeof *header);
+            return fd;
+        }
+        (void)close(fd);
+        if (length < 2 || memcmp(line, "#!", 2) != 0 || !script_interpreter(line, path, PATH_MAX))
+            return -1;
+    }
+    return -1;
+}
+
 const char *run_check_command(const char *command, bool *preload)
 {
     char path[PATH_MAX];
+    Elf64_Ehdr header;
     *preload = true;
-    if (!find_in_path(command, path, sizeof path))
+    int fd = open_program(command, path, &header);
+    if (fd < 0)
         return NULL;
-    for (int level = 0; level < SCRIPT_LEVELS; level++) {
-        union {
-            Elf64_Ehdr elf;
-            char line[256]; // BINPRM_BUF_SIZE
-        } start = {.line = ""};
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0)
-            return NULL; // executable, but not readable: perhaps all is well
-        ssize_t length = pread(fd, start.line, sizeof start.line - 1, 0);
-        if (length >= (ssize_t)sizeof start.elf && memcmp(start.line, ELFMAG, SELFMAG) == 0) {
-            const char *reason = check_elf(fd, path, &start.elf, preload);
-            (void)close(fd);
-            return reason;
-        }
+    const char *reason = check_elf(fd, path, &header, preload);
+    (void)close(fd);
+    return reason;
+}
+
+bool run_find_program(const char *command, char *path)
+{
+    Elf64_Ehdr header;
+    int fd = open_program(command, path, &header);
+    if (fd >= 0)
         (void)close(fd);
-        if (length < 2 || memcmp(start.line, "#!", 2) != 0 ||
-            !script_interpreter(start.line, path, sizeof path))
-            return NULL;
-    }
-    return NULL;
+    return fd >= 0;
 }

@@ -4,6 +4,7 @@
 // While it runs, signals of the terminal reach it by themselves, for it is in our process group;
 // those that somebody sends to us are passed on.
 #include "cli/cli.h"
+#include "cli/patches.h"
 #include "cli/run.h"
 
 #include <errno.h>
@@ -79,6 +80,8 @@ static void set_environment(const struct run *run)
         set("UNCLOSED_LOG", run->options.log);
     if (run->options.pools)
         set("UNCLOSED_POOLS", run->options.pools);
+    if (run->patches && *patches_text(run->patches))
+        set("UNCLOSED_PATCHES", patches_text(run->patches));
     if (run->fallback)
         set("UNCLOSED_FALLBACK", run->fallback);
     (void)snprintf(number, sizeof number, "%016" PRIx64, run->run_id);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "recorder/dump.h"
+#include "recorder/patch.h"
 #include "recorder/process.h"
 #include "recorder/recorder.h"
 #include "recorder/sessions.h"
@@ -182,6 +183,9 @@ EXPORTED int unclosed_attach(const char *options);
 EXPORTED int unclosed_detach(void);
 EXPORTED int unclosed_dump(void);
 
+// The prepared patches (patch_table.h) are written, as far as that was possible.
+EXPORTED int unclosed_patched(void);
+
 // The path of the trace, "" if there is none; of the last one after a detach.
 EXPORTED const char *unclosed_trace_path(void);
 
@@ -207,6 +211,15 @@ int unclosed_dump(void)
     }
     recorder_leave();
     return error;
+}
+
+int unclosed_patched(void)
+{
+    if (!recorder_enter())
+        return -EAGAIN;
+    patches_written();
+    recorder_leave();
+    return 0;
 }
 
 const char *unclosed_trace_path(void)

@@ -11,6 +11,7 @@
 //   ARCH_LINK_REGISTER     ... of the register with the return address; not defined where a call
 //                          pushes it
 //   ARCH_RETURN_ADDRESS()  a return address, of what unw_backtrace says
+//   ARCH_PATCHES           defined where entries of functions can be patched
 //   ARCH_CONTEXT_INLINE    defined where libunwind's getcontext is no function
 //   arch_has_shadow_stack  whether returning to another address than the caller's is a fault
 //   arch_find_return       code in a module behind which a return address of ours can be put

@@ -69,7 +69,7 @@ static inline int copy_frames(struct stack *stack, uint32_t depth, void *const *
     for (; i < count && kept < end; i++) {
         stack->frames[kept] = (uint64_t)(uintptr_t)frames[i];
         kept += !unwind_is_own(stack->frames[kept]);
-        *wrapped += frames[i] == wrapper_returned;
+        *wrapped += frames[i] == wrapper_returned || frames[i] == wrapper_patched_returned;
     }
     stack->count = kept;
     return i;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "recorder/log.h"
+#include "recorder/patch.h"
 #include "recorder/recorder.h"
 #include "recorder/specs.h"
 #include "recorder/table.h"
@@ -187,6 +188,7 @@ void functions_write_all(void)
         record->kind = spec_kinds[i];
         record->verb = specs[i].verb;
         record->asked = specs[i].asked;
+        record->patch = (uint8_t)patches_outcome(specs[i].function);
     }
 }
 

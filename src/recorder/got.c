@@ -15,6 +15,7 @@
 #include "recorder/arena.h"
 #include "recorder/hook.h"
 #include "recorder/modules.h"
+#include "recorder/patch.h"
 #include "recorder/recorder.h"
 #include "recorder/sqlite.h"
 #include "recorder/unwind.h"
@@ -51,8 +52,9 @@ static struct patch *patches;
 
 void got_name_exported(void)
 {
-    for (int i = 0; i < HOOK_EXPORTED; i++) {
-        const struct function *function = function_find(exported[i].name);
+    // After another attach the stubs are used again.
+    for (uint32_t i = 0; i < hook_count; i++) {
+        const struct function *function = function_find(hooks[i].function->name);
         if (function)
             hooks[i].function = function;
     }
@@ -66,7 +68,7 @@ bool got_any_traced(void)
 static uint32_t stub_find(const struct function *function, uint64_t real, uint64_t caller_start)
 {
     for (uint32_t i = HOOK_EXPORTED; i < hook_count; i++)
-        if (hooks[i].function == function && hooks[i].real == real &&
+        if (hooks[i].function == function && hooks[i].entry == real &&
             hooks[i].caller_start == caller_start)
             return i;
     return 0;
@@ -79,7 +81,7 @@ static uint32_t stub_number(void)
     if (hook_count < HOOK_STUBS)
         return hook_count++;
     for (uint32_t i = HOOK_EXPORTED; i < HOOK_STUBS; i++)
-        if (!module_find(hooks[i].real, &module) ||
+        if (!module_find(hooks[i].entry, &module) ||
             (hooks[i].caller_start && !module_find(hooks[i].caller_start, &module)))
             return i;
     return 0;
@@ -99,12 +101,25 @@ uint64_t got_stub(const struct function *function, uint64_t real, const struct m
         if (index == 0)
             index = stub_number();
         if (index != 0)
-            hooks[index] = (struct hook){function, real, caller_start, sqlite};
+            hooks[index] = (struct hook){function, real, real, caller_start, sqlite};
         lock_give(&got_lock);
     }
     if (index == 0)
         recorder_lost(TRACE_LOST_STUBS);
     return index ? hook_stub(index) : 0;
+}
+
+struct hook *got_hook(const struct function *function, uint64_t entry,
+                      const struct sqlite_api *sqlite)
+{
+    lock_take(&got_lock);
+    uint32_t index = stub_find(function, entry, 0);
+    if (index == 0 && (index = stub_number()) != 0)
+        hooks[index] = (struct hook){function, entry, entry, 0, sqlite};
+    if (index != 0 && function->special == FUNCTION_TRACED)
+        any_traced = true;
+    lock_give(&got_lock);
+    return index ? &hooks[index] : NULL;
 }
 
 // Pins the module of this name and load address. NULL: it is gone, or another one has the name.
@@ -303,6 +318,7 @@ static void hook_module(const struct module *module, void *data)
     __attribute__((cleanup(unpin))) void *handle = pin(module->name, module->bias);
     if (!handle)
         return;
+    patches_module(module);
     struct patching patching = {.module = module, .handle = handle, .deep = *deep};
     struct tables tables = read_tables(module);
     patch_table(&patching, &tables, tables.plt, tables.plt_bytes);
@@ -327,6 +343,7 @@ static void drop_unmapped(void)
             arena_free(patch, sizeof *patch);
         }
     }
+    patches_drop_unmapped();
     lock_give(&got_lock);
 }
 

@@ -66,7 +66,9 @@ struct function; // a traced function, see functions.h
 // One stub's purpose: a function together with what it really is here.
 struct hook {
     const struct function *function;
-    uint64_t real;         // 0: to be found by the caller's scope (an exported symbol)
+    uint64_t entry;        // of the function; 0: to be found by the caller's scope (an exported
+                           // symbol)
+    uint64_t real;         // where a call goes on: `entry`, or if that is patched, what was there
     uint64_t caller_start; // of the module whose calls come here, for those that need to know
     const struct sqlite_api *sqlite; // of the library that `real` is in; NULL: not SQLite
 };
@@ -78,6 +80,11 @@ void hook_after(struct call *call);
 
 // Where the real function returns to: on the stack once for each wrapped call under way.
 extern const char wrapper_returned[];
+#ifdef ARCH_PATCHES
+extern const char wrapper_patched_returned[]; // the same, if it came through a patched entry
+#else
+#define wrapper_patched_returned wrapper_returned
+#endif
 
 // How many of the HOOK_STACK_BYTES above `from` can be read, when they cross a page.
 size_t hook_readable(uint64_t from);

@@ -69,6 +69,7 @@ static void read_segments(struct module *module, const struct dl_phdr_info *info
             if ((segment->p_flags & PF_X) && module->text_end == 0) {
                 module->text_start = from;
                 module->text_end = to;
+                module->text_flags = segment->p_flags;
             }
         } else if (segment->p_type == PT_GNU_RELRO) {
             module->relro_start = from & ~(uint64_t)(PAGE - 1);

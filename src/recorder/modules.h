@@ -17,6 +17,7 @@ struct module {
     uint64_t start, end;             // mapped addresses
     uint64_t bias;                   // address = ELF virtual address + bias
     uint64_t text_start, text_end;   // of the first executable segment
+    uint32_t text_flags;             // PF_R and so on
     uint64_t relro_start, relro_end; // read-only after relocation; page-aligned
     const ElfW(Dyn) * dynamic;       // NULL: none
     const char *name;                // as the loader knows it: "" for the executable

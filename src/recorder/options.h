@@ -26,18 +26,20 @@ struct options {
     char log[OPTIONS_PATH_BYTES];      // where the summary goes; "": standard error
     char fallback[OPTIONS_PATH_BYTES]; // folder for traces that cannot be created where `output`
                                        // says; "": none
-    const char *pools; // value of UNCLOSED_POOLS or NULL, see specs_load; not copied
-    bool force;        // an existing trace is overwritten
-    bool python;       // look into CPython interpreters
-    int follow;        // enum options_follow
-    int signal;        // dump signal; 0: none
-    uint32_t depth;    // frames kept of a stack, 1 to OPTIONS_DEPTH_LIMIT
-    uint32_t root;     // pid of the command that `unclosed run` started; 0: unknown
-    uint32_t trace_fd; // descriptor of this process's trace, open already; 0: none
+    const char *pools;   // value of UNCLOSED_POOLS or NULL, see specs_load; not copied
+    const char *patches; // plan for patching entries, see patch_plan.h; or NULL; not copied
+    bool force;          // an existing trace is overwritten
+    bool python;         // look into CPython interpreters
+    int follow;          // enum options_follow
+    int signal;          // dump signal; 0: none
+    uint32_t depth;      // frames kept of a stack, 1 to OPTIONS_DEPTH_LIMIT
+    uint32_t root;       // pid of the command that `unclosed run` started; 0: unknown
+    uint32_t trace_fd;   // descriptor of this process's trace, open already; 0: none
     char trace_name[OPTIONS_PATH_BYTES]; // its path elsewhere
-    uint64_t threshold_ns;               // a session held longer than this is late; 0: off
-    uint64_t wait_threshold_ns;          // an acquire that takes this long counts as a wait
-    uint64_t run_id; // the same for all processes of one `unclosed run`; 0: none
+    bool watched; // a tool looks for sessions held too long and writes of them, see overdue.h
+    uint64_t threshold_ns;      // a session held longer than this is late; 0: off
+    uint64_t wait_threshold_ns; // an acquire that takes this long counts as a wait
+    uint64_t run_id;            // the same for all processes of one `unclosed run`; 0: none
 };
 
 enum option_kind {

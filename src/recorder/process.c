@@ -19,6 +19,7 @@
 #include "recorder/log.h"
 #include "recorder/misuse.h"
 #include "recorder/modules.h"
+#include "recorder/patch.h"
 #include "recorder/pools.h"
 #include "recorder/python.h"
 #include "recorder/recorder.h"
@@ -237,6 +238,7 @@ static bool prepare(void)
 {
     recorder_start_ns = recorder_now();
     functions_load();
+    patches_load();
     got_name_exported();
     if (!recorder_watch_forks())
         return false;

@@ -52,7 +52,27 @@ static bool is_sqlite(const struct function *function)
            (function->spec && strcmp(function->spec->kind, "sqlite3") == 0);
 }
 
-static void find_functions(struct sqlite_api *api, void *handle)
+// Where the functions of a copy are looked for.
+struct finder {
+    const struct module *module;
+    void *handle; // of its scope; or NULL:
+    const struct sqlite_symbol *symbols;
+    int count;
+};
+
+// A function of another copy in the same scope would be worse than none.
+static void *find_function(const struct finder *finder, const char *name)
+{
+    uint64_t found = finder->handle ? (uint64_t)(uintptr_t)dlsym(finder->handle, name) : 0;
+    for (int i = 0; !finder->handle && i < finder->count; i++)
+        if (strcmp(finder->symbols[i].name, name) == 0)
+            found = finder->symbols[i].address;
+    if (found < finder->module->start || found >= finder->module->end)
+        return NULL;
+    return (void *)found; // NOLINT(performance-no-int-to-ptr)
+}
+
+static void find_functions(struct sqlite_api *api, const struct finder *finder)
 {
     const struct {
         void *to;
@@ -68,7 +88,7 @@ static void find_functions(struct sqlite_api *api, void *handle)
         {&api->db_handle, "sqlite3_db_handle"},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        void *found = dlsym(handle, wanted[i].name);
+        void *found = find_function(finder, wanted[i].name);
         memcpy(wanted[i].to, &found, sizeof found);
     }
 }
@@ -93,6 +113,22 @@ static struct sqlite_api *copy_place(void)
     return NULL;
 }
 
+static const struct sqlite_api *copy_add(const struct finder *finder)
+{
+    struct sqlite_api api = {.base = finder->module->start,
+                             .mapped_ns = finder->module->mapped_ns};
+    find_functions(&api, finder);
+    lock_take(&sqlite_copies_lock);
+    const struct sqlite_api *known = copy_find(finder->module);
+    struct sqlite_api *place = known ? NULL : copy_place();
+    if (place) {
+        *place = api;
+        known = place;
+    }
+    lock_give(&sqlite_copies_lock);
+    return known;
+}
+
 const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t real)
 {
     Dl_info info;
@@ -110,18 +146,21 @@ const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t
     void *handle = dlopen(map->l_name[0] ? map->l_name : NULL, RTLD_LAZY | RTLD_NOLOAD);
     if (!handle)
         return NULL;
-    struct sqlite_api api = {.base = module.start, .mapped_ns = module.mapped_ns};
-    find_functions(&api, handle);
+    known = copy_add(&(struct finder){.module = &module, .handle = handle});
     (void)dlclose(handle);
-    lock_take(&sqlite_copies_lock);
-    known = copy_find(&module);
-    struct sqlite_api *place = known ? NULL : copy_place();
-    if (place) {
-        *place = api;
-        known = place;
-    }
-    lock_give(&sqlite_copies_lock);
     return known;
+}
+
+const struct sqlite_api *sqlite_api_inside(const struct function *function,
+                                           const struct module *module,
+                                           const struct sqlite_symbol *symbols, int count)
+{
+    if (!is_sqlite(function))
+        return NULL;
+    lock_take(&sqlite_copies_lock);
+    const struct sqlite_api *known = copy_find(module);
+    lock_give(&sqlite_copies_lock);
+    return known ? known : copy_add(&(struct finder){module, NULL, symbols, count});
 }
 
 static void *pointer(uint64_t value)

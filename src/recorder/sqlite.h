@@ -15,6 +15,17 @@ extern struct lock sqlite_copies_lock, sqlite_backups_lock; // taken around fork
 // there are too many copies. Asks the loader: not to be called with a lock held.
 const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t real);
 
+// The same for a copy that hides its functions: `symbols` tell where they are. It lies in `module`.
+enum { SQLITE_SYMBOLS = 8 };
+struct sqlite_symbol {
+    char name[32];
+    uint64_t address;
+};
+struct module;
+const struct sqlite_api *sqlite_api_inside(const struct function *function,
+                                           const struct module *module,
+                                           const struct sqlite_symbol *symbols, int count);
+
 // String reference of the database that a call of sqlite3_open* has opened.
 uint32_t sqlite_database(const struct call *call);
 

@@ -197,7 +197,8 @@ struct trace_function { // a traced function
     uint32_t name;      // string
     uint32_t kind;      // string: the spec's kind, e.g. "sqlite3", "libzdb"
     uint16_t verb;      // enum trace_verb
-    uint16_t asked;     // 1: named by the user, not one of the shipped specs
+    uint8_t asked;      // 1: named by the user, not one of the shipped specs
+    uint8_t patch;      // enum trace_patch
     uint32_t hooked;    // places where it was hooked
 };
 
