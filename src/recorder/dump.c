@@ -1,12 +1,10 @@
 // The recorder's own summary: see dump.h. Reads the trace as it stands; a number may be one behind.
 #include "recorder/dump.h"
 
-#include <dlfcn.h>
-#include <link.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "recorder/log.h"
+#include "recorder/place.h"
 #include "recorder/recorder.h"
 
 enum { SITES_SHOWN = 10, FRAMES_SHOWN = 6 };
@@ -14,21 +12,6 @@ enum { SITES_SHOWN = 10, FRAMES_SHOWN = 6 };
 struct tally {
     uint64_t live, pooled, opened, released, reclaimed;
 };
-
-// Calls `visit` for each record of a type.
-static void each(enum trace_chunk_type type,
-                 void (*visit)(const void *record, uint32_t ref, void *), void *data)
-{
-    const struct trace_space *space = &recorder_trace.space[type];
-    uint32_t chunks = __atomic_load_n(&space->chunks, __ATOMIC_ACQUIRE);
-    for (uint32_t i = 0; i < chunks; i++) {
-        const struct trace_chunk *chunk = space->chunk[i];
-        uint32_t count = __atomic_load_n(&chunk->count, __ATOMIC_ACQUIRE);
-        const char *records = (const char *)(chunk + 1);
-        for (uint32_t j = 0; j < count; j++)
-            visit(records + (size_t)j * chunk->record_bytes, chunk->first + j, data);
-    }
-}
 
 static bool is_live(const struct trace_session *session)
 {
@@ -61,7 +44,7 @@ static void count_session(const void *record, uint32_t ref, void *data)
 static void ask_site(const struct trace_site *site, uint32_t ref, struct site_question *question)
 {
     *question = (struct site_question){.site = ref};
-    each(TRACE_SESSIONS, count_session, question);
+    each_record(TRACE_SESSIONS, count_session, question);
     struct tally *tally = &question->tally;
     tally->released = site->ended[TRACE_RELEASED] + site->ended[TRACE_DISCARDED] +
                       site->ended[TRACE_LOST_RELEASE];
@@ -120,70 +103,13 @@ static void add_site(const void *record, uint32_t ref, void *data)
     }
 }
 
-struct module_question {
-    uint64_t address;
-    const struct trace_module *module;
-};
-
-static void match_module(const void *record, uint32_t ref, void *data)
-{
-    const struct trace_module *module = record;
-    struct module_question *question = data;
-    (void)ref;
-    if (question->address >= module->start && question->address < module->end &&
-        (!question->module || module->unmapped_ns == 0))
-        question->module = module;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-static void put_native_frame(const struct summary *summary, uint64_t frame)
-{
-    struct log *log = summary->log;
-    struct module_question question = {.address = frame - 1};
-    Dl_info info;
-    each(TRACE_MODULES, match_module, &question);
-    if (summary->symbols && dladdr((void *)(frame - 1), &info) && info.dli_sname) { // NOLINT
-        log_text(log, info.dli_sname);
-        log_text(log, " ");
-    }
-    if (question.module) {
-        log_text(log, "(");
-        log_text(log, base_name(trace_string(&recorder_trace, question.module->path)));
-        log_text(log, "+");
-        log_hex(log, frame - 1 - question.module->bias);
-        log_text(log, ")");
-    } else {
-        log_hex(log, frame);
-    }
-}
-
-static void put_location(struct log *log, uint32_t ref)
-{
-    const struct trace_location *location = trace_record(&recorder_trace, TRACE_LOCATIONS, ref);
-    if (!location)
-        return;
-    log_text(log, trace_string(&recorder_trace, location->file));
-    log_text(log, ":");
-    log_number(log, location->line);
-    log_text(log, " ");
-    log_text(log, trace_string(&recorder_trace, location->function));
-}
-
 static void put_stack(const struct summary *summary, uint32_t ref)
 {
     const void *words = trace_words(&recorder_trace, TRACE_STACKS, ref);
     const struct trace_stack *stack = words;
     for (uint32_t i = 0; stack && i < stack->frame_count && i < FRAMES_SHOWN; i++) {
         log_text(summary->log, "     ");
-        if (stack->frames[i] & TRACE_FRAME_LOCATION)
-            put_location(summary->log, (uint32_t)stack->frames[i]);
-        else
-            put_native_frame(summary, stack->frames[i]);
+        log_frame(summary->log, stack->frames[i], summary->symbols);
         log_text(summary->log, "\n");
     }
 }
@@ -287,10 +213,10 @@ void dump_summary(bool symbols)
     put_count(&log, "[", header->pid, "] ");
     log_seconds(&log, summary.now - header->start_ns);
     log_text(&log, "\n");
-    each(TRACE_SITES, add_site, &summary);
+    each_record(TRACE_SITES, add_site, &summary);
     put_totals(&summary);
     put_lost(&summary);
-    each(TRACE_POOLS, put_pool, &summary);
+    each_record(TRACE_POOLS, put_pool, &summary);
     uint64_t never_closed = 0;
     for (int kind = 1; kind < TRACE_KINDS; kind++)
         never_closed += summary.total[kind].live + summary.total[kind].reclaimed;

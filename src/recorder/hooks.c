@@ -16,6 +16,7 @@
 #include "recorder/functions.h"
 #include "recorder/log.h"
 #include "recorder/nesting.h"
+#include "recorder/overdue.h"
 #include "recorder/peek.h"
 #include "recorder/process.h"
 #include "recorder/recorder.h"
@@ -202,11 +203,14 @@ static unsigned before_traced(struct call *call)
         return HOOK_TAIL;
     if (call->spec->verb != TRACE_ACQUIRE) // that is counted when there is a trace
         count_call(call);
+    bool gives_back = call->spec->verb == TRACE_RELEASE || call->spec->verb == TRACE_DISCARD;
+    if (recorder_options.threshold_ns > 0 && !gives_back) // which is not out any more in a moment
+        overdue_check(recorder_now_coarse());
     if (call->spec->verb == TRACE_USE)
         return before_use(call);
     if (!argument(call, SPEC_POOL, &call->pool_address))
         call->pool_address = 0;
-    if (call->spec->verb == TRACE_RELEASE || call->spec->verb == TRACE_DISCARD)
+    if (gives_back)
         return before_release(call);
     // The coarse clock will do: a wait that matters takes longer than its tick.
     call->acquires_before = recorder_thread.acquires;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "recorder/overdue.h"
 #include "recorder/pools.h"
 #include "recorder/recorder.h"
 #include "recorder/session_table.h"
@@ -138,15 +139,17 @@ static void count_exception(const struct trace_session *record, struct trace_sit
     __atomic_or_fetch(&site->flags, TRACE_SITE_EXCEPTION, __ATOMIC_RELAXED);
 }
 
-// The code gave it back, but late.
-static void count_late(const struct entry *entry, struct trace_site *site, enum trace_end end,
-                       uint64_t now_ns)
+// Late is what the code gives back after more than the threshold.
+static void note_late(const struct entry *entry, struct trace_site *site, enum trace_end end,
+                      uint64_t now_ns)
 {
     uint64_t threshold = recorder_options.threshold_ns;
-    if (threshold > 0 && held(entry, now_ns) > threshold &&
-        (end == TRACE_RELEASED || end == TRACE_DISCARDED) &&
-        !(entry->record->flags & (TRACE_SESSION_INHERITED | TRACE_SESSION_POOLED)))
+    if (threshold == 0 || held(entry, now_ns) <= threshold ||
+        entry->record->flags & (TRACE_SESSION_INHERITED | TRACE_SESSION_POOLED))
+        return;
+    if (end == TRACE_RELEASED || end == TRACE_DISCARDED)
         __atomic_add_fetch(&site->late, 1, __ATOMIC_RELAXED);
+    overdue_ended(entry->record, site, entry->site, end, now_ns);
 }
 
 // The first sign of interpreter shutdown may be a session that it ends.
@@ -165,7 +168,7 @@ static void end_entry(struct entry *entry, struct trace_site *site, enum trace_e
     __atomic_store_n(&record->state, TRACE_SLOT_ENDED, __ATOMIC_RELEASE);
     if (is_counted(entry, site)) {
         count_exception(record, site, end);
-        count_late(entry, site, end, now_ns);
+        note_late(entry, site, end, now_ns);
         note_shutdown(end, now_ns);
         __atomic_add_fetch(&site->ended[end], 1, __ATOMIC_RELAXED);
     }
@@ -206,6 +209,8 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     if (took >= recorder_options.wait_threshold_ns && recorder_options.wait_threshold_ns > 0)
         shortage_note(acquire, took, false, now_ns);
     note_time(now_ns);
+    overdue_expect(now_ns);
+    overdue_check(now_ns);
     return entry->slot;
 }
 
@@ -221,6 +226,7 @@ void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint6
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
     pool_count_failed(acquire->pool, timed_out, took);
     shortage_note(acquire, took, true, now_ns);
+    overdue_check(now_ns);
 }
 
 bool session_take(uint32_t kind, uint64_t handle, struct session *session)
@@ -246,6 +252,7 @@ bool session_take(uint32_t kind, uint64_t handle, struct session *session)
     session->site = site_record(entry->site);
     session->taken_ns = recorder_now();
     count_back(entry, session->site, session->taken_ns);
+    overdue_check(session->taken_ns);
     return true;
 }
 
