@@ -19,6 +19,7 @@
 #include "recorder/log.h"
 #include "recorder/misuse.h"
 #include "recorder/modules.h"
+#include "recorder/overdue.h"
 #include "recorder/patch.h"
 #include "recorder/pools.h"
 #include "recorder/python.h"
@@ -132,6 +133,7 @@ static void finish(int status)
     if (!header || header->pid != (uint32_t)getpid() || header->ended != TRACE_ENDED_UNKNOWN)
         return;
     sqlite_ask_all();
+    overdue_finish();
     header->end_ns = header->last_ns = recorder_now();
     if (status != STATUS_UNKNOWN) {
         header->end_status = status & 0xff;
@@ -199,6 +201,7 @@ void process_trace_opened(void)
         sessions_import(&parent_trace);
         trace_forget(&parent_trace);
     }
+    overdue_begin();
     take_dump_signal();
 }
 
@@ -304,6 +307,7 @@ int process_detach(void)
     got_unhook_all();
     api_connect_all(false);
     give_back_dump_signal();
+    overdue_finish();
     struct trace_header *header = recorder_trace.header;
     if (header) {
         header->flags |= TRACE_FLAG_DETACHED;

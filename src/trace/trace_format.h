@@ -312,6 +312,7 @@ enum trace_session_flags {
     TRACE_SESSION_TRANSACTION = 1 << 6, // a transaction was open when SQLite was asked
     TRACE_SESSION_SHUTDOWN = 1 << 7,    // was still out when interpreter shutdown began
     TRACE_SESSION_EXCEPTION = 1 << 8,   // an exception left the function that acquired it
+    TRACE_SESSION_TOLD = 1 << 9,        // the recorder has written that it is held too long
 };
 
 struct trace_session { // 64 bytes
