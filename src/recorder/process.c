@@ -303,7 +303,7 @@ int process_detach(void)
     if (!atomic_load(&recorder_active))
         return -EALREADY;
     recorder_set_active(false);
-    python_stop();
+    python_leave();
     got_unhook_all();
     api_connect_all(false);
     give_back_dump_signal();

@@ -21,7 +21,8 @@ void python_start(void);
 // What is to be said of the interpreter in the flags of a trace's header.
 uint32_t python_flags(void);
 
-// Stops listening (detach). Wrapped methods stay and only call through; python_start wakes them.
-void python_stop(void);
+// Detach: the interpreter is left as it was, by a thread of its own, as soon as that gets the GIL;
+// waits for it up to a second.
+void python_leave(void);
 
 #endif

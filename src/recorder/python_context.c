@@ -131,6 +131,13 @@ static struct {
     bool answer;
 } last;
 
+void python_context_drop(void)
+{
+    PyObject *function = current_task;
+    python_context_forget();
+    python_drop(function);
+}
+
 void python_context_forget(void)
 {
     current_task = NULL;

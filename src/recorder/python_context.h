@@ -42,4 +42,7 @@ void python_context_asyncio(void);
 // The interpreter is gone, and with it what was kept of it.
 void python_context_forget(void);
 
+// The same while it is there. GIL held.
+void python_context_drop(void);
+
 #endif

@@ -75,18 +75,45 @@ static inline bool walk_push(struct python_walk *walk, PyObject *code, PyObject 
     return true;
 }
 
+// false: no more room.
+static bool push_frame(struct python_walk *walk, void *frame)
+{
+    if (!python_frame_runs_code(frame))
+        return true;
+    PyObject *code = python_at(frame, python_layout->frame_code);
+    PyObject **locals = (PyObject **)((char *)frame + python_layout->frame_locals);
+    return walk_push(walk, code, locals, python_frame_instruction(frame, code));
+}
+
+static void push_chain(struct python_walk *walk, void *frame)
+{
+    while (frame && push_frame(walk, frame))
+        frame = python_at(frame, python_layout->frame_back);
+}
+
 static void collect_by_layout(struct python_walk *walk)
 {
     void *thread = py.PyGILState_GetThisThreadState();
-    void *frame = thread ? python_thread_frame(thread) : NULL;
-    for (; frame; frame = python_at(frame, python_layout->frame_back)) {
-        if (!python_frame_runs_code(frame))
-            continue;
-        PyObject *code = python_at(frame, python_layout->frame_code);
-        PyObject **locals = (PyObject **)((char *)frame + python_layout->frame_locals);
-        if (!walk_push(walk, code, locals, python_frame_instruction(frame, code)))
-            return;
-    }
+    if (thread)
+        push_chain(walk, python_thread_frame(thread));
+}
+
+void python_walk_begin(struct python_walk *walk)
+{
+    walk->count = 0;
+    walk->cut = false;
+    walk->seen = 0;
+    walk->session = NULL;
+}
+
+void python_walk_frames(struct python_walk *walk, PyObject *object, bool callers)
+{
+    void *frame =
+        python_layout->object_frame < 0 ? object : python_at(object, python_layout->object_frame);
+    if (frame && callers)
+        push_chain(walk, frame);
+    else if (frame)
+        (void)push_frame(walk, frame);
 }
 
 void python_walk_add(struct python_walk *walk, PyObject *frame)
@@ -110,10 +137,7 @@ void python_walk_add(struct python_walk *walk, PyObject *frame)
 
 void python_walk_collect(struct python_walk *walk)
 {
-    walk->count = 0;
-    walk->cut = false;
-    walk->seen = 0;
-    walk->session = NULL;
+    python_walk_begin(walk);
     if (python_finalizing() && !python_holds_gil())
         return; // this thread's state may be gone
     if (atomic_load_explicit(&python_layout_trusted, memory_order_relaxed)) {
@@ -272,9 +296,19 @@ void python_frames_append(struct stack *stack)
     stack->cut |= own.cut;
 }
 
+static void drop_codes(void)
+{
+    for (size_t i = 0; i < MARK_PLACES; i++)
+        python_drop(marks[i].code);
+    for (size_t i = 0; i < LOCATION_SLOTS; i++)
+        if (location_slots[i].kept)
+            py.Py_DecRef((PyObject *)(uintptr_t)location_slots[i].code);
+}
+
 void python_frames_forget(void)
 {
     memset(marks, 0, sizeof marks);
+    python_walk_memo_forget();
     for (size_t i = 0; i < LOCATION_SLOTS; i++) {
         struct location_slot *slot = &location_slots[i];
         uint32_t before = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
@@ -284,4 +318,10 @@ void python_frames_forget(void)
         slot->kept = false;
         atomic_store_explicit(&slot->sequence, before + 2, memory_order_release);
     }
+}
+
+void python_frames_drop(void)
+{
+    drop_codes();
+    python_frames_forget();
 }

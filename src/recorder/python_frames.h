@@ -44,6 +44,13 @@ void python_walk_collect(struct python_walk *walk);
 // run Python code. The frames must be kept suspended.
 void python_walk_add(struct python_walk *walk, PyObject *frame);
 
+// Begins a walk of other frames than the calling thread's.
+void python_walk_begin(struct python_walk *walk);
+
+// Adds the frame of a frame object, which belongs to a thread or coroutine that cannot run as long
+// as the GIL is held, and with `callers` those that called it. Only while python_layout_trusted.
+void python_walk_frames(struct python_walk *walk, PyObject *object, bool callers);
+
 // The outermost frame's code object; NULL if there is none.
 static inline PyObject *python_walk_outermost(const struct python_walk *walk)
 {
@@ -67,5 +74,8 @@ uint32_t python_location(const struct python_walk_frame *frame);
 
 // The interpreter is gone, and with it all code objects.
 void python_frames_forget(void);
+
+// The same while it is there: nothing is kept alive any more. GIL held.
+void python_frames_drop(void);
 
 #endif

@@ -2,25 +2,30 @@
 //
 // An audit hook (PEP 578) tells of imports before they happen. A module is looked at as soon as its
 // code has run, which the function of importlib that runs it tells; where a loader of the program's
-// own runs it, when a later event finds it complete. The hook cannot be removed: after python_stop
-// it does nothing.
+// own runs it, when a later event finds it complete. The hook cannot be removed: once that has
+// stopped it does nothing.
 #include "recorder/python.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "recorder/python_api.h"
 #include "recorder/python_await.h"
 #include "recorder/python_context.h"
 #include "recorder/python_frames.h"
+#include "recorder/python_holders.h"
+#include "recorder/python_inherit.h"
 #include "recorder/python_layout.h"
 #include "recorder/python_life.h"
 #include "recorder/python_methods.h"
+#include "recorder/python_pool.h"
 #include "recorder/python_shared.h"
 #include "recorder/python_sqlalchemy.h"
 #include "recorder/python_sqlite.h"
+#include "recorder/python_traceback.h"
 #include "recorder/python_watch.h"
 #include "recorder/python_wrap.h"
 #include "recorder/recorder.h"
@@ -184,6 +189,8 @@ static void prepare_sqlite(void)
     if (python_holds_gil())
         check_layout();
     python_sqlite_prepare();
+    if (python_main_interpreter())
+        python_traceback_watch();
     py.PyErr_Restore(type, value, traceback);
 }
 
@@ -265,17 +272,26 @@ static void on_event(enum event event, PyObject *args)
 
 static bool hooked;
 
+static void stop(void)
+{
+    atomic_store(&listening, false);
+    recorder_language_frames = NULL;
+    recorder_language_end = NULL;
+}
+
 // The interpreter is gone. The program may start another one: it is found when that loads its first
 // extension module.
 static void forget(void)
 {
-    python_stop();
+    stop();
     python_context_forget();
     python_frames_forget();
     python_methods_forget();
     python_shared_forget();
     python_sqlite_forget();
     python_watch_forget();
+    python_pool_forget();
+    python_sqlalchemy_forget();
     python_await_forget();
     python_wrap_forget();
     hooked = followed = pending = prepared = asked_to_look = false;
@@ -322,31 +338,78 @@ static void listen(void)
         atomic_store(&listening, true);
 }
 
-// The interpreter runs already: join it.
-static void *join_running(void *unused)
+static bool call_collector(const char *name)
+{
+    PyObject *function = python_find("gc", name);
+    PyObject *result = function ? py.PyObject_CallObject(function, NULL) : NULL;
+    bool answer = result && py.PyObject_IsTrue(result) == 1;
+    py.PyErr_Clear();
+    python_drop(result);
+    python_drop(function);
+    return answer;
+}
+
+static void join(void)
+{
+    listen();
+    python_holders_prepare();
+    python_sqlite_prepare();
+    all_pending();
+    look_at_modules(NULL);
+    python_inherit_checkouts();
+}
+
+// Everything in the interpreter is as it was, but for the audit hook, which does nothing now.
+static void leave(void)
+{
+    python_wrap_undo();
+    python_traceback_undo();
+    python_sqlite_undo();
+    python_methods_forget();
+    python_watch_drop();
+    python_shared_drop();
+    python_pool_drop();
+    python_context_drop();
+    python_frames_drop();
+    followed = pending = prepared = false;
+}
+
+static atomic_bool wanted; // in the interpreter: a thread that is late does what is wanted now
+static atomic_uint done;   // times that it was done
+
+// In an interpreter that runs already. What its collector would free on this thread may have to be
+// freed on another one (SQLite connections), so it rests meanwhile.
+static void *meet_running(void *unused)
 {
     (void)unused;
     if (python_finalizing())
         return NULL;
     int state = py.PyGILState_Ensure();
-    listen();
-    python_sqlite_prepare();
-    all_pending();
-    look_at_modules(NULL);
+    bool collects = call_collector("isenabled");
+    (void)call_collector("disable");
+    if (atomic_load(&wanted))
+        join();
+    else
+        leave();
+    if (collects)
+        (void)call_collector("enable");
+    atomic_fetch_add(&done, 1);
     py.PyGILState_Release(state);
     return NULL;
 }
 
 // On a thread of its own, because the GIL may be held for any length of time.
-static void join_running_soon(void)
+static bool meet_running_soon(void)
 {
     sigset_t all, before;
     pthread_t thread;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&thread, NULL, join_running, NULL) == 0)
+    bool started = pthread_create(&thread, NULL, meet_running, NULL) == 0;
+    if (started)
         pthread_detach(thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
 }
 
 void python_start(void)
@@ -377,13 +440,23 @@ void python_start(void)
         pending = arrived = true;
         listen();
     } else {
-        join_running_soon();
+        atomic_store(&wanted, true);
+        (void)meet_running_soon();
     }
 }
 
-void python_stop(void)
+void python_leave(void)
 {
-    atomic_store(&listening, false);
-    recorder_language_frames = NULL;
-    recorder_language_end = NULL;
+    enum { PATIENT_MS = 1000 };
+    const struct timespec pause = {.tv_nsec = 1000000};
+    bool came = atomic_exchange(&wanted, false); // perhaps without having got the GIL so far
+    if (!came && !atomic_load(&listening))
+        return;
+    stop();
+    atomic_store(&python_found, false); // to be found again when attaching again
+    unsigned before = atomic_load(&done);
+    if (!py.Py_IsInitialized() || python_finalizing() || !meet_running_soon())
+        return;
+    for (int i = 0; i < PATIENT_MS && atomic_load(&done) == before; i++)
+        (void)nanosleep(&pause, NULL);
 }

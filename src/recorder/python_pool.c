@@ -108,22 +108,39 @@ uint32_t python_pool_ref(struct python_pool *pool)
 }
 
 // Before the pool is in the trace of this process nobody has to wait; and what began in the parent
-// is not counted back in a forked child.
+// is not counted back in a forked child, nor what began in one recording in the next.
 static bool is_current(const struct python_pool *pool)
 {
     return pool->generation == recorder_generation && !recorder_is_forked();
 }
 
-bool python_pool_wait_begin(struct python_pool *pool)
+uint32_t python_pool_wait_begin(struct python_pool *pool)
 {
     if (!is_current(pool))
-        return false;
+        return 0;
     __atomic_fetch_add(&pool->record->waiting, 1, __ATOMIC_RELAXED);
-    return true;
+    return pool->generation;
 }
 
-void python_pool_wait_end(struct python_pool *pool)
+void python_pool_wait_end(struct python_pool *pool, uint32_t wait)
 {
-    if (is_current(pool))
+    if (wait == pool->generation && is_current(pool))
         __atomic_fetch_sub(&pool->record->waiting, 1, __ATOMIC_RELAXED);
+}
+
+void python_pool_drop(void)
+{
+    for (int i = 0; i < pool_count; i++)
+        python_drop(pools[i].weak);
+    python_pool_forget();
+}
+
+void python_pool_forget(void)
+{
+    for (int i = 0; i < pool_count; i++) {
+        pools[i].object = pools[i].weak = NULL;
+        pools[i].generation = 0;
+    }
+    pool_count = 0;
+    last = NULL;
 }

@@ -46,9 +46,15 @@ struct python_pool *python_pool_of(PyObject *object, const char *kind,
 // recorder_enter.
 uint32_t python_pool_ref(struct python_pool *pool);
 
-// An acquire of this pool is under way from begin, if that said true, until end. Outside
-// recorder_enter.
-bool python_pool_wait_begin(struct python_pool *pool);
-void python_pool_wait_end(struct python_pool *pool);
+// An acquire of this pool is under way from begin until end, which is given what begin said.
+// Outside recorder_enter.
+uint32_t python_pool_wait_begin(struct python_pool *pool);
+void python_pool_wait_end(struct python_pool *pool, uint32_t wait);
+
+// Forgets all pools. GIL held.
+void python_pool_drop(void);
+
+// The interpreter is gone, and with it all pools.
+void python_pool_forget(void);
 
 #endif

@@ -9,22 +9,16 @@ static struct shared {
 } * list;
 static size_t count, room;
 
-void python_shared_add(PyObject *fairy, PyObject *record, PyObject *fairy_ref_name)
+void python_shared_add(PyObject *fairy, PyObject *reference)
 {
-    PyObject *reference = py.PyObject_GetAttr(record, fairy_ref_name);
-    if (!reference) {
-        py.PyErr_Clear();
-        return;
-    }
     if (count == room) {
         struct shared *larger = realloc(list, (room ? room * 2 : 16) * sizeof *list);
-        if (!larger) {
-            py.Py_DecRef(reference);
+        if (!larger)
             return;
-        }
         list = larger;
         room = room ? room * 2 : 16;
     }
+    py.Py_IncRef(reference);
     list[count++] = (struct shared){fairy, reference};
 }
 
@@ -59,6 +53,12 @@ uint64_t python_shared_collected(PyObject *reference)
             return fairy;
         }
     return 0;
+}
+
+void python_shared_drop(void)
+{
+    while (count > 0)
+        forget(count - 1);
 }
 
 void python_shared_forget(void)

@@ -8,8 +8,9 @@
 
 #include "recorder/python_api.h"
 
-// A checkout of a shared record began: the record's `fairy_ref` refers to the new fairy.
-void python_shared_add(PyObject *fairy, PyObject *record, PyObject *fairy_ref_name);
+// A checkout of a shared record began: `reference` is the record's `fairy_ref`, which refers to the
+// new fairy.
+void python_shared_add(PyObject *fairy, PyObject *reference);
 
 // Whether there is any, so that others need not ask.
 bool python_shared_any(void);
@@ -19,6 +20,9 @@ bool python_shared_released(PyObject *fairy);
 
 // The fairy behind `reference` was collected: its address, or 0 if it is not one of these.
 uint64_t python_shared_collected(PyObject *reference);
+
+// Forgets all of them. GIL held.
+void python_shared_drop(void);
 
 // The interpreter is gone, and with it what was checked out.
 void python_shared_forget(void);

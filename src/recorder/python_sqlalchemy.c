@@ -10,9 +10,11 @@
 // (StaticPool) it is the _ConnectionFairy.
 #include "recorder/python_sqlalchemy.h"
 
+#include <string.h>
+
+#include "recorder/process.h"
 #include "recorder/python_context.h"
 #include "recorder/python_created.h"
-#include "recorder/python_layout.h"
 #include "recorder/python_life.h"
 #include "recorder/python_shared.h"
 #include "recorder/python_sqlalchemy_pool.h"
@@ -56,6 +58,27 @@ static struct acquire acquire_of(struct python_pool *pool, const struct python_m
     };
 }
 
+static void note_shared(PyObject *fairy, PyObject *record)
+{
+    PyObject *reference = attribute(record, names.fairy_ref);
+    if (reference)
+        python_shared_add(fairy, reference);
+    python_drop(reference);
+}
+
+void python_sqlalchemy_adopt(PyObject *record, struct python_pool *pool)
+{
+    PyObject *connection = attribute(record, names.dbapi_connection);
+    uint32_t ref = TRACE_NONE;
+    if (connection && connection != py._Py_NoneStruct && recorder_enter()) {
+        ref = python_pool_ref(pool);
+        recorder_leave();
+    }
+    if (ref != TRACE_NONE)
+        python_sqlite_own(connection, ref, false);
+    python_drop(connection);
+}
+
 static void note_acquired(const struct python_invocation *call, struct python_pool *pool,
                           PyObject *fairy, uint64_t started)
 {
@@ -67,7 +90,9 @@ static void note_acquired(const struct python_invocation *call, struct python_po
     PyObject *transaction = moment.walk.session;
     PyObject *session = transaction ? attribute(transaction, names.session) : NULL;
     if (pool->text.shared)
-        python_shared_add(fairy, record, names.fairy_ref);
+        note_shared(fairy, record);
+    if (process_is_attached()) // it may have been opened before
+        python_sqlalchemy_adopt(record, pool);
     if (recorder_enter()) {
         struct stack stack;
         uint64_t handle = (uint64_t)(uintptr_t)(pool->text.shared ? fairy : record);
@@ -110,19 +135,16 @@ static PyObject *checkout(const struct python_invocation *call)
     PyObject *object = python_invocation_argument(call, 1, "pool");
     if (!object || !atomic_load_explicit(&recorder_active, memory_order_relaxed))
         return python_invoke(call);
-    if (!python_layout) { // after an attach there was no frame to check it with
-        python_layout_check();
-        python_traceback_watch();
-    }
     struct python_pool *pool = python_sqlalchemy_pool(object);
     if (!pool)
         return python_invoke(call);
     // The coarse clock will do: a wait that matters takes longer than its tick.
     uint64_t started = recorder_now_coarse();
-    bool waiting = python_pool_wait_begin(pool);
+    uint32_t wait = python_pool_wait_begin(pool);
     PyObject *fairy = python_invoke(call);
-    if (waiting)
-        python_pool_wait_end(pool);
+    python_pool_wait_end(pool, wait);
+    if (!atomic_load_explicit(&recorder_active, memory_order_relaxed)) // detached meanwhile
+        return fairy;
     if (fairy)
         note_acquired(call, pool, fairy, started);
     else
@@ -278,16 +300,31 @@ static void mark_method(enum python_mark mark, const char *module, const char *p
     python_drop(function);
 }
 
-void python_sqlalchemy_pools(void)
+static bool learn_names(void)
 {
-    names.record = py.PyUnicode_InternFromString("_connection_record");
+    if (names.record)
+        return true;
     names.fairy_ref = py.PyUnicode_InternFromString("fairy_ref");
     names.session = py.PyUnicode_InternFromString("session");
     names.pool_of_record = py.PyUnicode_InternFromString("_ConnectionRecord__pool");
     names.dbapi_connection = py.PyUnicode_InternFromString("dbapi_connection");
     timeout_error = python_find("sqlalchemy.exc", "TimeoutError");
-    if (!names.record || !names.fairy_ref || !names.session || !names.pool_of_record ||
-        !names.dbapi_connection)
+    if (names.fairy_ref && names.session && names.pool_of_record && names.dbapi_connection)
+        names.record = py.PyUnicode_InternFromString("_connection_record");
+    py.PyErr_Clear();
+    return names.record;
+}
+
+void python_sqlalchemy_forget(void)
+{
+    memset(&names, 0, sizeof names);
+    timeout_error = NULL;
+    python_sqlalchemy_pool_forget();
+}
+
+void python_sqlalchemy_pools(void)
+{
+    if (!learn_names())
         return;
     // The end before the beginning: no checkout is seen of which the end would not be.
     (void)(python_wrap(base, "_finalize_fairy", finalize_fairy, NULL) &&

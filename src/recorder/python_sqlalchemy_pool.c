@@ -20,6 +20,11 @@ void python_sqlalchemy_pool_engine(void)
         engine_class = python_find("sqlalchemy.engine.base", "Engine");
 }
 
+void python_sqlalchemy_pool_forget(void)
+{
+    engine_class = NULL;
+}
+
 static PyObject *engine_behind(PyObject *object, int depth);
 
 // The engine among the variables that a function has from around it. A new reference or NULL.

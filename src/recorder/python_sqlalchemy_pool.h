@@ -10,6 +10,9 @@ extern const char python_sqlalchemy_kind[];
 // Learns what an engine is; sqlalchemy.engine.base has been imported. GIL held.
 void python_sqlalchemy_pool_engine(void);
 
+// The interpreter is gone, and with it what an engine is.
+void python_sqlalchemy_pool_forget(void);
+
 // The entry of a pool object, made at first sight. NULL: not to be had. Runs Python code; outside
 // recorder_enter.
 struct python_pool *python_sqlalchemy_pool(PyObject *pool);

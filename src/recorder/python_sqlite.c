@@ -12,12 +12,14 @@
 
 #include "recorder/python_layout.h"
 #include "recorder/python_life.h"
+#include "recorder/process.h"
 #include "recorder/recorder.h"
 
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.13
 enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
 
 static PyObject *connection_type; // of the main interpreter
+static struct python_method *replaced; // where close_method stands
 static PyObject *(*real_close)(PyObject *self, PyObject *unused);
 static atomic_uintptr_t module_start, module_end; // of the code that calls sqlite3_close_v2
 
@@ -78,6 +80,7 @@ static void prepare(bool main_interpreter)
             strcmp(definition->name, "close") == 0) {
             real_close = definition->function;
             __atomic_store_n(&definition->function, close_method, __ATOMIC_RELEASE);
+            replaced = definition;
             atomic_store(&module_end, search.end);
             atomic_store(&module_start, search.start);
         }
@@ -99,6 +102,29 @@ void python_sqlite_prepare(void)
         return;
     prepare(main_interpreter);
     atomic_flag_clear(&busy);
+}
+
+bool python_sqlite_is_some_connection(PyObject *object)
+{
+    return connection_type && (object->type == connection_type ||
+                               py.PyType_IsSubtype(object->type, connection_type));
+}
+
+struct trace_session *python_sqlite_session(PyObject *connection)
+{
+    uint64_t handle = (uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB);
+    struct trace_session *record =
+        handle && recorder_trace.header ? session_record(name_intern("sqlite3"), handle) : NULL;
+    return record && !(record->flags & TRACE_SESSION_POOLED) ? record : NULL;
+}
+
+void python_sqlite_undo(void)
+{
+    if (replaced && replaced->function == (void *)close_method)
+        __atomic_store_n(&replaced->function, (void *)real_close, __ATOMIC_RELEASE);
+    replaced = NULL;
+    python_drop(connection_type);
+    connection_type = NULL;
 }
 
 void python_sqlite_forget(void)
@@ -124,6 +150,29 @@ static void own_handle(const char *kind, uint64_t handle, uint32_t pool)
     recorder_leave();
 }
 
+// The same for SQLite's own handles, which may have been opened before an attach.
+static void own_database(uint64_t handle, uint32_t pool)
+{
+    own_handle("sqlite3", handle, pool);
+    if (!handle || pool == TRACE_NONE || !process_is_attached() || !recorder_enter())
+        return;
+    const struct inherited found = {
+        .handle = handle,
+        .kind = name_intern("sqlite3"),
+        .session = TRACE_HANDLE,
+        .owner = pool,
+    };
+    if (recorder_trace.header)
+        (void)session_inherit(&found);
+    recorder_leave();
+}
+
+bool python_sqlite_is_connection(const PyObject *object)
+{
+    python_sqlite_prepare();
+    return connection_type && object->type == connection_type;
+}
+
 // What a connection object is made around: aiosqlite's and SQLAlchemy's adapters say `_connection`,
 // Django's DatabaseWrapper `connection`. A new reference or NULL.
 static PyObject *inner_connection(PyObject *connection)
@@ -139,7 +188,7 @@ void python_sqlite_own(PyObject *connection, uint32_t pool, bool itself)
     py.Py_IncRef(connection);
     for (int depth = 0; connection && connection_type && depth < DEEPEST; depth++) {
         if (py.PyType_IsSubtype(connection->type, connection_type)) {
-            own_handle("sqlite3", (uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB), pool);
+            own_database((uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB), pool);
             break;
         }
         if (itself || depth > 0)

@@ -13,6 +13,7 @@
 #include "recorder/python_created.h"
 #include "recorder/python_frames.h"
 #include "recorder/python_layout.h"
+#include "recorder/python_sqlite.h"
 #include "recorder/recorder.h"
 #include "recorder/sites.h"
 
@@ -96,7 +97,9 @@ static void note_exception(PyObject *holder, const struct python_walk_frame *fra
 {
     if (!recorder_enter())
         return;
-    struct trace_session *record = python_created_session(holder);
+    struct trace_session *record = python_sqlite_is_some_connection(holder)
+                                       ? python_sqlite_session(holder)
+                                       : python_created_session(holder);
     const struct trace_site *site = record ? site_record(record->site) : NULL;
     const struct trace_location *function =
         site ? trace_record(&recorder_trace, TRACE_LOCATIONS, python_location(frame)) : NULL;
@@ -127,7 +130,8 @@ static void look_at_local(PyObject *object, const struct python_walk_frame *fram
     if (!object || object == py._Py_NoneStruct)
         return;
     PyObject *holder = noted_object(object);
-    if (holder && recorder_trace.header && python_created_session(holder))
+    if (holder && recorder_trace.header &&
+        (python_created_session(holder) || python_sqlite_is_some_connection(holder)))
         note_exception(holder, frame);
     python_drop(holder);
 }
@@ -149,7 +153,7 @@ static void look_at_traceback(const PyObject *self)
 {
     const PyObject *object = python_at(self, TRACEBACK_FRAME);
     const void *frame;
-    if (object && python_created_any() && left_by_exception(object, &frame) &&
+    if (object && left_by_exception(object, &frame) &&
         atomic_load_explicit(&recorder_active, memory_order_relaxed) && !python_finalizing() &&
         python_main_interpreter())
         look_at_locals(frame);
@@ -184,10 +188,10 @@ static int traceback_clear(PyObject *self)
 
 void python_traceback_watch(void)
 {
-    if (real_dealloc || !python_layout_trusted)
-        return;
     void **dealloc = (void **)((char *)py.PyTraceBack_Type + TYPE_DEALLOC);
     void **clear = (void **)((char *)py.PyTraceBack_Type + TYPE_CLEAR);
+    if (!python_layout_trusted || *dealloc == (void *)traceback_dealloc)
+        return;
     if (*dealloc != py.PyType_GetSlot(py.PyTraceBack_Type, PYTHON_SLOT_DEALLOC) &&
         py.minor >= 10) // before 3.10 PyType_GetSlot refuses static types
         return;
@@ -196,4 +200,17 @@ void python_traceback_watch(void)
     *(void **)&real_clear = *clear;
     *clear = (void *)traceback_clear;
     *dealloc = (void *)traceback_dealloc;
+}
+
+void python_traceback_undo(void)
+{
+    void **dealloc = (void **)((char *)py.PyTraceBack_Type + TYPE_DEALLOC);
+    void **clear = (void **)((char *)py.PyTraceBack_Type + TYPE_CLEAR);
+    if (*dealloc != (void *)traceback_dealloc || *clear != (void *)traceback_clear)
+        return;
+    *clear = *(void **)&real_clear;
+    *dealloc = *(void **)&real_dealloc;
+    python_drop(connection_class);
+    python_drop(async_class);
+    connection_class = async_class = NULL;
 }

@@ -12,4 +12,7 @@ void python_traceback_watch(void);
 void python_traceback_connection_class(PyObject *type);
 void python_traceback_async_class(PyObject *type);
 
+// Looks at them no more. GIL held.
+void python_traceback_undo(void);
+
 #endif

@@ -74,6 +74,13 @@ void python_watch_remove(PyObject *handle)
         forget(watched);
 }
 
+void python_watch_drop(void)
+{
+    struct watched *watched, *next;
+    HASH_ITER (by_handle, handles, watched, next)
+        forget(watched);
+}
+
 void python_watch_forget(void)
 {
     struct watched *watched, *next;

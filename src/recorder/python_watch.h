@@ -11,6 +11,9 @@ void python_watch_add(PyObject *handle, const char *kind);
 // Its session has ended otherwise.
 void python_watch_remove(PyObject *handle);
 
+// Watches nothing any more. GIL held.
+void python_watch_drop(void);
+
 // The interpreter is gone, and with it what was watched.
 void python_watch_forget(void);
 

@@ -164,11 +164,6 @@ static bool make_type(void)
     return wrapper_type;
 }
 
-void python_wrap_forget(void)
-{
-    wrapper_type = NULL;
-}
-
 // A new reference.
 static PyObject *wrapper_new(PyObject *target, python_wrapped wrapped, const void *data)
 {
@@ -219,9 +214,46 @@ static PyObject *holder_of(const char *module, const char *path, const char **la
     return python_find(module, outer);
 }
 
+// Where something of ours stands; guarded by the GIL.
+enum { MOST_PLACES = 256 };
+static struct place {
+    PyObject *holder, *name, *original, *ours; // owned
+} places[MOST_PLACES];
+static int place_count;
+
+static void remember(PyObject *holder, PyObject *name, PyObject *original, PyObject *ours)
+{
+    py.Py_IncRef(holder);
+    py.Py_IncRef(name);
+    py.Py_IncRef(original);
+    py.Py_IncRef(ours);
+    places[place_count++] = (struct place){holder, name, original, ours};
+}
+
+static void put_back(const struct place *place)
+{
+    PyObject *dict = python_attribute(place->holder, "__dict__");
+    PyObject *now = dict ? py.PyObject_GetItem(dict, place->name) : NULL;
+    if (now == place->ours) // else somebody has put something else there
+        (void)py.PyObject_SetAttr(place->holder, place->name, place->original);
+    py.PyErr_Clear();
+    python_drop(now);
+    python_drop(dict);
+    py.Py_DecRef(place->holder);
+    py.Py_DecRef(place->name);
+    py.Py_DecRef(place->original);
+    py.Py_DecRef(place->ours);
+}
+
+void python_wrap_undo(void)
+{
+    while (place_count > 0)
+        put_back(&places[--place_count]);
+}
+
 bool python_wrap(const char *module, const char *path, python_wrapped wrapped, const void *data)
 {
-    if (!wrapper_type && !make_type())
+    if ((!wrapper_type && !make_type()) || place_count == MOST_PLACES)
         return false;
     const char *name;
     PyObject *holder = holder_of(module, path, &name);
@@ -234,10 +266,18 @@ bool python_wrap(const char *module, const char *path, python_wrapped wrapped, c
     PyObject *wrapper = original ? replacement(original, wrapped, data) : NULL;
     bool done = wrapper && py.PyObject_SetAttrString(holder, name, wrapper) == 0;
     py.PyErr_Clear();
+    if (done)
+        remember(holder, key, original, wrapper);
     python_drop(wrapper);
     python_drop(original);
     python_drop(key);
     python_drop(dict);
     python_drop(holder);
     return done;
+}
+
+void python_wrap_forget(void)
+{
+    wrapper_type = NULL;
+    place_count = 0;
 }

@@ -39,6 +39,10 @@ PyObject *python_invocation_argument(const struct python_invocation *call, size_
 // where it is wrapped already.
 bool python_wrap(const char *module, const char *path, python_wrapped wrapped, const void *data);
 
+// Puts back all originals where something of ours still stands; wrappers that are being called go
+// on. GIL held; runs Python code.
+void python_wrap_undo(void);
+
 // The interpreter is gone, and with it what was wrapped.
 void python_wrap_forget(void);
 

@@ -72,11 +72,13 @@ struct inherited {
     uint8_t session;            // enum trace_kind
     bool held_by_caller;        // the calling thread uses it; else `tid` and `thread` say who
     uint32_t pool;              // TRACE_POOLS reference: counted as out of it; or TRACE_NONE
+    uint32_t owner;             // for a handle that belongs to a pool: that pool
     uint32_t database;          // string reference or TRACE_NONE
     uint32_t older_s;           // acquired at most so many seconds before since_ns; 0: not known
     uint32_t tid, thread, task; // of its holder: kernel thread id or 0, string references
     uint32_t holder;            // string reference: what holds it, or TRACE_NONE
     uint32_t flags;             // enum trace_session_flags to add
+    const struct stack *stack;  // of its holder when the recorder came; NULL: not known
 };
 
 // Whether a session of this handle is out.
@@ -105,6 +107,10 @@ bool session_flag(uint32_t kind, uint64_t handle, uint32_t add_flags, uint32_t r
 // The handle belongs to this pool from now on; TRACE_NONE: to none any more. false: no such
 // session.
 bool session_set_owner(uint32_t kind, uint64_t handle, uint32_t pool);
+
+// The record of a session that is out and was acquired in this process; NULL: there is none. It is
+// another's once that session has ended.
+struct trace_session *session_record(uint32_t kind, uint64_t handle);
 
 // Whether a session that is out has any of these flags.
 bool session_has_flag(uint32_t kind, uint64_t handle, uint32_t flags);

@@ -41,10 +41,11 @@ bool session_inherit(const struct inherited *found)
         .kind = found->kind,
         .session = found->session,
         .pool = found->pool,
+        .owner = found->owner,
         .database = found->database,
         .task = found->task,
         .inherited = true,
-        .stack = &unknown,
+        .stack = found->stack ? found->stack : &unknown,
     };
     if (session_is_known(found->kind, found->handle) || !recorder_open_trace())
         return false;
