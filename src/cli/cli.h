@@ -12,6 +12,7 @@ enum { // exit statuses of unclosed itself, as those of env(1)
 int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_held(int argc, char **argv);
+int command_top(int argc, char **argv);
 int command_attach(int argc, char **argv);
 int command_detach(int argc, char **argv);
 int command_dump(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct command {
     {"run", command_run, "run a command and report the sessions it never closed"},
     {"report", command_report, "report what traces tell, in one of several formats"},
     {"held", command_held, "list who holds what right now"},
+    {"top", command_top, "the same live in the terminal, with pools and what grows"},
     {"attach", command_attach, "trace a process that runs already"},
     {"detach", command_detach, "leave an attached process as it was"},
     {"dump", command_dump, "have a traced process print its summary"},

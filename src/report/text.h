@@ -1,4 +1,5 @@
-// What the parts of the text report share with each other and with nobody else.
+// What the parts of the text report share with each other. `unclosed top` uses the same words for
+// pools, names and counts; nobody else does.
 #ifndef UNCLOSED_REPORT_TEXT_H
 #define UNCLOSED_REPORT_TEXT_H
 
