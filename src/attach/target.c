@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "attach/process.h"
@@ -26,9 +27,12 @@ int target_read(const struct target *target, uint64_t address, void *data, size_
     return got == 0 ? -ESRCH : -EIO; // the kernel answers 0 once the memory has no user any more
 }
 
+// Not by /proc/PID/mem: that reads on through guard pages, into the next thread's stack.
 size_t target_read_part(const struct target *target, uint64_t address, void *data, size_t bytes)
 {
-    const ssize_t got = pread(target->memory, data, bytes, (off_t)address);
+    const struct iovec to = {data, bytes};
+    const struct iovec from = {(void *)(uintptr_t)address, bytes}; // NOLINT(*-int-to-ptr)
+    const ssize_t got = process_vm_readv(target->thread, &to, 1, &from, 1, 0);
     return got > 0 ? (size_t)got : 0;
 }
 

@@ -47,8 +47,8 @@ void target_close(struct target *target);
 int target_read(const struct target *target, uint64_t address, void *data, size_t bytes);
 int target_write(const struct target *target, uint64_t address, const void *data, size_t bytes);
 
-// As many as can be read of `bytes` bytes: up to the first page that is not there. Result: their
-// number.
+// As many as can be read of `bytes` bytes: up to the first page that is not there or not readable
+// for the target. Result: their number.
 size_t target_read_part(const struct target *target, uint64_t address, void *data, size_t bytes);
 
 // A NUL-terminated text, cut at `bytes` - 1. Result: 0 or -errno.

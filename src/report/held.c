@@ -37,6 +37,8 @@ static json_t *now_json(const struct profile_now *now)
         json_object_set_new(object, "suspended", json_true());
     if (now->place == NOW_INSIDE)
         json_set_number(object, "frame", now->at);
+    if (now->place == NOW_RETURNED && now->at < now->stack->count)
+        json_set_number(object, "caller", now->at);
     if (now->stack)
         json_object_set_new(object, "frames", json_frames(now->stack));
     if (now->paused_ns > 0)

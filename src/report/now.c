@@ -107,19 +107,29 @@ static bool may_be_other_stack(const struct frames *acquire, const struct frames
     return runtime ? greenlets : true;
 }
 
+// Where in `now` the function of frame `i` of the acquire is still active; now->count: nowhere.
+static size_t find_active(const struct frames *acquire, size_t i, const struct frames *now)
+{
+    for (size_t j = now->count; j-- > 0;)
+        if (same_function(&acquire->frame[i], &now->frame[j]) && same_callers(acquire, i, now, j))
+            return j;
+    return now->count;
+}
+
 enum now_place now_compare(const struct frames *acquire, size_t function, const struct frames *now,
                            bool greenlets, size_t *at)
 {
+    *at = now->count;
     if (function >= acquire->count)
         return NOW_UNKNOWN;
-    for (size_t j = now->count; j-- > 0;) {
-        if (!same_function(&acquire->frame[function], &now->frame[j]) ||
-            !same_callers(acquire, function, now, j))
-            continue;
-        *at = j;
+    *at = find_active(acquire, function, now);
+    if (*at < now->count)
         return NOW_INSIDE;
-    }
     const bool runtime = acquire->frame[function].runtime;
-    return now->cut || may_be_other_stack(acquire, now, runtime, greenlets) ? NOW_UNKNOWN
-                                                                            : NOW_RETURNED;
+    if (now->cut || may_be_other_stack(acquire, now, runtime, greenlets))
+        return NOW_UNKNOWN;
+    for (size_t i = next_call(acquire, function); i < acquire->count && *at == now->count;
+         i = next_call(acquire, i))
+        *at = find_active(acquire, i, now);
+    return NOW_RETURNED;
 }

@@ -60,7 +60,8 @@ struct frames;
 // Compares the stack of an acquire, whose frame `function` is that of the function meant, with the
 // stack of the same thread now. That a suspended generator or coroutine is on no stack is for the
 // caller to know. greenlets: threads of this process may change between stacks of Python.
-// at: if NOW_INSIDE, the index of the function's frame in `now`.
+// at: an index in `now`; if NOW_INSIDE, of the function's frame; if NOW_RETURNED, of the nearest of
+// its callers that is active from then, or still is; now->count if there is none.
 enum now_place now_compare(const struct frames *acquire, size_t function, const struct frames *now,
                            bool greenlets, size_t *at);
 

@@ -62,7 +62,7 @@ struct profile_now {
     bool closed;                // the session was closed meanwhile: nothing is said about it
     const struct frames *stack; // NULL: a problem, or closed
     enum now_place place;       // of the function that acquired
-    size_t at;                  // NOW_INSIDE: the frame of that function in the stack
+    size_t at;                  // see now_compare
     bool again;                 // NOW_INSIDE, but more likely a later call
     bool suspended;             // NOW_UNKNOWN: a coroutine or generator, so that it may go on
     uint64_t paused_ns;         // how long the thread stood still to be looked at, at most

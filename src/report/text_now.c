@@ -24,23 +24,37 @@ static bool has_user_frames(const struct frames *stack, bool runtime)
     return false;
 }
 
-// The innermost frames, down to `last` or as many as are worth it.
+static size_t count_shown(const struct frames *stack, size_t last, bool any)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < stack->count && i <= last; i++)
+        count += is_shown(&stack->frame[i], stack->has_locations, any);
+    return count;
+}
+
+// The innermost frames as far as `last`, which is shown in any case if it is a frame.
 static void print_frames(const struct text *text, const struct profile_session *session,
                          size_t last)
 {
     const struct frames *stack = session->now->stack;
     const char *directory = session->process->header->directory;
-    const bool any = text->request->all_frames || !has_user_frames(stack, stack->has_locations);
-    int shown = 0;
-    for (size_t i = 0; i < stack->count && shown < FRAMES_SHOWN; i++) {
+    const bool any = !has_user_frames(stack, stack->has_locations);
+    const size_t count = count_shown(stack, last, any);
+    size_t seen = 0;
+    for (size_t i = 0; i < stack->count && i <= last; i++) {
         const struct frame *frame = &stack->frame[i];
-        if (!is_shown(frame, stack->has_locations, any) || i > last)
+        if (!is_shown(frame, stack->has_locations, any))
             continue;
-        if (shown++ == 0) {
-            text_frame(text, "now at", frame, directory, INDENT);
+        seen++;
+        if (seen == 1) {
+            text_frame(text, "thread at", frame, directory, INDENT);
             text_code(text, frame, directory, INDENT + 10);
-        } else {
-            text_frame(text, shown == 2 ? "called by" : "", frame, directory, INDENT);
+        } else if (seen < FRAMES_SHOWN || (i == last && seen == FRAMES_SHOWN)) {
+            text_frame(text, seen == 2 ? "called by" : "", frame, directory, INDENT);
+        } else if (i == last) {
+            sheet_print(&text->sheet, SHEET_DIM, "%*s(%zu more)\n", INDENT + 10, "",
+                        count - FRAMES_SHOWN);
+            text_frame(text, "", frame, directory, INDENT);
         }
     }
 }
@@ -64,59 +78,69 @@ static const char *thread_name(const struct text *text, const struct profile_ses
                : arena_format(arena, "thread %u", session->tid);
 }
 
-static const char *function_name(const struct text *text, const struct profile_session *session)
+static const char *function_name(const struct text *text, const struct frame *frame)
 {
-    const struct frame *frame = session->named && session->named_index < session->named->count
-                                    ? &session->named->frame[session->named_index]
-                                    : NULL;
+    struct arena *arena = text->sheet.arena;
     if (!frame || !frame->function)
         return "the function that acquired";
-    if (frame->function[0] == '<') // <module>, <lambda>
-        return sheet_clean(text->sheet.arena, frame->function, 60);
-    return arena_format(text->sheet.arena, "%s()",
-                        sheet_clean(text->sheet.arena, frame->function, 60));
+    const char *name = sheet_clean(arena, frame->function, 60);
+    return name[0] == '<' ? name : arena_format(arena, "%s()", name); // <module>, <lambda>
 }
 
-// The fact, in words.
-static const char *say(const struct text *text, const struct profile_session *session)
+// The fact, in words; and why it is not known better.
+static const char *say(const struct text *text, const struct profile_session *session,
+                       const char **why)
 {
     struct arena *arena = text->sheet.arena;
     const struct profile_now *now = session->now;
-    const char *function = function_name(text, session);
+    *why = "";
+    if (!session->named)
+        return "";
+    const char *function = function_name(text, session->named_index < session->named->count
+                                                   ? &session->named->frame[session->named_index]
+                                                   : NULL);
     if (now->again)
-        return arena_format(arena, "still in %s, or in a later call of it", function);
+        return arena_format(arena, "in %s: that call, or a later one", function);
     if (now->place == NOW_INSIDE)
         return arena_format(arena, "still in %s", function);
+    const struct frame *caller = now->at < now->stack->count ? &now->stack->frame[now->at] : NULL;
+    if (now->place == NOW_RETURNED && caller && caller->owner == FRAME_USER && caller->function)
+        return arena_format(arena, "%s has returned; still in %s", function,
+                            function_name(text, caller));
     if (now->place == NOW_RETURNED)
         return arena_format(arena, "%s has returned", function);
-    if (now->suspended && session->task[0])
-        return arena_format(arena,
-                            "the task is not running: %s is suspended, which leaves no stack, or "
-                            "has returned; its thread is elsewhere",
-                            function);
-    if (now->suspended)
-        return arena_format(arena, "%s is suspended (it can be left in the middle) or has returned",
-                            function);
-    return session->named ? arena_format(arena, "not known whether %s has returned", function) : "";
+    if (!now->suspended)
+        return arena_format(arena, "not known whether %s has returned", function);
+    *why = session->task[0] ? "a task that waits has no stack"
+                            : "a generator or coroutine that waits has no stack";
+    return arena_format(arena, "%s is suspended or has returned", function);
+}
+
+static void print_label(const struct text *text)
+{
+    sheet_print(&text->sheet, SHEET_DIM, "%*s%-10s", INDENT, "", "now");
 }
 
 void text_now(const struct text *text, const struct profile_session *session)
 {
     const struct sheet *sheet = &text->sheet;
     const struct profile_now *now = session->now;
-    if (now->closed) {
-        sheet_print(sheet, SHEET_GOOD, "%*snow: closed since\n", INDENT, "");
+    if (now->closed || now->problem) {
+        print_label(text);
+        fprintf(sheet->out, "%s\n",
+                now->closed ? "closed since"
+                            : arena_format(sheet->arena, "%s %s", thread_name(text, session),
+                                           now->problem));
         return;
     }
-    if (now->problem) {
-        fprintf(sheet->out, "%*snow: %s %s\n", INDENT, "", thread_name(text, session),
-                now->problem);
-        return;
-    }
-    const char *words = say(text, session);
+    const char *why;
+    const char *words = say(text, session, &why);
     if (words[0]) {
-        const enum sheet_style style = now->place == NOW_RETURNED ? SHEET_BAD : SHEET_PLAIN;
-        sheet_wrap(sheet, style, INDENT, arena_format(sheet->arena, "now: %s", words));
+        print_label(text);
+        struct sheet_line line = {.sheet = sheet, .indent = INDENT + 10, .column = INDENT + 10};
+        sheet_line_add(&line, now->place == NOW_RETURNED ? SHEET_BAD : SHEET_PLAIN, words);
+        sheet_line_add(&line, SHEET_DIM, why);
+        sheet_line_end(&line);
     }
     if (text->request->all_frames)
         print_whole(text, session);
