@@ -87,6 +87,8 @@ enum {
     O(int, Py_IsFinalizing, (void))                            /* from 3.13 */                     \
     O(int, _Py_IsFinalizing, (void))                           /* to 3.12 */                       \
     M(int, PySys_AddAuditHook, (python_audit_hook, void *))                                        \
+    O(void, PyMem_GetAllocator, (int, void *))                                                     \
+    O(PyObject, _PyRuntime, )                                                                      \
     M(int, PyGILState_Ensure, (void))                                                              \
     M(void, PyGILState_Release, (int))                                                             \
     M(void *, PyGILState_GetThisThreadState, (void))                                               \

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "recorder/python_api.h"
+#include "recorder/python_audit.h"
 #include "recorder/python_await.h"
 #include "recorder/python_context.h"
 #include "recorder/python_frames.h"
@@ -314,6 +315,7 @@ static int on_audit(const char *name, PyObject *args, void *data)
         return 0;
     if (event == EVENT_END) {
         (void)python_life_is_shutdown();
+        python_audit_end(on_audit);
         forget();
         return 0;
     }
@@ -332,7 +334,7 @@ static int on_audit(const char *name, PyObject *args, void *data)
 
 static void listen(void)
 {
-    if (!hooked && py.PySys_AddAuditHook(on_audit, NULL) == 0)
+    if (!hooked && python_audit_add(on_audit))
         hooked = true;
     if (hooked)
         atomic_store(&listening, true);

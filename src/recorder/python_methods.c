@@ -10,6 +10,7 @@
 #include "recorder/arena.h"
 #include "recorder/python_await.h"
 #include "recorder/python_context.h"
+#include "recorder/python_created.h"
 #include "recorder/python_life.h"
 #include "recorder/python_pool.h"
 #include "recorder/python_sqlite.h"
@@ -183,7 +184,7 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
             .stack = &stack,
         };
         if (handle)
-            session_acquired(&acquire, recorder_now());
+            python_created_hold(handle, session_acquired(&acquire, recorder_now()));
         else
             session_acquire_failed(&acquire, timed_out, recorder_now());
         recorder_leave();

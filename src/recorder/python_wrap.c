@@ -99,8 +99,34 @@ static PyObject *wrapper_get(PyObject *self, PyObject *instance, PyObject *owner
     return self;
 }
 
+// Functions are copied by not copying them, and pickled by their name.
+static PyObject *wrapper_copy(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    py.Py_IncRef(self);
+    return self;
+}
+
+static PyObject *wrapper_reduce(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return py.PyObject_GetAttrString(((struct wrapper *)self)->target, "__qualname__");
+}
+
+static struct python_method methods[] = {
+    {"__copy__", wrapper_copy, PYTHON_METHOD_NOARGS, NULL},
+    {"__deepcopy__", wrapper_copy, PYTHON_METHOD_O, NULL},
+    {"__reduce__", wrapper_reduce, PYTHON_METHOD_NOARGS, NULL},
+    {"__reduce_ex__", wrapper_reduce, PYTHON_METHOD_O, NULL},
+    {0},
+};
+
 static PyObject *wrapper_getattr(PyObject *self, PyObject *name)
 {
+    const char *text = python_text(name);
+    for (const struct python_method *method = methods; text && method->name; method++)
+        if (strcmp(text, method->name) == 0)
+            return py.PyObject_GenericGetAttr(self, name);
     return py.PyObject_GetAttr(((struct wrapper *)self)->target, name);
 }
 
@@ -138,15 +164,11 @@ static bool make_type(void)
         {0},
     };
     static struct python_slot slots[] = {
-        {PYTHON_SLOT_CALL, wrapper_call},
-        {PYTHON_SLOT_DESCR_GET, wrapper_get},
-        {PYTHON_SLOT_GETATTRO, wrapper_getattr},
-        {PYTHON_SLOT_SETATTRO, wrapper_setattr},
-        {PYTHON_SLOT_REPR, wrapper_repr},
-        {PYTHON_SLOT_TRAVERSE, wrapper_traverse},
-        {PYTHON_SLOT_DEALLOC, wrapper_dealloc},
-        {PYTHON_SLOT_MEMBERS, members},
-        {0},
+        {PYTHON_SLOT_CALL, wrapper_call},        {PYTHON_SLOT_DESCR_GET, wrapper_get},
+        {PYTHON_SLOT_GETATTRO, wrapper_getattr}, {PYTHON_SLOT_SETATTRO, wrapper_setattr},
+        {PYTHON_SLOT_REPR, wrapper_repr},        {PYTHON_SLOT_TRAVERSE, wrapper_traverse},
+        {PYTHON_SLOT_DEALLOC, wrapper_dealloc},  {PYTHON_SLOT_METHODS, methods},
+        {PYTHON_SLOT_MEMBERS, members},          {0},
     };
     static struct python_type_spec spec = {
         .name = "builtins.function",
@@ -157,7 +179,7 @@ static bool make_type(void)
     if (py.PyObject_Vectorcall) // 3.8 knows neither the member nor the public call
         spec.flags |= PYTHON_FLAG_VECTORCALL;
     else
-        slots[7] = (struct python_slot){0};
+        slots[sizeof slots / sizeof *slots - 2] = (struct python_slot){0};
     wrapper_type = py.PyType_FromSpec(&spec);
     if (!wrapper_type)
         py.PyErr_Clear();

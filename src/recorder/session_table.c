@@ -89,6 +89,20 @@ bool entry_change(uint32_t kind, uint64_t handle,
     return entry != NULL;
 }
 
+struct trace_session *session_record(uint32_t kind, uint64_t handle)
+{
+    struct session_key key = session_key_of(kind, handle);
+    unsigned hash;
+    struct shard *shard = shard_of(&key, &hash);
+    struct entry *entry;
+    lock_take(&shard->lock);
+    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
+    struct trace_session *record =
+        entry && entry->generation == recorder_generation ? entry->record : NULL;
+    lock_give(&shard->lock);
+    return record;
+}
+
 void session_each(void (*visit)(struct trace_session *record, uint32_t slot, void *data),
                   void *data)
 {
