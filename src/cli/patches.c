@@ -18,11 +18,14 @@
 
 #ifdef PATCH_SUPPORTED
 
+#include "patch/image.h"
 #include "patch/plan.h"
 
 struct patches {
     struct spec specs[SPECS_CAPACITY];
     struct plan *plan;
+    bool stripped;   // the program itself is
+    bool has_sqlite; // ... and SQLite is in it
 };
 
 extern char **environ;
@@ -109,12 +112,19 @@ static void add_libraries(struct patches *patches, const char *program)
         continue;
 }
 
+static void add_program(struct patches *patches, const char *path, const char *shown)
+{
+    static const char mark[] = "SQLite format 3"; // with its NUL: what database files begin with
+    patches->stripped = !plan_add_file(patches->plan, path, shown, PLAN_EVERYTHING);
+    patches->has_sqlite = patches->stripped && image_contains(path, mark, sizeof mark);
+}
+
 struct patches *patches_of_command(const char *program, const char *const *files, size_t count,
                                    const char *pools)
 {
     struct patches *patches = begin(pools, PLAN_FOR_START);
     if (program) {
-        (void)plan_add_file(patches->plan, program, program, PLAN_EVERYTHING);
+        add_program(patches, program, program);
         add_libraries(patches, program);
     }
     for (size_t i = 0; i < count; i++)
@@ -144,7 +154,7 @@ struct patches *patches_of_process(pid_t pid, const char *pools, bool wanted)
     const ssize_t length = readlink(name, executable, sizeof executable - 1);
     executable[length > 0 ? length : 0] = '\0';
     if (length > 0)
-        (void)plan_add_file(patches->plan, name, executable, PLAN_EVERYTHING);
+        add_program(patches, name, executable);
     (void)snprintf(name, sizeof name, "/proc/%d/maps", pid);
     FILE *maps = fopen(name, "re");
     while (maps && getline(&line, &room, maps) > 0) {
@@ -203,6 +213,11 @@ const char *patches_reason(const struct patches *patches, const char *name)
     return NULL;
 }
 
+bool patches_is_stripped(const struct patches *patches, bool asked)
+{
+    return patches->stripped && (asked || patches->has_sqlite);
+}
+
 void patches_free(struct patches *patches)
 {
     plan_free(patches->plan);
@@ -247,6 +262,12 @@ const char *patches_reason(const struct patches *patches, const char *name)
 {
     (void)patches, (void)name;
     return NULL;
+}
+
+bool patches_is_stripped(const struct patches *patches, bool asked)
+{
+    (void)patches, (void)asked;
+    return false;
 }
 
 void patches_free(struct patches *patches)

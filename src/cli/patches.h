@@ -28,6 +28,10 @@ char *patches_names(const struct patches *patches, const char **file);
 // known.
 const char *patches_reason(const struct patches *patches, const char *name);
 
+// Whether something may be inside the program itself that cannot be found, because it has no
+// symbols. asked: the user looks for functions; else only SQLite counts.
+bool patches_is_stripped(const struct patches *patches, bool asked);
+
 void patches_free(struct patches *patches);
 
 #endif

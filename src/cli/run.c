@@ -201,9 +201,8 @@ static int prepare_patches(struct run *run)
             return cli_fail("--patch-in '%s': %s", run->patch_in[i], strerror(errno));
     if (run->no_patch)
         return 0;
-    run->patches =
-        patches_of_command(run_find_program(run->command[0], program) ? program : NULL,
-                           run->patch_in, run->patch_in_count, run->options.pools);
+    run->patches = patches_of_command(run_find_program(run->command[0], program) ? program : NULL,
+                                      run->patch_in, run->patch_in_count, run->options.pools);
     return 0;
 }
 
@@ -242,8 +241,15 @@ static void say_nothing_traced(const struct run *run)
     }
     cli_message("no sessions: %s called none of the traced functions", run->command[0]);
     int count = spec_parse(run->options.pools, NULL, asked, RUN_OPTIONS_MOST, &error);
-    for (int i = 0; i < count && i < RUN_OPTIONS_MOST; i++)
-        cli_message("never seen: %s, which --pool names", asked[i].function);
+    for (int i = 0; i < count && i < RUN_OPTIONS_MOST; i++) {
+        const char *why = run->patches ? patches_reason(run->patches, asked[i].function) : NULL;
+        cli_message("never seen: %s, which --pool names%s%s", asked[i].function,
+                    why ? "; calls inside the program are not seen: " : "", why ? why : "");
+    }
+    if (run->patches && patches_is_stripped(run->patches, count > 0))
+        cli_message("%s has no symbol table, so that functions inside it cannot be found; trace a "
+                    "build that is not stripped, or install its debug symbols",
+                    run->command[0]);
 }
 
 // Result: how many sessions were never closed.

@@ -62,8 +62,8 @@ static const cs_x86_op *find_relative(const cs_insn *instruction)
 {
     const cs_x86 *x86 = &instruction->detail->x86;
     for (int i = 0; i < x86->op_count; i++)
-        if (x86->operands[i].type == X86_OP_MEM && (x86->operands[i].mem.base == X86_REG_RIP ||
-                                                    x86->operands[i].mem.base == X86_REG_EIP))
+        if (x86->operands[i].type == X86_OP_MEM &&
+            (x86->operands[i].mem.base == X86_REG_RIP || x86->operands[i].mem.base == X86_REG_EIP))
             return &x86->operands[i];
     return NULL;
 }

@@ -10,9 +10,9 @@
 #include <string.h>
 
 enum {
-    SHORT_REACH = 128 + 15,  // of a jump with one byte of distance, and its own length
-    TABLE_MOST = 1024,       // entries of a jump table looked at
-    LEA_BYTES = 7,           // lea disp32(%rip), %reg with its REX prefix
+    SHORT_REACH = 128 + 15, // of a jump with one byte of distance, and its own length
+    TABLE_MOST = 1024,      // entries of a jump table looked at
+    LEA_BYTES = 7,          // lea disp32(%rip), %reg with its REX prefix
 };
 
 struct search {
@@ -97,8 +97,8 @@ static void sweep(const struct search *search, csh engine, uint64_t from, uint64
         const uint8_t first = instruction->bytes[0];
         const bool prefixed = first == 0xf2 || first == 0x3e || first == 0x2e || first == 0x66;
         const uint8_t code = prefixed ? instruction->bytes[1] : first;
-        const bool is_short = (code >= 0x70 && code <= 0x7f) || (code >= 0xe0 && code <= 0xe3) ||
-                              code == 0xeb;
+        const bool is_short =
+            (code >= 0x70 && code <= 0x7f) || (code >= 0xe0 && code <= 0xe3) || code == 0xeb;
         if (is_short && instruction->size == (prefixed ? 3 : 2)) {
             const int8_t distance = (int8_t)instruction->bytes[instruction->size - 1];
             note_target(search, instruction->address, from + (uint64_t)(int64_t)distance);
@@ -114,8 +114,8 @@ static void sweep_around(const struct search *search, csh engine, const struct e
     if (!segment)
         return;
     const uint64_t text_end = segment->p_vaddr + segment->p_filesz;
-    const uint64_t reach = range->last + SHORT_REACH < text_end ? range->last + SHORT_REACH
-                                                                : text_end;
+    const uint64_t reach =
+        range->last + SHORT_REACH < text_end ? range->last + SHORT_REACH : text_end;
     const uint64_t before =
         range->function - range->before > 4 * SHORT_REACH && range->before < range->function
             ? range->function - 4 * SHORT_REACH // in step again long before it matters

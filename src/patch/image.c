@@ -2,11 +2,13 @@
 #include "patch/image.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "recorder/patch_plan.h"
 
@@ -25,8 +27,8 @@ int image_open(struct image *image, int fd)
     image->bytes = (size_t)status.st_size;
     image->header = data;
     const Elf64_Ehdr *header = image->header;
-    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-        header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
+    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != ELFCLASS64 ||
+        header->e_ident[EI_DATA] != ELFDATA2LSB ||
         (header->e_type != ET_EXEC && header->e_type != ET_DYN) ||
         header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phoff > image->bytes ||
         header->e_phnum > (image->bytes - header->e_phoff) / sizeof(Elf64_Phdr)) {
@@ -61,6 +63,46 @@ const uint8_t *image_at(const struct image *image, uint64_t address, size_t byte
             address - segment->p_vaddr < segment->p_filesz &&
             bytes <= segment->p_filesz - (address - segment->p_vaddr))
             return data + (address - segment->p_vaddr);
+    }
+    return NULL;
+}
+
+bool image_contains(const char *path, const void *bytes, size_t count)
+{
+    struct image image;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    const int failed = image_open(&image, fd);
+    (void)close(fd);
+    const bool found = !failed && memmem(image.data, image.bytes, bytes, count);
+    if (!failed)
+        image_close(&image);
+    return found;
+}
+
+const uint8_t *image_section(const struct image *image, const char *name, size_t *bytes)
+{
+    const Elf64_Ehdr *header = image->header;
+    if (header->e_shentsize != sizeof(Elf64_Shdr) || header->e_shoff > image->bytes ||
+        header->e_shnum > (image->bytes - header->e_shoff) / sizeof(Elf64_Shdr) ||
+        header->e_shstrndx >= header->e_shnum)
+        return NULL;
+    const Elf64_Shdr *sections = (const void *)(image->data + header->e_shoff);
+    const uint64_t names = sections[header->e_shstrndx].sh_offset;
+    const size_t length = strlen(name) + 1;
+    for (unsigned i = 0; i < header->e_shnum; i++) {
+        const Elf64_Shdr *section = &sections[i];
+        if (names > image->bytes || section->sh_name > image->bytes - names ||
+            image->bytes - names - section->sh_name < length ||
+            memcmp(image->data + names + section->sh_name, name, length) != 0)
+            continue;
+        if (section->sh_type == SHT_NOBITS || section->sh_size == 0 ||
+            section->sh_offset > image->bytes ||
+            section->sh_size > image->bytes - section->sh_offset)
+            return NULL;
+        *bytes = section->sh_size;
+        return image->data + section->sh_offset;
     }
     return NULL;
 }

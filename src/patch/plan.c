@@ -29,8 +29,8 @@ enum { PAGE = 4096 };
 static const char *const watched[] = {"sqlite3_finalize", "sqlite3_backup_init",
                                       "sqlite3_backup_finish"};
 static const char *const called[] = {
-    "sqlite3_db_filename", "sqlite3_next_stmt",  "sqlite3_sql",         "sqlite3_get_autocommit",
-    "sqlite3_db_mutex",    "sqlite3_mutex_try",  "sqlite3_mutex_leave", "sqlite3_db_handle",
+    "sqlite3_db_filename", "sqlite3_next_stmt", "sqlite3_sql",         "sqlite3_get_autocommit",
+    "sqlite3_db_mutex",    "sqlite3_mutex_try", "sqlite3_mutex_leave", "sqlite3_db_handle",
 };
 
 struct wanted { // a name to look for, and what was found in the file at hand
@@ -84,8 +84,7 @@ struct plan *plan_new(const struct spec *specs, int count, enum plan_mode mode)
     const size_t called_count = sizeof called / sizeof called[0];
     struct plan *plan = need(calloc(1, sizeof *plan));
     plan->mode = mode;
-    plan->wanted =
-        need(calloc((size_t)count + watched_count + called_count, sizeof *plan->wanted));
+    plan->wanted = need(calloc((size_t)count + watched_count + called_count, sizeof *plan->wanted));
     for (int i = 0; i < count; i++)
         if (!specs[i].python && (mode != PLAN_FOR_START || specs[i].verb != TRACE_USE))
             want(plan, specs[i].function, &specs[i], false);
@@ -156,29 +155,12 @@ static void visit_definition(const struct function_symbol *symbol, void *data)
 // (GCC gives such a function another name).
 static bool changes_static(const struct image *image)
 {
-    const Elf64_Ehdr *header = image->header;
-    if (header->e_shentsize != sizeof(Elf64_Shdr) || header->e_shoff > image->bytes ||
-        header->e_shnum > (image->bytes - header->e_shoff) / sizeof(Elf64_Shdr) ||
-        header->e_shstrndx >= header->e_shnum)
-        return true;
-    const Elf64_Shdr *sections = (const void *)(image->data + header->e_shoff);
-    const Elf64_Shdr *names = &sections[header->e_shstrndx];
-    for (unsigned i = 0; i < header->e_shnum; i++) {
-        const Elf64_Shdr *section = &sections[i];
-        const uint64_t name = names->sh_offset + section->sh_name;
-        if (name >= image->bytes || image->bytes - name < sizeof ".comment" ||
-            memcmp(image->data + name, ".comment", sizeof ".comment") != 0)
-            continue;
-        if (section->sh_offset > image->bytes ||
-            section->sh_size > image->bytes - section->sh_offset)
-            return true;
-        const void *text = image->data + section->sh_offset;
-        return memmem(text, section->sh_size, "clang", 5) ||
-               memmem(text, section->sh_size, "LLVM", 4) ||
-               memmem(text, section->sh_size, "rustc", 5) ||
-               !memmem(text, section->sh_size, "GCC", 3);
-    }
-    return true; // not known
+    size_t bytes = 0;
+    const void *text = image_section(image, ".comment", &bytes);
+    if (!text)
+        return true; // not known
+    return memmem(text, bytes, "clang", 5) || memmem(text, bytes, "LLVM", 4) ||
+           memmem(text, bytes, "rustc", 5) || !memmem(text, bytes, "GCC", 3);
 }
 
 static enum trace_patch judge(const struct image *image, struct wanted *wanted, bool distrust)
@@ -190,9 +172,8 @@ static enum trace_patch judge(const struct image *image, struct wanted *wanted, 
         return TRACE_PATCH_STATIC;
     if (symbol->size == 0)
         return TRACE_PATCH_UNSIZED;
-    const uint8_t *text = image_text(image, symbol->address)
-                              ? image_at(image, symbol->address, symbol->size)
-                              : NULL;
+    const uint8_t *text =
+        image_text(image, symbol->address) ? image_at(image, symbol->address, symbol->size) : NULL;
     if (!text || symbol->size > UINT32_MAX)
         return TRACE_PATCH_UNSIZED;
     const enum trace_patch result = displace(text, symbol->size, symbol->address, &wanted->moved);
@@ -258,9 +239,8 @@ static void write_patch(FILE *out, const struct image *image, const struct wante
     const enum trace_patch outcome = wanted->copies ? TRACE_PATCH_COPIES : TRACE_PATCH_DONE;
     const uint8_t *text = image_at(image, symbol->address, symbol->size);
     (void)fprintf(out, "patch %s %x %" PRIx64 " %" PRIx64 " %" PRIx64 " %x %x %x ", wanted->name,
-                  outcome, symbol->address, symbol->size,
-                  patch_plan_checksum(text, symbol->size), moved->skipped, moved->displaced,
-                  moved->ends);
+                  outcome, symbol->address, symbol->size, patch_plan_checksum(text, symbol->size),
+                  moved->skipped, moved->displaced, moved->ends);
     for (size_t i = 0; i < moved->bytes; i++)
         (void)fprintf(out, "%02x", moved->code[i]);
     for (size_t i = 0; i < moved->fixup_count; i++)
@@ -325,6 +305,17 @@ static bool select_found(struct plan *plan, const struct image *image, enum plan
     return any;
 }
 
+// Whether names of functions that are not exported can be had. Looking for them takes its time.
+static bool has_locals(const struct image *image, const char *id)
+{
+    char path[sizeof "/usr/lib/debug/.build-id/00/.debug" + IMAGE_ID_BYTES];
+    size_t bytes = 0;
+    if (image_section(image, ".symtab", &bytes) || image_section(image, ".gnu_debugdata", &bytes))
+        return true;
+    (void)snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%.2s/%s.debug", id + 1, id + 3);
+    return id[0] == 'b' && access(path, R_OK) == 0;
+}
+
 static bool add_image(struct plan *plan, const struct image *image, const char *path,
                       const char *shown, enum plan_scope scope)
 {
@@ -333,14 +324,15 @@ static bool add_image(struct plan *plan, const struct image *image, const char *
         plan->wanted[i].found = plan->wanted[i].copies = false;
         plan->wanted[i].outcome = TRACE_PATCH_NONE;
     }
-    if (!function_symbols(path, visit_definition, plan))
+    if (image_id(image, id) == 0 || (scope == PLAN_HIDDEN && !has_locals(image, id)))
         return false;
-    if (image_id(image, id) > 0 && select_found(plan, image, scope)) {
+    const bool all = function_symbols(path, visit_definition, plan);
+    if (select_found(plan, image, scope)) {
         (void)function_symbols(path, visit_neighbour, plan);
         exclude_entered(plan, image);
         write_module(plan, image, id, shown);
     }
-    return true;
+    return all;
 }
 
 bool plan_add_file(struct plan *plan, const char *path, const char *shown, enum plan_scope scope)
@@ -353,8 +345,8 @@ bool plan_add_file(struct plan *plan, const char *path, const char *shown, enum 
     (void)close(fd);
     if (failed)
         return false;
-    const bool any = image.header->e_machine == EM_X86_64 &&
-                     add_image(plan, &image, path, shown, scope);
+    const bool any =
+        image.header->e_machine == EM_X86_64 && add_image(plan, &image, path, shown, scope);
     image_close(&image);
     return any;
 }

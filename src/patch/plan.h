@@ -39,7 +39,8 @@ struct plan *plan_new(const struct spec *specs, int count, enum plan_mode mode);
 void plan_free(struct plan *plan);
 
 // Looks into the file at `path`, which is called `shown` in findings. A file that is not there, is
-// no ELF file of this processor or has no symbols adds nothing. Result: whether it has symbols.
+// no ELF file of this processor or has no symbols adds nothing. Result: whether it has a full
+// symbol table.
 bool plan_add_file(struct plan *plan, const char *path, const char *shown, enum plan_scope scope);
 
 // The plan as text (recorder/patch_plan.h); "" if there is nothing to say. Valid until plan_free.

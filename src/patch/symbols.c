@@ -19,10 +19,11 @@ static bool visit_module(Dwfl_Module *module,
                          void *data)
 {
     GElf_Addr bias = 0;
-    bool any = false;
     if (!dwfl_module_getelf(module, &bias))
         return false;
     const int count = dwfl_module_getsymtab(module);
+    // Names for the dynamic linker only: at most a section's symbol is in front of those.
+    const bool all = dwfl_module_getsymtab_first_global(module) > 2;
     for (int i = 1; i < count; i++) {
         GElf_Sym symbol;
         GElf_Addr address = 0;
@@ -31,7 +32,6 @@ static bool visit_module(Dwfl_Module *module,
             dwfl_module_getsym_info(module, i, &symbol, &address, &section, NULL, NULL);
         if (!name || section == SHN_UNDEF)
             continue;
-        any = true;
         if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || name[0] == '\0')
             continue;
         const struct function_symbol found = {
@@ -43,7 +43,7 @@ static bool visit_module(Dwfl_Module *module,
         };
         visit(&found, data);
     }
-    return any;
+    return all;
 }
 
 bool function_symbols(const char *path,

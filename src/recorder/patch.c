@@ -155,7 +155,7 @@ static uint8_t *map_at(uint64_t address)
     if (got == -1)
         return NULL;
     if ((uint64_t)got == address)
-        return (uint8_t *)got; // NOLINT(performance-no-int-to-ptr)
+        return (uint8_t *)got;             // NOLINT(performance-no-int-to-ptr)
     (void)munmap((void *)got, NEAR_BYTES); // a kernel before 4.17 takes it for a hint; NOLINT
     return NULL;
 }
@@ -209,7 +209,8 @@ static bool is_as_planned(const struct work *work, const struct patch_step *step
 {
     const struct module *module = work->module;
     uint64_t start = module->bias + step->function;
-    if (module->text_flags != (PF_R | PF_X) || start < module->text_start || start + step->size > module->text_end)
+    if (module->text_flags != (PF_R | PF_X) || start < module->text_start ||
+        start + step->size > module->text_end)
         return false;
     const uint8_t *text = (const uint8_t *)start; // NOLINT(performance-no-int-to-ptr)
     if (!known || known->state != PATCH_WRITTEN)

@@ -20,14 +20,14 @@ enum patch_state {
 };
 
 struct patch_record {
-    uint64_t address;             // of the first byte that is replaced
-    uint64_t target_slot;         // address of the word that says where the wrapper goes on
-    uint64_t moved, plain;        // what it has to say while patched, and otherwise
-    uint8_t bytes[PATCH_BYTES];   // whole instructions, as they were
-    uint8_t displaced;            // how many bytes
+    uint64_t address;           // of the first byte that is replaced
+    uint64_t target_slot;       // address of the word that says where the wrapper goes on
+    uint64_t moved, plain;      // what it has to say while patched, and otherwise
+    uint8_t bytes[PATCH_BYTES]; // whole instructions, as they were
+    uint8_t displaced;          // how many bytes
     uint8_t jump[PATCH_JUMP_BYTES];
-    uint8_t state;                // enum patch_state
-    uint8_t good; // enum trace_patch: what is true once it is written
+    uint8_t state; // enum patch_state
+    uint8_t good;  // enum trace_patch: what is true once it is written
     uint8_t unused[4];
 };
 

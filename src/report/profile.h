@@ -210,6 +210,11 @@ struct profile_misuse {
     const char *database, *thread;
 };
 
+struct profile_inside {
+    const char *function;
+    const char *reason; // see patch_words.h
+};
+
 struct profile {
     struct arena *arena;
     struct profile_cache *own_cache; // if it was given none
@@ -222,6 +227,7 @@ struct profile {
     LIST(struct profile_shortage *) shortages; // in the order of time
     LIST(struct profile_misuse *) misuses;     // most frequent first
     LIST(const char *) unseen;                 // functions asked for and never called
+    LIST(struct profile_inside *) inside;      // functions inside a program: not all calls seen
     LIST(const char *) problems;               // what is missing from all this, and why
     struct profile_tally totals[TRACE_KINDS];  // by kind
     struct profile_tally total;                // of all kinds but statements

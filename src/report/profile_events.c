@@ -5,6 +5,7 @@
 #include "report/profile_private.h"
 
 #include "report/map.h"
+#include "report/patch_words.h"
 
 static const struct frame *user_frame(const struct frames *frames)
 {
@@ -136,9 +137,11 @@ void profile_build_misuses(struct profile_builder *builder)
     LIST_SORT(&profile->misuses, compare_misuses);
 }
 
-struct asked {
+struct asked { // a traced function
     const char *name;
     uint64_t calls;
+    bool asked;
+    enum trace_patch patch; // the latest of what kept its calls from being seen
 };
 
 static void add_asked(struct profile_builder *builder, const struct source *source, struct map *all)
@@ -148,7 +151,7 @@ static void add_asked(struct profile_builder *builder, const struct source *sour
          (ref = reader_next(source->trace, TRACE_FUNCTIONS, ref)) != TRACE_NONE;) {
         const struct trace_function *function = reader_function(source->trace, ref);
         const char *name = profile_text(builder, source, function->name);
-        if (!function->asked || name[0] == 0)
+        if ((!function->asked && !patch_words(function->patch)) || name[0] == 0)
             continue;
         struct asked *asked = map_get_text(all, name);
         if (!asked) {
@@ -157,6 +160,9 @@ static void add_asked(struct profile_builder *builder, const struct source *sour
             map_add_text(arena, all, name, asked);
         }
         asked->calls += function->calls;
+        asked->asked |= function->asked;
+        if (patch_words(function->patch))
+            asked->patch = function->patch;
     }
 }
 
@@ -164,8 +170,13 @@ static void add_unseen(void *value, void *data)
 {
     const struct asked *asked = value;
     struct profile *profile = data;
-    if (asked->calls == 0)
+    if (asked->asked && asked->calls == 0)
         *LIST_ADD(profile->arena, &profile->unseen) = asked->name;
+    if (!patch_words(asked->patch))
+        return;
+    struct profile_inside *inside = arena_take(profile->arena, sizeof *inside);
+    *inside = (struct profile_inside){asked->name, patch_words(asked->patch)};
+    *LIST_ADD(profile->arena, &profile->inside) = inside;
 }
 
 void profile_build_unseen(struct profile_builder *builder)

@@ -337,6 +337,18 @@ static json_t *texts_json(const char *const *texts, size_t count)
     return array;
 }
 
+static json_t *inside_json(const struct profile *profile)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < profile->inside.count; i++) {
+        json_t *object = json_object();
+        json_object_set_new(object, "function", json_text(profile->inside.item[i]->function));
+        json_object_set_new(object, "reason", json_text(profile->inside.item[i]->reason));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 void render_json(const struct profile *profile, const struct report_request *request, FILE *out)
 {
     json_t *root = json_object();
@@ -362,6 +374,7 @@ void render_json(const struct profile *profile, const struct report_request *req
     for (size_t i = 0; i < profile->misuses.count; i++)
         json_array_append_new(misuses, misuse_json(profile->misuses.item[i]));
     json_object_set_new(root, "misuse", misuses);
+    json_object_set_new(root, "unseen_inside", inside_json(profile));
     json_object_set_new(root, "unseen", texts_json(profile->unseen.item, profile->unseen.count));
     json_object_set_new(root, "problems",
                         texts_json(profile->problems.item, profile->problems.count));

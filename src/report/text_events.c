@@ -88,23 +88,6 @@ void text_inherited(const struct text *text)
     fprintf(text->sheet.out, "%s%s\n", names ? " · " : "", names ? names : "");
 }
 
-void text_unseen(const struct text *text)
-{
-    const struct profile *profile = text->profile;
-    if (profile->unseen.count == 0)
-        return;
-    fputc('\n', text->sheet.out);
-    struct arena *arena = text->sheet.arena;
-    const char *list = "never called, though asked for:";
-    for (size_t i = 0; i < profile->unseen.count; i++)
-        list = arena_format(arena, "%s%s %s", list, i > 0 ? "," : "",
-                            sheet_clean(arena, profile->unseen.item[i], 0));
-    sheet_wrap(&text->sheet, SHEET_WARN, 0,
-               arena_format(arena,
-                            "%s (is the name right, and is it a function of a shared library?)",
-                            list));
-}
-
 void text_groups(const struct text *text)
 {
     struct arena *arena = text->sheet.arena;

@@ -1,0 +1,63 @@
+// What was not seen: functions that were never called, and those of which not all calls are seen.
+// See text.h.
+#include <string.h>
+
+#include "report/text.h"
+
+static bool is_inside(const struct profile *profile, const char *function)
+{
+    for (size_t i = 0; i < profile->inside.count; i++)
+        if (strcmp(profile->inside.item[i]->function, function) == 0)
+            return true;
+    return false;
+}
+
+// The functions with this reason, separated by commas. NULL: `first` is not the first of them.
+static const char *list_inside(const struct text *text, size_t first)
+{
+    const struct profile *profile = text->profile;
+    struct arena *arena = text->sheet.arena;
+    const char *list = "";
+    for (size_t i = 0; i < profile->inside.count; i++) {
+        const struct profile_inside *inside = profile->inside.item[i];
+        if (inside->reason != profile->inside.item[first]->reason)
+            continue;
+        if (i < first)
+            return NULL;
+        list = arena_format(arena, "%s%s%s", list, *list ? ", " : "",
+                            sheet_clean(arena, inside->function, 0));
+    }
+    return list;
+}
+
+static void write_inside(const struct text *text)
+{
+    for (size_t i = 0; i < text->profile->inside.count; i++) {
+        const char *list = list_inside(text, i);
+        if (list)
+            sheet_wrap(&text->sheet, SHEET_WARN, 0,
+                       arena_format(text->sheet.arena,
+                                    "not all calls seen of %s, inside the program: %s", list,
+                                    text->profile->inside.item[i]->reason));
+    }
+}
+
+void text_unseen(const struct text *text)
+{
+    const struct profile *profile = text->profile;
+    struct arena *arena = text->sheet.arena;
+    const char *list = "";
+    for (size_t i = 0; i < profile->unseen.count; i++)
+        if (!is_inside(profile, profile->unseen.item[i]))
+            list = arena_format(arena, "%s%s %s", list, *list ? "," : "",
+                                sheet_clean(arena, profile->unseen.item[i], 0));
+    if (*list || profile->inside.count > 0)
+        fputc('\n', text->sheet.out);
+    if (*list)
+        sheet_wrap(&text->sheet, SHEET_WARN, 0,
+                   arena_format(arena,
+                                "never called, though asked for:%s (is the name right? inside a "
+                                "program a function is found only if its file has symbols)",
+                                list));
+    write_inside(text);
+}
