@@ -46,16 +46,43 @@ static json_t *now_json(const struct profile_now *now)
     return object;
 }
 
+static void set_acquired(const struct profile *profile, json_t *object,
+                         const struct profile_session *session)
+{
+    json_set_seconds(object, "acquired", session->acquired_ns);
+    json_set_text(object, "time",
+                  json_time_text(profile->arena, session->process, session->acquired_ns));
+}
+
+// Open before the attach: "age" is the least, and who holds it is what can be told.
+static void set_unseen(json_t *object, const struct profile_session *session)
+{
+    json_object_set_new(object, "before_attach", json_true());
+    if (session->age_most_ns > 0)
+        json_set_seconds(object, "age_at_most", session->age_most_ns);
+    json_set_text(object, "held_by", session->holder);
+    if (!session->holder_stack)
+        return;
+    json_t *holder = json_object();
+    size_t index = frames_user(session->holder_stack, 0);
+    if (index < session->holder_stack->count)
+        json_set_place(holder, &session->holder_stack->frame[index]);
+    json_object_set_new(holder, "frames", json_frames(session->holder_stack));
+    json_object_set_new(object, "holder", holder);
+}
+
 static json_t *session_json(const struct profile *profile, const struct profile_session *session)
 {
     json_t *object = json_object();
     json_set_seconds(object, "age", session->age_ns);
-    json_set_seconds(object, "acquired", session->acquired_ns);
-    json_set_text(object, "time",
-                  json_time_text(profile->arena, session->process, session->acquired_ns));
+    if (session->unseen)
+        set_unseen(object, session);
+    else
+        set_acquired(profile, object, session);
     json_set_text(object, "kind", profile_kind_name(session->kind));
     json_set_number(object, "pid", session->process->header->pid);
-    json_set_number(object, "tid", session->tid);
+    if (session->tid > 0)
+        json_set_number(object, "tid", session->tid);
     json_set_text(object, "thread", session->thread);
     json_set_text(object, "database", session->database);
     json_set_text(object, "test", session->test);
@@ -111,24 +138,44 @@ static void print_callers(const struct text *text, const struct profile_session 
         text_frames(text, session->site->stack, session->site->name, directory, 14);
 }
 
-static void print_session(const struct text *text, const struct profile_session *session)
+static const char *thread_words(struct arena *arena, const struct profile_session *session)
+{
+    const char *name = sheet_clean(arena, session->thread, 40);
+    if (session->tid == 0)
+        return name[0] ? arena_format(arena, "thread %s", name) : NULL;
+    return name[0] ? arena_format(arena, "thread %s (tid %u)", name, session->tid)
+                   : arena_format(arena, "tid %u", session->tid);
+}
+
+static void print_head(const struct text *text, const struct profile_session *session,
+                       uint64_t alike)
+{
+    const struct sheet *sheet = &text->sheet;
+    struct arena *arena = sheet->arena;
+    const char *age = sheet_duration(arena, session->age_ns);
+    const char *place = session->unseen ? "(open before the attach: no acquire backtrace)"
+                        : session->site ? sheet_frame(arena, session->site->name,
+                                                      session->process->header->directory)
+                                        : "(acquired before the trace)";
+    if (session->unseen)
+        age = arena_format(arena, "≥ %s", age);
+    sheet_print(sheet, SHEET_BOLD, "%*s", (int)(12 + strlen(age) - sheet_columns(age)), age);
+    if (alike > 1)
+        sheet_print(sheet, SHEET_BOLD, "  %" PRIu64 " sessions", alike);
+    fprintf(sheet->out, "  %s\n", place);
+}
+
+// alike: how many sessions are shown as this one.
+static void print_session(const struct text *text, const struct profile_session *session,
+                          uint64_t alike)
 {
     const struct sheet *sheet = &text->sheet;
     struct arena *arena = sheet->arena;
     const char *directory = session->process->header->directory;
-    const char *age = sheet_duration(arena, session->age_ns);
-    int padding = (int)(12 + strlen(age) - sheet_columns(age));
-    const char *place = session->site ? sheet_frame(arena, session->site->name, directory)
-                                      : "(acquired before the trace)";
-    sheet_print(sheet, SHEET_BOLD, "%*s", padding, age);
-    fprintf(sheet->out, "  %s\n", place);
+    print_head(text, session, alike);
     struct sheet_line line = sheet_line_begin(sheet, 14);
-    const char *thread = session->thread[0] ? sheet_clean(arena, session->thread, 40) : "";
     sheet_line_add(&line, SHEET_PLAIN, profile_kind_name(session->kind));
-    sheet_line_add(&line, SHEET_PLAIN,
-                   session->thread[0]
-                       ? arena_format(arena, "thread %s (tid %u)", thread, session->tid)
-                       : arena_format(arena, "tid %u", session->tid));
+    sheet_line_add(&line, SHEET_PLAIN, thread_words(arena, session));
     if (session->database[0])
         sheet_line_add(
             &line, SHEET_PLAIN,
@@ -145,7 +192,14 @@ static void print_session(const struct text *text, const struct profile_session 
                        arena_format(arena, "task %s", sheet_clean(arena, session->task, 60)));
     if (session->flags & TRACE_SESSION_TRANSACTION)
         sheet_line_add(&line, SHEET_WARN, "transaction open");
-    sheet_line_add(&line, SHEET_WARN, condition(session));
+    if (session->unseen)
+        sheet_line_add(&line, SHEET_PLAIN, text_holder(arena, session));
+    else
+        sheet_line_add(&line, SHEET_WARN, condition(session));
+    if (session->age_most_ns > 0)
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "for %s at most: its connection is no older",
+                                    sheet_duration(arena, session->age_most_ns)));
     if (text->profile->processes.count > 1)
         sheet_line_add(&line, SHEET_DIM,
                        arena_format(arena, "pid %u", session->process->header->pid));
@@ -159,6 +213,34 @@ static void print_session(const struct text *text, const struct profile_session 
         print_callers(text, session);
     if (session->now)
         text_now(text, session);
+}
+
+// Whether a reader would see no difference: many were open before the attach, and little is known.
+static bool is_alike(struct arena *arena, const struct profile_session *a,
+                     const struct profile_session *b)
+{
+    return a->unseen && b->unseen && a->process == b->process && a->kind == b->kind &&
+           a->pool == b->pool && a->tid == b->tid && a->flags == b->flags &&
+           strcmp(a->thread, b->thread) == 0 && strcmp(a->task, b->task) == 0 &&
+           strcmp(a->database, b->database) == 0 &&
+           strcmp(text_holder(arena, a), text_holder(arena, b)) == 0;
+}
+
+// How many listed sessions look like number `i`; 0: it was shown with an earlier one.
+static uint64_t count_alike(const struct text *text, size_t i)
+{
+    const struct profile *profile = text->profile;
+    const struct profile_session *session = profile->sessions.item[i];
+    uint64_t alike = 1;
+    for (size_t j = 0; j < profile->sessions.count && session->unseen; j++) {
+        if (j == i || !is_listed(profile, profile->sessions.item[j]) ||
+            !is_alike(text->sheet.arena, session, profile->sessions.item[j]))
+            continue;
+        if (j < i)
+            return 0;
+        alike++;
+    }
+    return alike;
 }
 
 void render_held_text(const struct profile *profile, const struct report_request *request,
@@ -181,12 +263,13 @@ void render_held_text(const struct profile *profile, const struct report_request
     fprintf(out, " %s %s\n", profile->running ? "holds" : "held at its end",
             text_count(sheet->arena, listed, "session", "sessions"));
     for (size_t i = 0; i < profile->sessions.count; i++) {
-        if (!is_listed(profile, profile->sessions.item[i]))
+        uint64_t alike = is_listed(profile, profile->sessions.item[i]) ? count_alike(&text, i) : 0;
+        if (alike == 0)
             continue;
-        if (request->limit > 0 && shown == request->limit)
+        if (request->limit > 0 && shown >= request->limit)
             break;
-        print_session(&text, profile->sessions.item[i]);
-        shown++;
+        print_session(&text, profile->sessions.item[i], alike);
+        shown += alike;
     }
     if (shown < listed)
         fprintf(out, "%zu more (-n 0 for all)\n", listed - shown);

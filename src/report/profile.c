@@ -171,9 +171,8 @@ static void sum_up(struct profile *profile)
         const struct profile_site *site = profile->sites.item[i];
         profile_tally_add(&profile->totals[site->kind], &site->tally);
     }
-    for (size_t i = 0; i < profile->sessions.count; i++) // inherited ones belong to no site's tally
-        if (profile->sessions.item[i]->flags & TRACE_SESSION_INHERITED)
-            profile->totals[profile->sessions.item[i]->kind].inherited++;
+    for (int kind = TRACE_HANDLE; kind < TRACE_KINDS; kind++) // they belong to no site's tally
+        profile->totals[kind].inherited = profile_inherited_count(&profile->inherited[kind]);
     for (int kind = TRACE_HANDLE; kind < TRACE_KINDS; kind++)
         if (kind != TRACE_STATEMENT)
             profile_tally_add(&profile->total, &profile->totals[kind]);
@@ -194,6 +193,7 @@ struct profile *profile_finish(struct profile_builder *builder)
     profile_build_shortages(builder);
     profile_build_misuses(builder);
     profile_build_unseen(builder);
+    profile_build_inherited(builder);
     LIST_SORT(&profile->sites, compare_sites);
     sum_up(profile);
     const struct symbols *symbols = profile_cache_symbols(builder->cache);

@@ -71,7 +71,7 @@ struct profile_now {
 // A session that was out when its trace was read, or when its process ended.
 struct profile_session {
     const struct profile_process *process;
-    struct profile_site *site; // NULL: not known where it was acquired (inherited)
+    struct profile_site *site; // NULL: not known where it was acquired (`unseen`)
     struct profile_pool *pool; // that it was taken from or belongs to, or NULL
     enum trace_kind kind;
     uint32_t flags; // enum trace_session_flags
@@ -82,9 +82,13 @@ struct profile_session {
     bool overdue;  // out for longer than the threshold; see profile_tally
     uint32_t slot; // in the trace of `process`
     const char *thread, *database, *detail, *test, *task; // "" if not known
-    const struct frames *named;    // the stack with the frame that names its site, or NULL
-    size_t named_index;            // ... and that frame
-    const struct profile_now *now; // if that was asked for; or NULL
+    bool unseen;                       // acquired before the attach: `age_ns` is the least
+    uint64_t age_most_ns;              // ... and this the most; 0: not known
+    const char *holder;                // what was found to hold it at the attach, "" nothing
+    const struct frames *holder_stack; // ... and where that was; NULL: not known
+    const struct frames *named;        // the stack with the frame that names its site, or NULL
+    size_t named_index;                // ... and that frame
+    const struct profile_now *now;     // if that was asked for; or NULL
 };
 
 // For how long something went on: from its first to its last moment in each process, summed up.
@@ -114,6 +118,12 @@ struct profile_test {
     uint64_t never_closed, longest_ns;
 };
 
+// A site as a trace has it.
+struct profile_site_ref {
+    const struct profile_process *process;
+    uint32_t ref; // in its trace
+};
+
 struct profile_site {
     char id[12]; // hexadecimal; the same for the same place in another trace
     enum trace_kind kind;
@@ -139,6 +149,7 @@ struct profile_site {
     struct profile_tally shown;        // of the stack that is shown
     LIST(struct profile_test) by_test; // each test once, all of them; `tests` is the most frequent
     profile_names threads, tests, tasks, databases, details;
+    LIST(struct profile_site_ref) refs; // what was merged into it
 };
 
 struct profile_holder {
@@ -163,6 +174,15 @@ struct profile_sizing {
     double closed_hold_ns;
 };
 
+// Sessions that were open before the fork or attach, and what became of them.
+struct profile_inherited {
+    uint64_t out;
+    uint64_t pooled;    // handles that a pool keeps
+    uint64_t released;  // since
+    uint64_t reclaimed; // since
+    uint64_t otherwise; // discarded, or their release was not seen
+};
+
 struct profile_pool {
     const struct profile_process *process; // of the high-water mark
     const char *kind, *name, *detail;      // "" if not known
@@ -179,7 +199,7 @@ struct profile_pool {
     uint64_t waiting;                      // right now, of the processes that still run
     bool waiting_known;                    // by all of those
     uint64_t idle;                         // handles that the pool kept open
-    uint64_t inherited;                    // checkouts out before fork or attach
+    struct profile_inherited inherited;    // checkouts out before fork or attach
     struct profile_tally tally;            // of the sites that took from it
     const struct trace_timeline *timeline; // of the instance with the high-water mark
     struct profile_sizing sizing;
@@ -230,8 +250,9 @@ struct profile {
     LIST(struct profile_inside *) inside;      // functions inside a program: not all calls seen
     LIST(const char *) problems;               // what is missing from all this, and why
     struct profile_tally totals[TRACE_KINDS];  // by kind
-    struct profile_tally total;                // of all kinds but statements
-    uint64_t running;                          // processes that still run
+    struct profile_inherited inherited[TRACE_KINDS];
+    struct profile_tally total; // of all kinds but statements
+    uint64_t running;           // processes that still run
 };
 
 struct profile_builder; // opaque
@@ -294,6 +315,8 @@ bool profile_site_churns(const struct profile_site *site, struct profile_churn *
 // The hold time that `rank` of the ended sessions of a histogram do not exceed, interpolated;
 // 0 for rank 0, UINT64_MAX if there are fewer. held: TRACE_HOLD_BUCKETS numbers.
 uint64_t profile_hold_at(const uint64_t *held, uint64_t rank);
+
+uint64_t profile_inherited_count(const struct profile_inherited *counts);
 
 // Size and overflow together; 0: not known.
 uint64_t profile_pool_capacity(const struct profile_pool *pool);

@@ -131,7 +131,8 @@ static void add_site(struct profile_builder *builder, const struct source *sourc
 {
     const struct raw_pool *raw = raw_pool_of(source, record->pool);
     struct profile_site *site = profile_site_of(source, ref);
-    if (!raw || !site || record->kind != TRACE_CHECKOUT)
+    bool inherited = record->flags & TRACE_SITE_INHERITED;
+    if (!raw || (!site && !inherited) || record->kind != TRACE_CHECKOUT)
         return;
     struct profile_pool *pool = raw->pool;
     if (!profile_is_peak(pool, source, record->pool))
@@ -139,6 +140,10 @@ static void add_site(struct profile_builder *builder, const struct source *sourc
     // Until a site changes after the peak, what is out from it now was out then.
     uint32_t out = record->peak == raw->record->peak ? record->out_at_peak : record->out;
     profile_add_holder(builder->profile->arena, &pool->holders, site, out, 0);
+    if (inherited) {
+        profile_size_inherited(&pool->sizing, out, record->out);
+        return;
+    }
     uint64_t leaked_live = 0;
     const struct profile_tally *tally = profile_site_numbers(source, ref, &leaked_live);
     profile_size_site(&pool->sizing, record, tally, out, leaked_live);
@@ -157,12 +162,8 @@ static void count_sessions(struct profile *profile)
 {
     for (size_t i = 0; i < profile->sessions.count; i++) {
         const struct profile_session *session = profile->sessions.item[i];
-        if (!session->pool)
-            continue;
-        if (session->flags & TRACE_SESSION_POOLED)
-            session->pool->idle++;
-        else if (session->flags & TRACE_SESSION_INHERITED)
-            session->pool->inherited++;
+        if (session->pool)
+            session->pool->idle += (session->flags & TRACE_SESSION_POOLED) != 0;
     }
 }
 

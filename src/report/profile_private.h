@@ -51,6 +51,8 @@ bool profile_is_peak(const struct profile_pool *pool, const struct source *sourc
 // out: sessions of the site that were out at the high-water mark. leaked_live: see above.
 void profile_size_site(struct profile_sizing *sizing, const struct trace_site *record,
                        const struct profile_tally *tally, uint64_t out, uint64_t leaked_live);
+// Sessions of unknown age that were out at the high-water mark: `live` of them are out still.
+void profile_size_inherited(struct profile_sizing *sizing, uint64_t out, uint64_t live);
 void profile_size_pool(struct profile_pool *pool, uint64_t acquires);
 
 // Gives back the tables behind profile_site_of and profile_pool_of.
@@ -59,6 +61,12 @@ void profile_forget_pools(struct source *source);
 
 // Adds where the holders of sessions are now, if that was asked for. Sites are known already.
 void profile_build_now(struct profile_builder *builder);
+
+// What a session is that was acquired before an attach.
+void profile_judge_inherited(const struct source *source, const struct trace_session *record,
+                             struct profile_session *session);
+// Counts the inherited sessions and those that have ended. Sites and pools are known already.
+void profile_build_inherited(struct profile_builder *builder);
 
 void profile_build_shortages(struct profile_builder *builder);
 void profile_build_misuses(struct profile_builder *builder);

@@ -11,6 +11,7 @@
 // A site as one trace has it.
 struct raw_site {
     const struct source *source;
+    uint32_t ref;
     const struct trace_site *record;
     const struct frames *acquire, *created;
     struct profile_tally tally;
@@ -89,10 +90,11 @@ static void add_raw_sites(struct profile_builder *builder, struct source *source
     struct arena *arena = builder->profile->arena;
     for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_SITES, ref)) != TRACE_NONE;) {
         const struct trace_site *record = reader_site(source->trace, ref);
-        if (is_hidden(record))
+        if (is_hidden(record) || (record->flags & TRACE_SITE_INHERITED))
             continue;
         struct raw_site *raw = arena_take(arena, sizeof *raw);
         raw->source = source;
+        raw->ref = ref;
         raw->record = record;
         raw->acquire = frames_resolve(source->frames, record->stack);
         if (record->created != TRACE_NONE)
@@ -181,6 +183,7 @@ static struct profile_session *new_session(struct profile_builder *builder,
     };
     if (record->flags & TRACE_SESSION_POOLED)
         session->kind = TRACE_HANDLE;
+    profile_judge_inherited(source, record, session);
     session->overdue = is_overdue(builder->profile, source, session);
     return session;
 }
@@ -453,6 +456,8 @@ static void merge_sites(struct profile_builder *builder, const raw_sites *list)
         merge_texts(builder, raw->site, raw);
         raw->source->process->opened += raw->tally.opened;
         raw->source->process->never_closed += raw->tally.never_closed;
+        *LIST_ADD(arena, &raw->site->refs) =
+            (struct profile_site_ref){raw->source->process, raw->ref};
         profile_growth_extend(&raw->site->growth, raw->source, raw->record);
     }
     for (size_t i = 0; i < list->count; i++)

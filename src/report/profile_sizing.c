@@ -54,6 +54,13 @@ void profile_size_site(struct profile_sizing *sizing, const struct trace_site *r
     sizing->leaked += live + smaller(tally->reclaimed, out - live);
 }
 
+// Whether they would have come back is not known: they have been out since before the attach.
+void profile_size_inherited(struct profile_sizing *sizing, uint64_t out, uint64_t live)
+{
+    sizing->leaked += smaller(out, live);
+    sizing->never_closed += live;
+}
+
 void profile_size_pool(struct profile_pool *pool, uint64_t acquires)
 {
     struct profile_sizing *sizing = &pool->sizing;

@@ -78,12 +78,28 @@ static void set_tally(json_t *object, const struct profile_tally *tally)
     json_set_number(object, "failed", tally->failed);
 }
 
+// How many were open before the fork or attach, and what became of them.
+static void set_inherited(json_t *object, const struct profile_inherited *counts)
+{
+    json_set_number(object, "inherited", profile_inherited_count(counts));
+    if (profile_inherited_count(counts) == 0)
+        return;
+    json_t *fates = json_object();
+    json_set_number(fates, "out", counts->out);
+    json_set_number(fates, "pooled", counts->pooled);
+    json_set_number(fates, "released", counts->released);
+    json_set_number(fates, "reclaimed", counts->reclaimed);
+    json_set_number(fates, "otherwise", counts->otherwise);
+    json_object_set_new(object, "inherited_now", fates);
+}
+
 static json_t *totals_json(const struct profile *profile)
 {
     json_t *object = json_object();
     for (int kind = TRACE_HANDLE; kind < TRACE_KINDS; kind++) {
         json_t *tally = json_object();
         set_tally(tally, &profile->totals[kind]);
+        set_inherited(tally, &profile->inherited[kind]);
         json_object_set_new(object, profile_kind_name((enum trace_kind)kind), tally);
     }
     return object;
@@ -178,7 +194,7 @@ static json_t *pool_json(const struct profile *profile, const struct profile_poo
     json_set_number(object, "failed", pool->failed);
     json_set_number(object, "timeouts", pool->timeouts);
     json_set_number(object, "idle", pool->idle);
-    json_set_number(object, "inherited", pool->inherited);
+    set_inherited(object, &pool->inherited);
     json_object_set_new(object, "sizing", sizing_json(profile, pool));
     json_object_set_new(object, "occupancy", timeline_json(pool));
     return object;

@@ -43,6 +43,10 @@ void text_holders(const struct text *text, struct sheet_line *line, const profil
 // "thread web-3", "threads web-1, web-2 and 3 more"
 const char *text_names(struct arena *arena, const char *one, const char *many,
                        const profile_names *names);
+// "20 open before the attach: 18 out still, 2 released since"; nothing if there were none.
+void text_add_inherited(struct sheet_line *line, const struct profile_inherited *counts);
+// What holds a session that was open before the attach; "": nothing is to be said.
+const char *text_holder(struct arena *arena, const struct profile_session *session);
 // What the statements that belong to a session are called.
 const char *text_statement_label(bool close_refused);
 const char *text_pool_name(struct arena *arena, const struct profile_pool *pool);

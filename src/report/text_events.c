@@ -1,4 +1,4 @@
-// Misuse, inherited sessions, functions never seen, and groups in the text report.
+// Misuse, functions never seen, and groups in the text report.
 #include <inttypes.h>
 #include <string.h>
 
@@ -61,31 +61,6 @@ void text_misuses(const struct text *text)
     if (shown < profile->misuses.count)
         fprintf(text->sheet.out, "\n%zu more misuses (-n 0 for all)\n",
                 profile->misuses.count - shown);
-}
-
-// Sessions that were open before the process was forked or attached to: not its own leak.
-void text_inherited(const struct text *text)
-{
-    uint64_t count = 0;
-    uint64_t used = 0;
-    profile_names databases = {0};
-    for (size_t i = 0; i < text->profile->sessions.count; i++) {
-        const struct profile_session *session = text->profile->sessions.item[i];
-        if (!(session->flags & TRACE_SESSION_INHERITED))
-            continue;
-        count++;
-        used += (session->flags & TRACE_SESSION_USED) != 0;
-        profile_count_name(text->sheet.arena, &databases, session->database, 1);
-    }
-    if (count == 0)
-        return;
-    struct arena *arena = text->sheet.arena;
-    fprintf(text->sheet.out, "\n%s\n      ",
-            arena_format(arena, "inherited: %s open before the fork or the attaching",
-                         text_count(arena, count, "session was", "sessions were")));
-    fprintf(text->sheet.out, "%" PRIu64 " used since", used);
-    const char *names = text_names(arena, "db", "dbs", &databases);
-    fprintf(text->sheet.out, "%s%s\n", names ? " · " : "", names ? names : "");
 }
 
 void text_groups(const struct text *text)

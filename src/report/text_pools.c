@@ -27,10 +27,11 @@ void text_holders(const struct text *text, struct sheet_line *line, const profil
             continue;
         }
         const char *place =
-            holder->site ? sheet_place(arena, holder->site->name) : "(acquired before the trace)";
+            holder->site ? sheet_place(arena, holder->site->name) : "(open before the attach)";
         const char *age =
             with_age && holder->longest_ns
-                ? arena_format(arena, " for up to %s", sheet_duration(arena, holder->longest_ns))
+                ? arena_format(arena, " for %s %s", holder->site ? "up to" : "at least",
+                               sheet_duration(arena, holder->longest_ns))
                 : "";
         sheet_line_add(line, SHEET_PLAIN,
                        arena_format(arena, "%" PRIu64 " %s%s", holder->count, place, age));
@@ -110,10 +111,7 @@ static void print_pool(const struct text *text, const struct profile_pool *pool)
                    arena_format(arena, "%" PRIu64 " %s", pool->out,
                                 text->profile->running ? "out now" : "out at the end"));
     add_waits(&line, pool);
-    if (pool->inherited)
-        sheet_line_add(
-            &line, SHEET_PLAIN,
-            arena_format(arena, "%" PRIu64 " were out before the trace", pool->inherited));
+    text_add_inherited(&line, &pool->inherited);
     if (pool->idle)
         sheet_line_add(&line, SHEET_PLAIN,
                        arena_format(arena, "%s kept open by the pool",
