@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/watch.h"
 #include "recorder/options.h"
 
 enum { RUN_OPTIONS_MOST = 32 };
@@ -66,7 +67,10 @@ int run_command(struct run *run);
 // Exits with the command's exit status, or dies of its signal without a core dump of its own.
 void run_end_alike(int status) __attribute__((noreturn));
 
-// run_traces.c: the paths of all traces of this run, sorted; what the command's own trace does not
+// run_traces.c: watches all traces of this run that there are by now.
+void run_traces_watch(const struct run *run, struct watch *watch);
+
+// The paths of all traces of this run, sorted; what the command's own trace does not
 // know about its end is filled in, traces are brought home from the fallback folder. To be freed
 // with run_traces_free.
 char **run_traces_find(const struct run *run, size_t *count);

@@ -84,6 +84,8 @@ static void set_environment(const struct run *run)
         set("UNCLOSED_PATCHES", patches_text(run->patches));
     if (run->fallback)
         set("UNCLOSED_FALLBACK", run->fallback);
+    if (run->options.threshold_ns > 0)
+        set("UNCLOSED_WATCHED", "yes");
     (void)snprintf(number, sizeof number, "%016" PRIx64, run->run_id);
     set("UNCLOSED_RUN", number);
     (void)snprintf(number, sizeof number, "%d", getpid());
@@ -126,9 +128,37 @@ static void end_waiting(const struct waiting *waiting)
     (void)sigprocmask(SIG_SETMASK, &waiting->old_mask, NULL);
 }
 
-// Waits for the command's end. Result: as of waitpid, or -1.
-static int wait_for(pid_t pid, const struct waiting *waiting)
+static uint64_t clock_now(void)
 {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+// Waits for a signal, and looks after the traces meanwhile, if they are watched. Result: the
+// signal, or -1 when it is time for another look.
+static int wait_for_signal(const struct run *run, const struct waiting *waiting,
+                           struct watch *watch, siginfo_t *info)
+{
+    static uint64_t next_look_ns;
+    if (!watch)
+        return sigwaitinfo(&waiting->handled, info);
+    uint64_t now_ns = clock_now();
+    if (now_ns >= next_look_ns) {
+        run_traces_watch(run, watch);
+        uint64_t pause_ns = watch_look(watch);
+        now_ns = clock_now();
+        next_look_ns = now_ns + pause_ns;
+    }
+    uint64_t left_ns = next_look_ns - now_ns;
+    const struct timespec pause = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+    return sigtimedwait(&waiting->handled, info, &pause);
+}
+
+// Waits for the command's end. Result: as of waitpid, or -1.
+static int wait_for(const struct run *run, const struct waiting *waiting, struct watch *watch)
+{
+    pid_t pid = run->pid;
     for (;;) {
         int status = 0;
         pid_t ended = waitpid(pid, &status, WNOHANG);
@@ -137,7 +167,7 @@ static int wait_for(pid_t pid, const struct waiting *waiting)
         if (ended < 0 && errno != EINTR)
             return -1;
         siginfo_t info;
-        int signal = sigwaitinfo(&waiting->handled, &info);
+        int signal = wait_for_signal(run, waiting, watch, &info);
         // Not what the terminal sends to the whole group, nor what the command itself does.
         if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL && info.si_pid != pid)
             (void)kill(pid, signal);
@@ -189,8 +219,14 @@ int run_command(struct run *run)
     }
     error = read_report(report[0]);
     (void)close(report[0]);
-    run->status = wait_for(run->pid, &waiting);
+    struct watch *watch = NULL;
+    if (run->traced && error == 0 && run->options.threshold_ns > 0)
+        watch = watch_new(run->options.threshold_ns, run->options.log);
+    run->status = wait_for(run, &waiting, watch);
     end_waiting(&waiting);
+    if (watch)
+        run_traces_watch(run, watch); // those of the last moment
+    watch_end(watch);
     return error ? say_not_started(run->command[0], error) : 0;
 }
 

@@ -121,6 +121,36 @@ static void find_at_home(const struct run *run, struct found *found)
     free(pattern);
 }
 
+static void watch_new_trace(const struct run *run, struct watch *watch, const char *path)
+{
+    struct trace_header header;
+    if (!watch_knows(watch, path) && read_header(run, path, &header))
+        watch_add(watch, path, 0);
+}
+
+void run_traces_watch(const struct run *run, struct watch *watch)
+{
+    char *pattern = glob_pattern(run->options.output);
+    glob_t matches;
+    if (glob(pattern, GLOB_NOSORT, NULL, &matches) == 0) {
+        for (size_t i = 0; i < matches.gl_pathc; i++)
+            watch_new_trace(run, watch, matches.gl_pathv[i]);
+        globfree(&matches);
+    }
+    free(pattern);
+    DIR *folder = run->fallback ? opendir(run->fallback) : NULL;
+    const struct dirent *entry = NULL;
+    while (folder && (entry = readdir(folder))) {
+        char *path = NULL;
+        if (asprintf(&path, "%s/%s", run->fallback, entry->d_name) < 0)
+            cli_no_memory();
+        watch_new_trace(run, watch, path);
+        free(path);
+    }
+    if (folder)
+        (void)closedir(folder);
+}
+
 // Copies a trace of an ended process. Result: 0 or -errno; nothing is left behind then.
 static int copy(const char *from, const char *to)
 {

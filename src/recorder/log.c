@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/line_out.h"
 #include "recorder/recorder.h"
 
 static struct stat standard_error;
@@ -107,26 +106,11 @@ void log_close(struct log *log)
     log->fd = -1;
 }
 
-// A pipe takes at least PIPE_BUF bytes when it says that it takes any.
-static bool is_ready(int fd, size_t bytes)
-{
-    struct pollfd end = {.fd = fd, .events = POLLOUT};
-    const struct timespec now = {0};
-    struct stat status;
-    struct rlimit limit;
-    if (syscall(SYS_ppoll, &end, 1, &now, NULL, 0) != 1 || end.revents != POLLOUT)
-        return false;
-    return fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-           getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
-           (uint64_t)status.st_size + bytes <= limit.rlim_cur;
-}
-
 bool log_line(const char *line, size_t bytes)
 {
     static struct log log; // large; the caller has a lock
     log_open(&log);
-    bool written = log.fd >= 0 && is_ready(log.fd, bytes) &&
-                   syscall(SYS_write, log.fd, line, bytes) == (long)bytes;
+    bool written = line_out(log.fd, line, bytes);
     log_close(&log);
     return written;
 }

@@ -27,9 +27,7 @@ void log_hex(struct log *log, uint64_t number);
 void log_seconds(struct log *log, uint64_t ns); // "12.3 s"
 void log_close(struct log *log);                // writes what is left
 
-// Writes one line if that can be done at once, without waiting and without a signal: whoever reads
-// the program's output may have gone, or may not be reading. false: not written. Not for several
-// threads at once.
+// Writes one line as line_out does. Not for several threads at once.
 bool log_line(const char *line, size_t bytes);
 
 // One line: no trace could be created at `pattern`, for this errno value, and what to do.

@@ -118,7 +118,7 @@ static void look(uint64_t now_ns)
     for (int i = 0; i < list.count; i++) {
         const struct trace_site *site =
             trace_record(&recorder_trace, TRACE_SITES, list.found[i].site);
-        if (site)
+        if (site && !(site->flags & TRACE_SITE_WRAPPER))
             tell(HOLD_OVERDUE, &list.found[i], site, list.found[i].site, now_ns);
     }
     hold_log_more(&hold_log, false, now_ns, realtime(now_ns));
@@ -145,7 +145,8 @@ void overdue_ended(const struct trace_session *session, const struct trace_site 
 {
     bool by_code = end == TRACE_RELEASED || end == TRACE_DISCARDED;
     if ((!by_code && end != TRACE_RECLAIMED) || is_watched(now_ns) ||
-        session->flags & (TRACE_SESSION_POOLED | TRACE_SESSION_INHERITED))
+        session->flags & (TRACE_SESSION_POOLED | TRACE_SESSION_INHERITED) ||
+        site->flags & TRACE_SITE_WRAPPER)
         return;
     lock_take(&log_lock);
     tell(by_code ? HOLD_BACK : HOLD_RECLAIMED, session, site, site_ref, now_ns);

@@ -67,23 +67,32 @@ void profile_growth_extend(struct profile_growth *growth, const struct source *s
     widen(growth);
 }
 
-// The smallest number that was out at once in [from, to) after the first acquire.
-static uint64_t least_out(const struct trace_site *record, uint64_t from, uint64_t to)
-{
-    const struct trace_growth *growth = &record->growth;
-    uint64_t first = from / width_of(record);
-    uint64_t last = (to - 1) / width_of(record);
-    uint64_t least = last <= growth->reached ? UINT64_MAX : record->out;
-    for (uint64_t i = first; i <= last && i <= growth->reached; i++)
-        if (growth->least_out[i] < least)
-            least = growth->least_out[i];
-    return least;
-}
-
 // What was out at the end: interpreter shutdown closed it after that.
 static uint64_t out_at_end(const struct trace_site *record)
 {
     return record->out + record->ended[TRACE_SHUTDOWN];
+}
+
+static uint64_t bucket(const struct trace_site *record, uint64_t i)
+{
+    uint64_t least = record->growth.least_out[i];
+    // The first session that shutdown closes is what shows that it has begun: it is in here.
+    bool spoilt = record->ended[TRACE_SHUTDOWN] > 0 && i == record->growth.reached &&
+                  least + 1 == out_at_end(record);
+    return least + spoilt;
+}
+
+// The smallest number that was out at once in [from, to) after the first acquire.
+static uint64_t least_out(const struct trace_site *record, uint64_t from, uint64_t to)
+{
+    uint64_t reached = record->growth.reached;
+    uint64_t first = from / width_of(record);
+    uint64_t last = (to - 1) / width_of(record);
+    uint64_t least = last <= reached ? UINT64_MAX : record->out;
+    for (uint64_t i = first; i <= last && i <= reached; i++)
+        if (bucket(record, i) < least)
+            least = bucket(record, i);
+    return least;
 }
 
 void profile_growth_add(struct profile_growth *growth, const struct source *source,
