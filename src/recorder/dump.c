@@ -54,6 +54,7 @@ static void ask_site(const struct trace_site *site, uint32_t ref, struct site_qu
 
 struct summary {
     struct tally total[TRACE_KINDS];
+    struct tally inherited[TRACE_KINDS]; // open before the attach: only live, opened
     struct {
         const struct trace_site *site;
         uint32_t ref;
@@ -65,6 +66,15 @@ struct summary {
     uint64_t now;
 };
 
+// Nobody saw them acquired: nobody's leak so far.
+static void add_inherited(const struct trace_site *site, struct tally *tally)
+{
+    tally->live += site->out;
+    tally->opened += site->out;
+    for (int end = 0; end < TRACE_ENDS; end++)
+        tally->opened += site->ended[end];
+}
+
 static void add_site(const void *record, uint32_t ref, void *data)
 {
     const struct trace_site *site = record;
@@ -72,6 +82,10 @@ static void add_site(const void *record, uint32_t ref, void *data)
     struct site_question question;
     if (site->kind >= TRACE_KINDS || site->flags & TRACE_SITE_WRAPPER)
         return;
+    if (site->flags & TRACE_SITE_INHERITED) {
+        add_inherited(site, &summary->inherited[site->kind]);
+        return;
+    }
     // Most sites have nothing out: their sessions need not be looked for.
     if (site->out > 0)
         ask_site(site, ref, &question);
@@ -156,7 +170,7 @@ static void put_pool(const void *record, uint32_t ref, void *data)
     struct summary *summary = data;
     struct log *log = summary->log;
     (void)ref;
-    if (pool->acquires + pool->failed == 0)
+    if (pool->acquires + pool->failed + pool->high_water == 0)
         return;
     log_text(log, "pool ");
     log_text(log, trace_string(&recorder_trace, pool->kind));
@@ -174,12 +188,24 @@ static void put_pool(const void *record, uint32_t ref, void *data)
     put_count(log, " · failed ", pool->failed, "\n");
 }
 
+static void put_inherited(const struct summary *summary, const char *name,
+                          const struct tally *inherited)
+{
+    if (inherited->opened == 0)
+        return;
+    put_count(summary->log, "  ", inherited->opened, " ");
+    log_text(summary->log, name);
+    put_count(summary->log, " open before the attach: no acquire backtrace, ", inherited->live,
+              " out still\n");
+}
+
 static void put_totals(const struct summary *summary)
 {
     static const char *const names[TRACE_KINDS] = {"", "handles", "checkouts", "sessions",
                                                    "statements"};
     for (int kind = 1; kind < TRACE_KINDS; kind++) {
         const struct tally *total = &summary->total[kind];
+        put_inherited(summary, names[kind], &summary->inherited[kind]);
         if (total->opened == 0)
             continue;
         log_text(summary->log, "  ");

@@ -58,6 +58,17 @@ static struct acquire acquire_of(struct python_pool *pool, const struct python_m
     };
 }
 
+// The stack of a session's creation; an empty one if it was created before the attach. Inside
+// recorder_enter.
+static uint32_t where_created(PyObject *session)
+{
+    static const struct stack not_seen;
+    uint32_t created = python_created_find(session);
+    if (created != TRACE_NONE || !process_is_attached())
+        return created;
+    return stack_intern(&not_seen, recorder_now_coarse());
+}
+
 static void note_shared(PyObject *fairy, PyObject *record)
 {
     PyObject *reference = attribute(record, names.fairy_ref);
@@ -98,7 +109,7 @@ static void note_acquired(const struct python_invocation *call, struct python_po
         uint64_t handle = (uint64_t)(uintptr_t)(pool->text.shared ? fairy : record);
         python_moment_stack(&moment, call->origin, &stack);
         struct acquire acquire = acquire_of(pool, &moment, handle, started, &stack);
-        acquire.created = session ? python_created_find(session) : TRACE_NONE;
+        acquire.created = session ? where_created(session) : TRACE_NONE;
         uint32_t slot = session_acquired(&acquire, recorder_now());
         python_created_hold(fairy, slot);
         if (session)

@@ -285,6 +285,8 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     json_object_set_new(object, "frames", json_frames(site->stack));
     if (site->created && site->created->count > 0)
         json_object_set_new(object, "created", json_frames(site->created));
+    else if (site->created)
+        json_object_set_new(object, "created_before_attach", json_true());
     return object;
 }
 

@@ -138,7 +138,7 @@ static void print_whole_stack(const struct text *text, const struct frames *stac
 {
     for (size_t i = 0; i < stack->count; i++)
         text_frame(text, arena_format(text->sheet.arena, "#%zu", i), &stack->frame[i], directory,
-                    indent);
+                   indent);
     if (stack->cut)
         sheet_print(&text->sheet, SHEET_DIM, "%*s(deeper frames were not recorded)\n", (int)indent,
                     "");
@@ -188,6 +188,10 @@ static void print_stacks(const struct text *text, const struct profile_site *sit
 {
     const char *directory = directory_of(site);
     bool created = site->created && site->created->count > 0;
+    if (site->created && !created)
+        sheet_print(&text->sheet, SHEET_DIM,
+                    "      its session was created before the attach: this is where it took a "
+                    "connection\n");
     if (text->request->all_frames) {
         if (created) {
             sheet_print(&text->sheet, SHEET_DIM, "      created at\n");

@@ -268,7 +268,8 @@ enum trace_site_flags {
 // Reports merge those whose first user frame is the same.
 struct trace_site {
     uint32_t stack;    // of the acquire
-    uint32_t created;  // stack: where the object was created, if elsewhere (an ORM session)
+    uint32_t created;  // stack: where the object was created, if elsewhere (an ORM session); one
+                       // without frames if that was before the attach
     uint32_t pool;     // TRACE_NONE: not from a pool
     uint32_t function; // the traced function that acquired, or TRACE_NONE (a language runtime)
     uint32_t kind;     // enum trace_kind
