@@ -3,6 +3,7 @@
 and they notice what is not so."""
 
 import unittest
+import unittest.mock
 
 import count_calls
 import harness
@@ -53,6 +54,13 @@ class Counter(harness.TestCase):
         self.assertNotEqual(counts.total("sqlite3.release"), run.sum("opened"))
         counts, _ = self.count(how, [harness.program("outcomes"), "close_null", "unknown_handle"])
         self.assertEqual(counts.by_pid, {})
+        whole = count_calls.GROUPS["sqlite3"]
+        blind = count_calls.Group(whole.library,
+                                  [f for f in whole.functions if f.name != "sqlite3_open_v2"])
+        with unittest.mock.patch.dict(count_calls.GROUPS, {"sqlite3": blind}):
+            counts, run = self.count(how, [harness.program("outcomes"), "all"])
+        self.assertGreater(counts.total("sqlite3.acquire"), 0)
+        self.assertLess(counts.total("sqlite3.acquire"), run.sum("opened"))
 
     @unittest.skipUnless(HAVE_BPF, "bpftrace cannot probe here")
     def test_bpf(self):
@@ -91,6 +99,14 @@ class Harness(harness.TestCase):
         for wrong in (["leaked v2"], [], {"leaked open": 2}, ["leaked open", "leaked v2"]):
             with self.assertRaises(AssertionError):
                 self.assert_sites(report, "outcomes.c", wrong)
+
+    def test_recorder_that_misses_calls_is_noticed(self):
+        """A recorder that does not look into children, against the counter that does."""
+        for follow, same in (("all", True), ("none", False)):
+            run = self.trace([harness.program("processes"), "fork_own"], count=["sqlite3"],
+                             env={"UNCLOSED_FOLLOW": follow})
+            opened = run.report()["totals"]["handle"]["opened"]
+            self.assertEqual(opened == run.counted("sqlite3.acquire"), same, (follow, opened))
 
     def test_hang_is_noticed(self):
         with self.assertRaises(AssertionError):
