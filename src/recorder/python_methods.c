@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "recorder/arena.h"
+#include "recorder/process.h"
 #include "recorder/python_await.h"
 #include "recorder/python_context.h"
 #include "recorder/python_created.h"
@@ -17,6 +18,7 @@
 #include "recorder/python_watch.h"
 #include "recorder/python_wrap.h"
 #include "recorder/recorder.h"
+#include "recorder/sessions.h"
 #include "recorder/specs.h"
 
 // How far each spec is; guarded by the GIL.
@@ -209,14 +211,36 @@ static void acquire_done(PyObject *result, struct method_call *call)
     py.PyErr_Restore(type, value, traceback);
 }
 
+// After an attach: a session that is given back and not known was acquired before. Wrappers of one
+// connection may be closed one within the other, or again when they are collected.
+static void inherit(const struct method_call *call, uint32_t kind, struct python_pool *pool)
+{
+    const struct inherited found = {
+        .handle = (uint64_t)(uintptr_t)call->handle,
+        .kind = kind,
+        .session = call->spec->session,
+        .held_by_caller = true,
+        .pool = pool ? python_pool_ref(pool) : TRACE_NONE,
+    };
+    uint32_t site, database;
+    if (call->spec->session == TRACE_CHECKOUT &&
+        !session_recently_ended(kind, found.handle, &site, &database))
+        (void)session_inherit(&found);
+}
+
 // Before a release: takes the session out of the table.
 static void release_begin(struct method_call *call)
 {
+    bool attached = process_is_attached();
+    struct python_pool *pool =
+        attached && call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     if (!recorder_enter())
         return;
-    call->taken =
-        recorder_trace.header && session_take(name_intern(call->spec->kind),
-                                              (uint64_t)(uintptr_t)call->handle, &call->session);
+    uint32_t kind = recorder_trace.header ? name_intern(call->spec->kind) : TRACE_NONE;
+    uint64_t handle = (uint64_t)(uintptr_t)call->handle;
+    if (attached && kind != TRACE_NONE && !session_is_known(kind, handle))
+        inherit(call, kind, pool);
+    call->taken = kind != TRACE_NONE && session_take(kind, handle, &call->session);
     recorder_leave();
 }
 
