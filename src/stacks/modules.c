@@ -81,8 +81,12 @@ int modules_read(struct arena *arena, const struct target *target, struct module
         return -errno;
     char *line = NULL;
     size_t room = 0;
-    while (getline(&line, &room, maps) > 0)
+    while (getline(&line, &room, maps) > 0) {
+        uint64_t end;
+        if (sscanf(line, "%*x-%" SCNx64, &end) == 1) // NOLINT(cert-err34-c): the kernel's own
+            *LIST_ADD(arena, &modules->ends) = end;
         add_line(arena, modules, line);
+    }
     free(line);
     fclose(maps);
     size_t kept = 0;
@@ -91,6 +95,20 @@ int modules_read(struct arena *arena, const struct target *target, struct module
             modules->list.item[kept++] = modules->list.item[i];
     modules->list.count = kept;
     return kept > 0 ? 0 : -ESRCH;
+}
+
+uint64_t modules_mapping_end(const struct modules *modules, uint64_t address)
+{
+    size_t low = 0;
+    size_t high = modules->ends.count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (modules->ends.item[middle] > address)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < modules->ends.count ? modules->ends.item[low] : 0;
 }
 
 int modules_open(struct arena *arena, const struct target *target,

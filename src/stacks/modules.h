@@ -25,10 +25,14 @@ struct modules_entry {
 
 struct modules {
     LIST(struct modules_entry) list; // in the order of addresses
+    LIST(uint64_t) ends;             // of all mappings, stacks too, in that order
 };
 
 // Result: 0 or -errno.
 int modules_read(struct arena *arena, const struct target *target, struct modules *modules);
+
+// The end of the mapping at an address, or of the next one: a stack may have grown since. 0: none.
+uint64_t modules_mapping_end(const struct modules *modules, uint64_t address);
 
 // Opens the file of a module: through the root of the process, under its own name, or through
 // /proc/PID/map_files; only if it is the file that is mapped. Result: a descriptor or -1.

@@ -39,8 +39,7 @@ void snapshot_free(struct snapshot *snapshots, size_t count)
 }
 
 // With the thread stopped.
-static int copy_thread(const struct target *target, const struct python_remote *python,
-                       struct snapshot *snapshot)
+static int copy_thread(const struct snapshot_source *source, struct snapshot *snapshot)
 {
     int error = arch_read_registers(snapshot->tid, &snapshot->registers);
     if (error != 0)
@@ -49,11 +48,16 @@ static int copy_thread(const struct target *target, const struct python_remote *
         return -ENOEXEC;
     const uint64_t top = arch_stack_pointer(&snapshot->registers);
     snapshot->stack = top > RED_ZONE ? top - RED_ZONE : top;
+    const uint64_t end = modules_mapping_end(source->modules, top);
+    size_t bytes = sizeof snapshot->data;
+    if (end > snapshot->stack && end - snapshot->stack < bytes)
+        bytes = end - snapshot->stack; // libraries may lie right above the stack
     snapshot->stack_bytes =
-        target_read_part(target, snapshot->stack, snapshot->data, sizeof snapshot->data);
-    if (python)
-        python_snapshot_take(target, python, arch_thread_pointer(&snapshot->registers),
-                             snapshot->own_tid, &snapshot->python);
+        target_read_part(source->target, snapshot->stack, snapshot->data, bytes);
+    if (source->python)
+        python_snapshot_take(source->target, source->python,
+                             arch_thread_pointer(&snapshot->registers), snapshot->own_tid,
+                             &snapshot->python);
     return 0;
 }
 
@@ -71,9 +75,9 @@ static int explain(pid_t pid, struct snapshot *snapshot, int error)
     return error;
 }
 
-static int take(const struct target *target, const struct python_remote *python,
-                struct snapshot *snapshot, uint64_t deadline)
+static int take(const struct snapshot_source *source, struct snapshot *snapshot, uint64_t deadline)
 {
+    const struct target *target = source->target;
     static struct tracee tracee; // large
     tracee = (struct tracee){.target = target, .tid = snapshot->tid};
     const uint64_t begin = process_now();
@@ -89,14 +93,13 @@ static int take(const struct target *target, const struct python_remote *python,
     default:
         break;
     }
-    error = copy_thread(target, python, snapshot);
+    error = copy_thread(source, snapshot);
     tracee_release(&tracee);
     snapshot->paused_ns = process_now() - begin;
     return error;
 }
 
-static void take_all(const struct target *target, const struct python_remote *python,
-                     struct snapshot *snapshots, size_t count)
+static void take_all(const struct snapshot_source *source, struct snapshot *snapshots, size_t count)
 {
     uint64_t left = ALL_STOPS_MS * MS;
     for (size_t i = 0; i < count; i++) {
@@ -104,16 +107,17 @@ static void take_all(const struct target *target, const struct python_remote *py
         uint64_t patience = left < STOP_MS * MS ? left : STOP_MS * MS;
         if (patience < LEAST_MS * MS)
             patience = LEAST_MS * MS;
-        snapshots[i].error = take(target, python, &snapshots[i], begin + patience);
+        snapshots[i].error = take(source, &snapshots[i], begin + patience);
         const uint64_t spent = process_now() - begin;
         if (snapshots[i].error == -ETIMEDOUT)
             left = spent < left ? left - spent : 0;
     }
 }
 
-int snapshot_take(const struct target *target, const struct python_remote *python,
-                  struct snapshot *snapshots, size_t count, struct failure *failure)
+int snapshot_take(const struct snapshot_source *source, struct snapshot *snapshots, size_t count,
+                  struct failure *failure)
 {
+    const pid_t pid = source->target->pid;
     sigset_t all;
     sigset_t old;
     for (size_t i = 0; i < count; i++)
@@ -124,14 +128,14 @@ int snapshot_take(const struct target *target, const struct python_remote *pytho
     if (child == 0) {
         signal(SIGCHLD, SIG_DFL);               // tracee.h
         setpriority(PRIO_PROCESS, 0, PRIORITY); // where allowed: a thread waits for us
-        take_all(target, python, snapshots, count);
+        take_all(source, snapshots, count);
         _exit(0);
     }
     const int error = errno;
     sigprocmask(SIG_SETMASK, &old, NULL);
     if (child < 0)
-        return failure_set(failure, error, "cannot start a process to look at process %d: %s",
-                           target->pid, strerror(error));
+        return failure_set(failure, error, "cannot start a process to look at process %d: %s", pid,
+                           strerror(error));
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
@@ -140,5 +144,5 @@ int snapshot_take(const struct target *target, const struct python_remote *pytho
     return failure_set(failure, ECHILD,
                        "the process that was to look at process %d has died; that goes on as "
                        "before, try again",
-                       target->pid);
+                       pid);
 }

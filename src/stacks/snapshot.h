@@ -14,6 +14,7 @@
 #include "attach/arch.h"
 #include "attach/failure.h"
 #include "attach/target.h"
+#include "stacks/modules.h"
 #include "stacks/python.h"
 
 enum { SNAPSHOT_STACK_BYTES = 512 * 1024 };
@@ -37,9 +38,16 @@ struct snapshot {
 struct snapshot *snapshot_new(size_t count);
 void snapshot_free(struct snapshot *snapshots, size_t count); // NULL is fine
 
-// Takes the snapshots. python: NULL if there is no interpreter. Result: 0, with an error or none in
-// each snapshot; or -errno with *failure filled in.
-int snapshot_take(const struct target *target, const struct python_remote *python,
-                  struct snapshot *snapshots, size_t count, struct failure *failure);
+// What is known of a process before its threads are stopped.
+struct snapshot_source {
+    const struct target *target;
+    const struct modules *modules;
+    const struct python_remote *python; // NULL: there is no interpreter
+};
+
+// Takes the snapshots. Result: 0, with an error or none in each snapshot; or -errno with *failure
+// filled in.
+int snapshot_take(const struct snapshot_source *source, struct snapshot *snapshots, size_t count,
+                  struct failure *failure);
 
 #endif

@@ -119,8 +119,9 @@ const char *stacks_look(struct arena *arena, struct now_process *process)
     look.snapshots = snapshot_new(count);
     if (look.snapshots) {
         list_snapshots(&look);
-        if (snapshot_take(&look.target, look.has_python ? &look.python : NULL, look.snapshots,
-                          look.snapshot_count, &failure) == 0)
+        const struct snapshot_source source = {&look.target, &look.modules,
+                                               look.has_python ? &look.python : NULL};
+        if (snapshot_take(&source, look.snapshots, look.snapshot_count, &failure) == 0)
             fill_in(&look);
         snapshot_free(look.snapshots, count);
     } else {
