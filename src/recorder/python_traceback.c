@@ -27,6 +27,9 @@ enum { // PyTypeObject and PyTracebackObject, the same in 3.8 to 3.13
     FRAME_RAISED = 3,          // 3.10: enum _framestate
     OWNED_BY_FRAME_OBJECT = 2, // from 3.11: the frame has ended, its object keeps the locals
     MOST_LOCALS = 256,
+    CODE_FREEVARS = 80, // to 3.10, where co_nlocals does not count these
+    CODE_CELLVARS = 88,
+    TUPLE_SIZE = 16,
 };
 
 static void (*real_dealloc)(PyObject *self);
@@ -136,15 +139,25 @@ static void look_at_local(PyObject *object, const struct python_walk_frame *fram
     python_drop(holder);
 }
 
+// How many variables a frame of this code has, those that inner functions share included.
+static ssize_t variables_of(const PyObject *code)
+{
+    ssize_t count = python_int_at(code, python_layout->code_locals);
+    if (python_layout->object_frame < 0)
+        count += (ssize_t)python_at(python_at(code, CODE_CELLVARS), TUPLE_SIZE) +
+                 (ssize_t)python_at(python_at(code, CODE_FREEVARS), TUPLE_SIZE);
+    return count;
+}
+
 static void look_at_locals(const void *frame)
 {
     PyObject *type, *value, *traceback;
     PyObject *code = python_at(frame, python_layout->frame_code);
     PyObject **locals = (PyObject **)((char *)frame + python_layout->frame_locals); // NOLINT
     const struct python_walk_frame where = {.code = code, .locals = locals, .instruction = 0};
-    int count = python_int_at(code, python_layout->code_locals);
+    ssize_t count = variables_of(code);
     py.PyErr_Fetch(&type, &value, &traceback);
-    for (int i = 0; i < count && i < MOST_LOCALS; i++)
+    for (ssize_t i = 0; i < count && i < MOST_LOCALS; i++)
         look_at_local(locals[i], &where);
     py.PyErr_Restore(type, value, traceback);
 }

@@ -34,6 +34,20 @@ class Connections(PythonTestCase):
                     continue
                 self.check(found[version])
 
+    def test_exceptions(self):
+        """Sessions that an exception left behind are marked as such, and no others."""
+        leaked = {"here": 4, "below": 4, "with": 8, "generator": 4, "captured": 4, "no cleanup": 8}
+        for version, python in interpreters().items():
+            with self.subTest(version=version):
+                run = self.assert_same_behaviour([python, source("exceptions.py")])
+                report = run.report("-n", "0")
+                self.assert_totals(report, opened=72, never_closed=32, reclaimed=32)
+                self.assert_sites(report, source("exceptions.py"), leaked)
+                for place in leaked:
+                    site = self.site_at(report, "exceptions.py", place, "handle")
+                    self.assertEqual(site["exceptions"], 0 if place == "no cleanup" else 4, place)
+                self.assertIn("an exception", run.err)
+
     def test_isolated(self):
         """-I -S -E: nothing of the environment or of site is used."""
         for options in (["-I"], ["-S"], ["-E"], ["-I", "-S", "-E"], ["-B", "-O"]):
