@@ -28,14 +28,17 @@ static const struct {
     {"sqlite3_backup_finish", FUNCTION_BACKUP_FINISH},
 };
 
-// A new attach may bring other specs, while stubs and threads still use the old ones.
+// A new attach may bring other specs, while wrapped calls that began before still have the old
+// ones.
 static struct spec first_specs[SPECS_CAPACITY], *specs = first_specs;
 static int spec_count;
 static uint32_t spec_kinds[SPECS_CAPACITY]; // string references in this process's trace
 
 enum { FUNCTIONS = SPECS_CAPACITY + sizeof specials / sizeof specials[0] };
-static struct function first_functions[FUNCTIONS], *functions = first_functions;
+static struct function *functions[FUNCTIONS]; // those of the present specs
 static int function_count;
+static struct function *known;         // all there ever were
+static char *loaded_pools;             // what the specs were loaded for
 static uint16_t slots[SLOTS];          // 1 + index into functions
 static uint8_t prefixes[PREFIXES / 8]; // first two letters of all names: most symbols end here
 
@@ -54,22 +57,36 @@ const struct function *function_find(const char *name)
         uint16_t slot = slots[at % SLOTS];
         if (slot == 0)
             return NULL;
-        if (strcmp(functions[slot - 1].name, name) == 0)
-            return &functions[slot - 1];
+        if (strcmp(functions[slot - 1]->name, name) == 0)
+            return functions[slot - 1];
     }
+}
+
+static struct function *of_name(const char *name)
+{
+    for (struct function *function = known; function; function = function->next)
+        if (strcmp(function->name, name) == 0)
+            return function;
+    struct function *fresh = arena_alloc(sizeof *fresh);
+    if (!fresh)
+        return NULL;
+    fresh->name = name;
+    fresh->next = known;
+    return known = fresh;
 }
 
 static void add(const char *name, enum function_special special, const struct spec *spec)
 {
+    struct function *function;
     if (function_find(name)) // several specs of one name: function_spec chooses
         return;
-    struct function *function = &functions[function_count++];
-    *function = (struct function){
-        .name = name,
-        .special = special,
-        .spec = spec,
-        .ref = spec ? (uint32_t)(spec - specs) + 1 : TRACE_NONE,
-    };
+    function = of_name(name);
+    if (!function)
+        return;
+    function->special = special;
+    function->spec = spec;
+    function->ref = spec ? (uint32_t)(spec - specs) + 1 : TRACE_NONE;
+    functions[function_count++] = function;
     unsigned prefix = prefix_of(name);
     prefixes[prefix / 8] |= (uint8_t)(1 << prefix % 8);
     uint64_t at = hash_bytes(name, strlen(name));
@@ -114,26 +131,39 @@ static bool is_plain(const struct spec *spec)
     return true;
 }
 
-static void begin_again(void)
+static bool is_loaded(void)
 {
-    struct spec *new_specs = arena_alloc(SPECS_CAPACITY * sizeof *new_specs);
-    struct function *new_functions = arena_alloc(FUNCTIONS * sizeof *new_functions);
-    if (!new_specs || !new_functions)
-        return;
-    specs = new_specs;
-    functions = new_functions;
+    const char *pools = recorder_options.pools ? recorder_options.pools : "";
+    return loaded_pools && strcmp(pools, loaded_pools) == 0;
+}
+
+// false: out of memory; the specs stay as they are.
+static bool begin_again(void)
+{
+    const char *pools = recorder_options.pools ? recorder_options.pools : "";
+    char *copy = arena_alloc(strlen(pools) + 1);
+    struct spec *fresh =
+        function_count > 0 ? arena_alloc(SPECS_CAPACITY * sizeof *fresh) : first_specs;
+    if (!copy || !fresh)
+        return false;
+    strcpy(copy, pools);
+    if (loaded_pools)
+        arena_free(loaded_pools, strlen(loaded_pools) + 1);
+    loaded_pools = copy;
+    specs = fresh;
     function_count = 0;
     memset(slots, 0, sizeof slots);
+    return true;
 }
 
 void functions_load(void)
 {
     struct specs_error error = {.source = ""};
-    char *text = arena_alloc(SPECS_TEXT_BYTES);
-    if (!text)
+    char *text = is_loaded() ? NULL : arena_alloc(SPECS_TEXT_BYTES);
+    if (!text || !begin_again()) {
+        arena_free(text, SPECS_TEXT_BYTES);
         return;
-    if (function_count > 0)
-        begin_again();
+    }
     spec_count =
         specs_load(recorder_options.pools, specs, SPECS_CAPACITY, text, SPECS_TEXT_BYTES, &error);
     arena_free(text, SPECS_TEXT_BYTES);
@@ -145,7 +175,7 @@ void functions_load(void)
         if (!specs[i].python)
             add(specs[i].function, FUNCTION_TRACED, &specs[i]);
     for (int i = 0; i < function_count; i++)
-        functions[i].plain = functions[i].spec && is_plain(functions[i].spec);
+        functions[i]->plain = functions[i]->spec && is_plain(functions[i]->spec);
 }
 
 const struct spec *function_spec(const struct function *function, const uint64_t argument[6])

@@ -30,10 +30,12 @@ struct function {
     const struct spec *spec; // first spec of this name; NULL for special ones
     uint32_t ref;            // in the trace: 1 + the number of the first spec
     bool plain;              // the one spec holds for every call
+    struct function *next;   // of all there ever were
 };
 
 // Loads the shipped specs and those of the options. What is wrong with the user's is said on the
-// log; the shipped ones hold all the same.
+// log; the shipped ones hold all the same. Again for each attach: a function is the same struct for
+// ever, because stubs lead to it; specs that are asked for again are not loaded again.
 void functions_load(void);
 
 // The function of this name or NULL.

@@ -221,18 +221,18 @@ struct patching {
     const struct module *module;
     void *handle;
     bool deep;
-    bool writable; // the RELRO part has been made writable
 };
 
-static void make_writable(struct patching *patching, const uint64_t *slot)
+// Makes the part of a module that is read-only after relocation writable, or not any more, if the
+// slot lies there. got_lock is held in between: another thread may do the same to this module.
+// false: the slot cannot be written to.
+static bool protect(const struct module *module, const uint64_t *slot, int protection)
 {
-    const struct module *module = patching->module;
     uint64_t address = (uint64_t)(uintptr_t)slot;
-    if (patching->writable || address < module->relro_start || address >= module->relro_end)
-        return;
-    patching->writable =
-        mprotect((void *)module->relro_start, module->relro_end - module->relro_start, // NOLINT
-                 PROT_READ | PROT_WRITE) == 0;
+    if (address < module->relro_start || address >= module->relro_end)
+        return true;
+    return mprotect((void *)module->relro_start, module->relro_end - module->relro_start, // NOLINT
+                    protection) == 0;
 }
 
 // What the slot holds was not put there by the loader's binding: it leads to the lazy stub.
@@ -243,19 +243,21 @@ static bool is_lazy(const struct module *module, const ElfW(Sym) * symbol, uint6
     return symbol->st_shndx == SHN_UNDEF || value != module->bias + symbol->st_value;
 }
 
-static void install(struct patching *patching, uint64_t *slot, uint64_t value)
+static void install(const struct module *module, uint64_t *slot, uint64_t value)
 {
     struct patch *patch = arena_alloc(sizeof *patch);
     if (!patch)
         return;
-    make_writable(patching, slot);
-    *patch =
-        (struct patch){slot, *slot, value, patching->module->bias, patching->module->name, NULL};
-    __atomic_store_n(slot, value, __ATOMIC_RELEASE);
     lock_take(&got_lock);
-    patch->next = patches;
-    patches = patch;
+    if (protect(module, slot, PROT_READ | PROT_WRITE)) {
+        *patch = (struct patch){slot, *slot, value, module->bias, module->name, patches};
+        __atomic_store_n(slot, value, __ATOMIC_RELEASE);
+        patches = patch;
+        patch = NULL;
+        (void)protect(module, slot, PROT_READ);
+    }
     lock_give(&got_lock);
+    arena_free(patch, sizeof *patch);
 }
 
 static bool depends_on_caller(const struct function *function)
@@ -263,7 +265,7 @@ static bool depends_on_caller(const struct function *function)
     return function->special >= FUNCTION_DLOPEN && function->special <= FUNCTION_DLVSYM;
 }
 
-static void patch_slot(struct patching *patching, const struct function *function,
+static void patch_slot(const struct patching *patching, const struct function *function,
                        const ElfW(Sym) * symbol, const ElfW(Rela) * relocation)
 {
     const struct module *module = patching->module;
@@ -276,7 +278,7 @@ static void patch_slot(struct patching *patching, const struct function *functio
         bool absent = unwind_is_own(real);
         real = resolve(function->name, patching->handle, patching->deep);
         if (real == 0 && absent && ELF64_ST_BIND(symbol->st_info) == STB_WEAK) {
-            install(patching, slot, 0); // the program asks whether SQLite is there: it is not
+            install(module, slot, 0); // the program asks whether SQLite is there: it is not
             return;
         }
     }
@@ -291,10 +293,10 @@ static void patch_slot(struct patching *patching, const struct function *functio
         if (record)
             __atomic_add_fetch(&record->hooked, 1, __ATOMIC_RELAXED);
     }
-    install(patching, slot, stub);
+    install(module, slot, stub);
 }
 
-static void patch_table(struct patching *patching, const struct tables *tables,
+static void patch_table(const struct patching *patching, const struct tables *tables,
                         const ElfW(Rela) * relocations, size_t bytes)
 {
     for (size_t i = 0; relocations && i < bytes / sizeof *relocations; i++) {
@@ -319,14 +321,10 @@ static void hook_module(const struct module *module, void *data)
     if (!handle)
         return;
     patches_module(module);
-    struct patching patching = {.module = module, .handle = handle, .deep = *deep};
+    const struct patching patching = {.module = module, .handle = handle, .deep = *deep};
     struct tables tables = read_tables(module);
     patch_table(&patching, &tables, tables.plt, tables.plt_bytes);
     patch_table(&patching, &tables, tables.relocations, tables.relocation_bytes);
-    if (patching.writable)
-        (void)mprotect((void *)module->relro_start,
-                       module->relro_end - module->relro_start, // NOLINT
-                       PROT_READ);
 }
 
 // The slots of modules that were unloaded are no longer ours to restore.
@@ -362,16 +360,14 @@ static void restore(const struct patch *patch)
     uint64_t address = (uint64_t)(uintptr_t)patch->slot;
     if (!handle || !module_find(address, &module))
         return;
-    bool relro = address >= module.relro_start && address < module.relro_end;
-    size_t bytes = module.relro_end - module.relro_start;
-    void *start = (void *)module.relro_start; // NOLINT(performance-no-int-to-ptr)
-    if (relro && mprotect(start, bytes, PROT_READ | PROT_WRITE) != 0)
-        return;
     uint64_t expected = patch->installed;
-    __atomic_compare_exchange_n(patch->slot, &expected, patch->original, false, __ATOMIC_ACQ_REL,
-                                __ATOMIC_ACQUIRE);
-    if (relro)
-        (void)mprotect(start, bytes, PROT_READ);
+    lock_take(&got_lock);
+    if (protect(&module, patch->slot, PROT_READ | PROT_WRITE)) {
+        __atomic_compare_exchange_n(patch->slot, &expected, patch->original, false,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+        (void)protect(&module, patch->slot, PROT_READ);
+    }
+    lock_give(&got_lock);
 }
 
 void got_unhook_all(void)

@@ -46,6 +46,7 @@ struct call {
     uint32_t acquires_before; // of this thread, see struct recorder_thread
     uint32_t children;        // statements and the like alive before a close
     bool nested, taken, inherited;
+    unsigned recording; // in which it began: recorder_recording
     struct session session;
     uint32_t detail; // string reference: the SQL of these children
     uint8_t verb;

@@ -241,6 +241,7 @@ unsigned hook_before(struct call *call)
     if (!recorder_enter())
         return HOOK_TAIL;
     unsigned mode = HOOK_TAIL;
+    call->recording = atomic_load_explicit(&recorder_recording, memory_order_relaxed);
     dl_hooks_catch_up();
     if (hook->function->special == FUNCTION_TRACED)
         mode = before_traced(call);
@@ -370,7 +371,9 @@ void hook_after(struct call *call)
     }
     if (!recorder_enter())
         return;
-    if (special == FUNCTION_TRACED)
+    if (call->recording != atomic_load_explicit(&recorder_recording, memory_order_relaxed))
+        ; // detached and attached again meanwhile
+    else if (special == FUNCTION_TRACED)
         after_traced(call);
     else
         sqlite_after(call);

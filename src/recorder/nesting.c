@@ -6,12 +6,14 @@
 #include "recorder/nesting.h"
 
 #include "recorder/capture.h"
+#include "recorder/recorder.h"
 #include "recorder/spec.h"
 
 enum { DEEPEST = 6 };
 
 static __thread struct {
     uint32_t depth;
+    unsigned recording; // what the list is about
     struct {
         uint64_t frame;
         uint64_t pool_address;
@@ -26,6 +28,10 @@ static uint64_t frame_of(const struct call *call)
 
 static void drop_below(uint64_t frame)
 {
+    const unsigned recording = atomic_load_explicit(&recorder_recording, memory_order_relaxed);
+    if (list.recording != recording)
+        list.depth = 0;
+    list.recording = recording;
     while (list.depth > 0 && list.level[list.depth - 1].frame <= frame)
         list.depth--;
 }

@@ -22,6 +22,7 @@
 #include "recorder/overdue.h"
 #include "recorder/patch.h"
 #include "recorder/pools.h"
+#include "recorder/presence.h"
 #include "recorder/python.h"
 #include "recorder/recorder.h"
 #include "recorder/sessions.h"
@@ -303,6 +304,7 @@ int process_detach(void)
     if (!atomic_load(&recorder_active))
         return -EALREADY;
     recorder_set_active(false);
+    (void)presence_wait(&recorder_thread); // a thread may be hooking what it has just loaded
     python_leave();
     got_unhook_all();
     api_connect_all(false);

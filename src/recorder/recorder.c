@@ -16,6 +16,7 @@
 #include "recorder/misuse.h"
 #include "recorder/modules.h"
 #include "recorder/pools.h"
+#include "recorder/presence.h"
 #include "recorder/process.h"
 #include "recorder/sessions.h"
 #include "recorder/sites.h"
@@ -26,6 +27,7 @@ struct trace_writer recorder_trace;
 atomic_bool recorder_active;
 struct options recorder_options;
 atomic_uint recorder_generation = 1;
+atomic_uint recorder_recording;
 void (*recorder_language_frames)(struct stack *stack);
 enum trace_end (*recorder_language_end)(const void *caller);
 
@@ -90,6 +92,7 @@ static void notice_fork(void)
     unsigned born = BORN;
     if (atomic_compare_exchange_strong(life, &born, NOTICING)) {
         lock_init(&open_lock);
+        presence_forked();
         open_error = 0;
         atomic_store(&opened, false);
         atomic_fetch_add(&recorder_generation, 1);
@@ -110,6 +113,8 @@ static void thread_begin(struct recorder_thread *thread)
     thread->name_uses = 0;
     thread->owner = TRACE_NONE;
     thread->opening = false;
+    if (!thread->presence)
+        thread->presence = presence_of(thread);
     sites_forget_cache();
 }
 
@@ -133,11 +138,23 @@ bool recorder_enter(void)
     }
     if (thread->generation != recorder_generation)
         thread_begin(thread);
+    if (!thread->presence) {
+        recorder_leave();
+        return false;
+    }
+    atomic_store_explicit(&thread->presence->inside, true, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (!atomic_load_explicit(&recorder_active, memory_order_relaxed)) { // a detach waits already
+        recorder_leave();
+        return false;
+    }
     return true;
 }
 
 void recorder_leave(void)
 {
+    if (recorder_thread.presence)
+        atomic_store_explicit(&recorder_thread.presence->inside, false, memory_order_release);
     errno = recorder_thread.saved_errno;
     recorder_thread.inside = false;
 }
@@ -219,7 +236,9 @@ void recorder_unlock_opening(void)
 
 void recorder_forget_trace(void)
 {
+    const bool alone = presence_wait(&recorder_thread);
     lock_take(&open_lock);
+    atomic_fetch_add(&recorder_recording, 1);
     atomic_store(&opened, false);
     open_error = 0;
     atomic_fetch_add(&recorder_generation, 1);
@@ -229,7 +248,7 @@ void recorder_forget_trace(void)
     modules_reset();
     misuse_reset();
     sessions_clear();
-    trace_retire(&recorder_trace);
+    trace_retire(&recorder_trace, alone);
     lock_give(&open_lock);
 }
 

@@ -20,9 +20,14 @@ extern struct options recorder_options;
 // a new attach. Never 0.
 extern atomic_uint recorder_generation;
 
+// Changes with each detach only. A call that began in another recording is none of this one's: what
+// it remembers is gone.
+extern atomic_uint recorder_recording;
+
 // What the recorder keeps of a thread.
 struct recorder_thread {
-    bool inside; // between recorder_enter and recorder_leave
+    bool inside;               // between recorder_enter and recorder_leave
+    struct presence *presence; // the same for others to see
     int saved_errno;
     uint32_t generation; // for which the rest holds
     uint32_t tid;
@@ -54,7 +59,8 @@ void recorder_leave(void);
 bool recorder_open_trace(void);
 int recorder_open_error(void); // why: -errno
 
-// The trace, if there is one, is complete: the next one to be opened is another.
+// The trace, if there is one, is complete: the next one to be opened is another. To be called while
+// inactive; waits for the threads that are inside.
 void recorder_forget_trace(void);
 
 // Keeps traces from being opened, around fork.

@@ -276,12 +276,12 @@ static bool is_still_ours(const struct trace_writer *writer, int fd)
            status.st_ino == writer->inode;
 }
 
-void trace_retire(struct trace_writer *writer)
+void trace_retire(struct trace_writer *writer, bool alone)
 {
     if (!writer->header)
         return;
     lock_take(&writer->lock);
-    each_mapping(writer, replace_by_memory);
+    each_mapping(writer, alone ? unmap : replace_by_memory);
     if (writer->fd >= 0 && is_still_ours(writer, writer->fd))
         close_file(&writer->fd);
     writer->fd = -1;

@@ -43,9 +43,10 @@ int trace_create(struct trace_writer *writer, const char *path);
 // and uses it only as long as it still is that file. On error `fd` is closed.
 int trace_create_open(struct trace_writer *writer, int fd, const char *path);
 
-// The trace is complete: lets go of the file. Threads that are still writing find memory of this
-// process in its place, for good. After this `writer` holds no trace; its path stays.
-void trace_retire(struct trace_writer *writer);
+// The trace is complete: lets go of the file. alone: no thread is writing, nor has an address in
+// it; else threads that are find memory of this process in its place, for good. After this `writer`
+// holds no trace; its path stays.
+void trace_retire(struct trace_writer *writer, bool alone);
 
 // Unmaps the trace without changing the file; for a forked child that must not write to it.
 void trace_forget(struct trace_writer *writer);

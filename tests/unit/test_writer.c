@@ -170,7 +170,7 @@ static void test_descriptor_was_reused(void **state)
         ;
     assert_int_equal(stat(other, &status), 0);
     assert_int_equal(status.st_size, 0);
-    trace_retire(&writer);
+    trace_retire(&writer, false);
     assert_int_equal(fcntl(fd, F_GETFD), 0); // still open: it is not ours to close
     close(victim);
     close(fd);
@@ -194,7 +194,7 @@ static void test_retired(void **state)
     assert_int_equal(trace_create(&writer, path), 0);
     trace_new_record(&writer, TRACE_SESSIONS, &session);
     session->handle = 1;
-    trace_retire(&writer);
+    trace_retire(&writer, false);
     assert_null(writer.header);
     session->handle = 2; // not a crash, and not in the file
     struct trace_header header;
