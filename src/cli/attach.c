@@ -20,6 +20,7 @@
 #include "cli/live.h"
 #include "cli/run.h"
 #include "cli/table.h"
+#include "cli/watch.h"
 #include "recorder/output_name.h"
 
 enum { KEY_DURATION = 'd' + 0x100 };
@@ -166,6 +167,17 @@ static char *recorder_options(struct table *table, size_t *bytes)
     return made;
 }
 
+// The recorder need not look itself for sessions held too long: we do.
+static void set_watched(struct table *table)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        if (option_table[i].offset != offsetof(struct options, watched))
+            continue;
+        free(table->value[i]);
+        table->value[i] = text("yes");
+    }
+}
+
 static void print_start(pid_t pid, const struct attach_report *report, uint64_t duration_ns)
 {
     printf("recording process %d (it stood still for %.1f ms)\n", pid,
@@ -179,17 +191,22 @@ static void print_start(pid_t pid, const struct attach_report *report, uint64_t 
     (void)fflush(stdout);
 }
 
-// Waits for the end of the time, a signal, or the end of the process. Result: whether the process
-// still runs.
-static bool wait_for_end(pid_t pid, uint64_t duration_ns, const sigset_t *signals)
+// Waits for the end of the time, a signal, or the end of the process; watches the trace meanwhile
+// if `watch` is not NULL. Result: whether the process still runs.
+static bool wait_for_end(pid_t pid, uint64_t duration_ns, const sigset_t *signals,
+                         struct watch *watch)
 {
     const uint64_t deadline = process_now() + duration_ns;
     struct pollfd ends[2] = {{.fd = signalfd(-1, signals, SFD_CLOEXEC), .events = POLLIN},
                              {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN}};
     bool runs = true;
     for (;;) {
+        const uint64_t pause = watch ? watch_look(watch) : UINT64_MAX;
         const uint64_t now = process_now();
-        const uint64_t left_ms = now < deadline ? (deadline - now + 999999) / 1000000 : 0;
+        uint64_t left = now < deadline ? deadline - now : 0;
+        if (left > pause)
+            left = pause;
+        const uint64_t left_ms = (left + 999999) / 1000000;
         const int count = poll(ends, 2, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
         if (count < 0 && errno == EINTR)
             continue;
@@ -204,11 +221,22 @@ static bool wait_for_end(pid_t pid, uint64_t duration_ns, const sigset_t *signal
 }
 
 // Result: exit status.
-static int stay(pid_t pid, uint64_t duration_ns, const sigset_t *signals, const char *trace)
+static int stay(const struct arguments *arguments, const sigset_t *signals, const char *trace)
 {
+    const pid_t pid = arguments->pid;
+    const struct options *options = &arguments->table.options;
     struct attach_report report;
     struct failure failure;
-    if (!wait_for_end(pid, duration_ns, signals))
+    struct watch *watch = NULL;
+    if (options->threshold_ns > 0) {
+        char *log = options->log[0] ? absolute(options->log, false) : text("%s", "");
+        watch = watch_new(options->threshold_ns, log);
+        watch_add(watch, trace, pid);
+        free(log);
+    }
+    const bool runs = wait_for_end(pid, arguments->duration_ns, signals, watch);
+    watch_end(watch);
+    if (!runs)
         printf("process %d has ended\n", pid);
     else if (attach_stop(pid, &report, &failure) != 0)
         return cli_fail("%s", failure.text);
@@ -230,6 +258,8 @@ int command_attach(int argc, char **argv)
     char *library = cli_library_path();
     if (!library)
         return CLI_FAILURE;
+    if (arguments.duration_ns != 0 && arguments.table.options.threshold_ns > 0)
+        set_watched(&arguments.table);
     char *options = recorder_options(&arguments.table, &bytes);
     char *pattern = absolute(arguments.table.options.output, true);
     const struct attach_request request = {.library = library,
@@ -252,6 +282,6 @@ int command_attach(int argc, char **argv)
         return cli_fail("%s", failure.text);
     print_start(arguments.pid, &report, arguments.duration_ns);
     if (arguments.duration_ns != 0)
-        return stay(arguments.pid, arguments.duration_ns, &signals, report.trace);
+        return stay(&arguments, &signals, report.trace);
     return 0;
 }

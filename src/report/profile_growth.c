@@ -88,7 +88,7 @@ static uint64_t least_out(const struct trace_site *record, uint64_t from, uint64
     uint64_t reached = record->growth.reached;
     uint64_t first = from / width_of(record);
     uint64_t last = (to - 1) / width_of(record);
-    uint64_t least = last <= reached ? UINT64_MAX : record->out;
+    uint64_t least = last <= reached ? UINT64_MAX : out_at_end(record);
     for (uint64_t i = first; i <= last && i <= reached; i++)
         if (bucket(record, i) < least)
             least = bucket(record, i);
