@@ -273,6 +273,7 @@ void render_held_text(const struct profile *profile, const struct report_request
     }
     if (shown < listed)
         fprintf(out, "%zu more (-n 0 for all)\n", listed - shown);
+    text_now_pause(&text);
     for (size_t i = 0; i < profile->problems.count; i++)
         sheet_wrap(sheet, SHEET_WARN, 0,
                    sheet_clean(sheet->arena,

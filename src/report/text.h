@@ -33,6 +33,8 @@ void text_frame(const struct text *text, const char *label, const struct frame *
                 const char *directory, unsigned indent);
 // Where the holder of a session is now, session->now, which must be there.
 void text_now(const struct text *text, const struct profile_session *session);
+// For how long the threads stood still for that; nothing if nobody was looked at.
+void text_now_pause(const struct text *text);
 // The line of source code of a frame, if it can be read.
 void text_code(const struct text *text, const struct frame *frame, const char *directory,
                unsigned indent);

@@ -147,3 +147,17 @@ void text_now(const struct text *text, const struct profile_session *session)
     else
         print_frames(text, session, now->place == NOW_INSIDE ? now->at : SIZE_MAX);
 }
+
+void text_now_pause(const struct text *text)
+{
+    const struct profile *profile = text->profile;
+    uint64_t longest_ns = 0;
+    for (size_t i = 0; i < profile->sessions.count; i++) {
+        const struct profile_now *now = profile->sessions.item[i]->now;
+        if (now && now->paused_ns > longest_ns)
+            longest_ns = now->paused_ns;
+    }
+    if (longest_ns > 0)
+        sheet_print(&text->sheet, SHEET_DIM, "each thread stood still for %s at most\n",
+                    sheet_duration(text->sheet.arena, longest_ns));
+}
