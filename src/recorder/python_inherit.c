@@ -19,6 +19,11 @@
 
 enum { MOST = 10000 }; // checkouts
 
+// Guarded by the GIL.
+static PyObject *records; // SQLAlchemy's dictionary, while attached
+static ssize_t known;     // checkouts in our table
+static ssize_t surplus;   // entries of the dictionary that are none of a checkout
+
 // A connection that is checked out.
 struct checkout {
     PyObject *reference;      // weak, to the fairy; borrowed from the list
@@ -31,11 +36,12 @@ struct checkout {
 struct inventory {
     struct checkout *all;
     size_t count;
-    uint32_t kind; // string reference
+    uint32_t kind;     // string reference
+    uint64_t since_ns; // see struct inherited
 };
 
 // The record of a checkout whose fairy is alive and has not been returned; NULL. Borrowed.
-static PyObject *record_out(PyObject *records, PyObject *reference, PyObject *fairy)
+static PyObject *record_out(PyObject *reference, PyObject *fairy)
 {
     PyObject *record = py.PyDict_GetItem(records, reference);
     PyObject *own = record ? python_attribute(fairy, "_connection_record") : NULL;
@@ -97,7 +103,7 @@ static PyObject *alive(PyObject *reference)
     return object == py._Py_NoneStruct ? NULL : object;
 }
 
-static void learn_pools(PyObject *records, PyObject *references, ssize_t count)
+static void learn_pools(PyObject *references, ssize_t count)
 {
     for (ssize_t i = 0; i < count; i++) {
         PyObject *record = py.PyDict_GetItem(records, py.PyList_GetItem(references, i));
@@ -109,10 +115,10 @@ static void learn_pools(PyObject *records, PyObject *references, ssize_t count)
     }
 }
 
-static void add_checkout(struct inventory *inventory, PyObject *records, PyObject *reference)
+static void add_checkout(struct inventory *inventory, PyObject *reference)
 {
     PyObject *fairy = alive(reference);
-    PyObject *record = fairy ? record_out(records, reference, fairy) : NULL;
+    PyObject *record = fairy ? record_out(reference, fairy) : NULL;
     if (!record)
         return;
     struct checkout *checkout = &inventory->all[inventory->count++];
@@ -137,6 +143,7 @@ static void inherit(const struct inventory *inventory, const struct checkout *ch
         snprintf(text, sizeof text, "%s", holder ? "a variable" : through ? through : "");
     const struct inherited found = {
         .handle = (uint64_t)(uintptr_t)handle,
+        .since_ns = inventory->since_ns,
         .kind = inventory->kind,
         .session = TRACE_CHECKOUT,
         .pool = pool,
@@ -150,7 +157,7 @@ static void inherit(const struct inventory *inventory, const struct checkout *ch
         .flags = (checkout->asked ? (uint32_t)TRACE_SESSION_ASKED : 0) |
                  (checkout->transaction ? (uint32_t)TRACE_SESSION_TRANSACTION : 0),
     };
-    (void)session_inherit(&found);
+    known += session_inherit(&found);
 }
 
 static void inherit_held(size_t index, const struct python_holder *holder, void *data)
@@ -168,7 +175,8 @@ static void inherit_all(struct inventory *inventory, struct python_held *held)
     recorder_leave();
     for (size_t i = 0; i < inventory->count; i++)
         held[i] = (struct python_held){.object = inventory->all[i].fairy};
-    python_holders_find(held, inventory->count, inherit_held, inventory);
+    if (inventory->since_ns == 0)
+        python_holders_find(held, inventory->count, inherit_held, inventory);
     for (size_t i = 0; i < inventory->count; i++) {
         if (held[i].done || !recorder_enter())
             continue;
@@ -190,17 +198,19 @@ static void adopt_all(const struct inventory *inventory)
     }
 }
 
-static void take_inventory(PyObject *records, PyObject *references)
+// since_ns: 0 at the attach; then holders are looked for as well.
+static void take_inventory(PyObject *references, uint64_t since_ns)
 {
     ssize_t count = py.PyList_Size(references);
     if (count > MOST)
         count = MOST;
-    struct inventory inventory = {.all = arena_alloc((size_t)count * sizeof *inventory.all)};
+    struct inventory inventory = {.all = arena_alloc((size_t)count * sizeof *inventory.all),
+                                  .since_ns = since_ns};
     struct python_held *held = arena_alloc((size_t)count * sizeof *held);
-    learn_pools(records, references, count);
+    learn_pools(references, count);
     if (inventory.all && held) {
         for (ssize_t i = 0; i < count; i++)
-            add_checkout(&inventory, records, py.PyList_GetItem(references, i));
+            add_checkout(&inventory, py.PyList_GetItem(references, i));
         inherit_all(&inventory, held);
         adopt_all(&inventory);
     }
@@ -208,13 +218,50 @@ static void take_inventory(PyObject *records, PyObject *references)
     arena_free(held, (size_t)count * sizeof *held);
 }
 
-void python_inherit_checkouts(void)
+static void look(uint64_t since_ns)
 {
-    PyObject *records = python_find("sqlalchemy.pool.base", "_strong_ref_connection_records");
-    PyObject *references = records ? py.PyDict_Keys(records) : NULL;
+    PyObject *references = py.PyDict_Keys(records);
     py.PyErr_Clear();
     if (references && py.PyList_Size(references) > 0)
-        take_inventory(records, references);
+        take_inventory(references, since_ns);
+    surplus = py.PyDict_Size(records) - known;
     python_drop(references);
+}
+
+void python_inherit_checkouts(void)
+{
+    python_inherit_drop();
+    records = python_find("sqlalchemy.pool.base", "_strong_ref_connection_records");
+    if (records)
+        look(0);
+}
+
+void python_inherit_more(void)
+{
+    enum { PAUSE_NS = 100000000 };
+    static uint64_t next_ns;
+    if (!records || py.PyDict_Size(records) <= known + surplus)
+        return;
+    uint64_t now = recorder_now();
+    if (now < next_ns)
+        return;
+    next_ns = now + PAUSE_NS;
+    look(now);
+}
+
+void python_inherit_count(int change)
+{
+    known += change;
+}
+
+void python_inherit_drop(void)
+{
     python_drop(records);
+    python_inherit_forget();
+}
+
+void python_inherit_forget(void)
+{
+    records = NULL;
+    known = surplus = 0;
 }

@@ -8,4 +8,18 @@
 // belong to another one.
 void python_inherit_checkouts(void);
 
+// The same for those that were taken since by calls which had begun before, if there are more out
+// than are known. To be asked now and then: looks at most ten times a second. GIL held, outside
+// recorder_enter; may run Python code.
+void python_inherit_more(void);
+
+// One more checkout is known, or (-1) one less. GIL held.
+void python_inherit_count(int change);
+
+// Nothing is to be inherited any more. GIL held.
+void python_inherit_drop(void);
+
+// The interpreter is gone, and with it what could be inherited.
+void python_inherit_forget(void);
+
 #endif

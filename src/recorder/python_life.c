@@ -292,6 +292,7 @@ static void forget(void)
     python_sqlite_forget();
     python_watch_forget();
     python_pool_forget();
+    python_inherit_forget();
     python_sqlalchemy_forget();
     python_await_forget();
     python_wrap_forget();
@@ -370,6 +371,7 @@ static void leave(void)
     python_methods_forget();
     python_watch_drop();
     python_shared_drop();
+    python_inherit_drop();
     python_pool_drop();
     python_context_drop();
     python_frames_drop();

@@ -15,6 +15,7 @@
 #include "recorder/process.h"
 #include "recorder/python_context.h"
 #include "recorder/python_created.h"
+#include "recorder/python_inherit.h"
 #include "recorder/python_life.h"
 #include "recorder/python_shared.h"
 #include "recorder/python_sqlalchemy_pool.h"
@@ -110,12 +111,15 @@ static void note_acquired(const struct python_invocation *call, struct python_po
         python_moment_stack(&moment, call->origin, &stack);
         struct acquire acquire = acquire_of(pool, &moment, handle, started, &stack);
         acquire.created = session ? where_created(session) : TRACE_NONE;
+        if (process_is_attached() && session_disinherit(acquire.kind, handle, started))
+            python_inherit_count(-1);
         uint32_t slot = session_acquired(&acquire, recorder_now());
         python_created_hold(fairy, slot);
         if (session)
             python_created_hold(session, slot);
         recorder_leave();
     }
+    python_inherit_count(1);
     python_drop(session);
     python_moment_drop(&moment);
     py.Py_DecRef(record);
@@ -149,6 +153,7 @@ static PyObject *checkout(const struct python_invocation *call)
     struct python_pool *pool = python_sqlalchemy_pool(object);
     if (!pool)
         return python_invoke(call);
+    python_inherit_more();
     // The coarse clock will do: a wait that matters takes longer than its tick.
     uint64_t started = recorder_now_coarse();
     uint32_t wait = python_pool_wait_begin(pool);
@@ -185,7 +190,20 @@ static bool note_released(uint64_t handle, enum trace_end end)
     if (taken)
         session_end(&session, end, session.taken_ns);
     recorder_leave();
+    python_inherit_count(-taken);
     return taken;
+}
+
+// A checkout was given back that nobody knew of: taken by a call that began before the attach.
+static void note_unknown(PyObject *object, enum trace_end end)
+{
+    struct python_pool *pool = object ? python_sqlalchemy_pool(object) : NULL;
+    if (!pool || !recorder_enter())
+        return;
+    uint32_t ref = python_pool_ref(pool);
+    if (ref != TRACE_NONE)
+        session_inherited_ended(pool->kind_ref, TRACE_CHECKOUT, ref, end);
+    recorder_leave();
 }
 
 // The collector returns a connection: `reference` to the fairy has died. 0: it was back already.
@@ -224,8 +242,8 @@ static PyObject *finalize_fairy(const struct python_invocation *call)
         if (connection == py._Py_NoneStruct) // invalidate() took it before
             end = TRACE_DISCARDED;
     }
-    if (handle)
-        (void)note_released(handle, end);
+    if (handle && !note_released(handle, end) && process_is_attached())
+        note_unknown(python_invocation_argument(call, 2, "pool"), end);
     return python_invoke(call);
 }
 

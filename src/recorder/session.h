@@ -87,6 +87,10 @@ bool session_is_known(uint32_t kind, uint64_t handle);
 // Records that such a session is out. false: lost, or known already (then nothing is changed).
 bool session_inherit(const struct inherited *found);
 
+// Takes back a session_inherit with a since_ns not before `after_ns`: the acquire was being seen.
+// false: there was none.
+bool session_disinherit(uint32_t kind, uint64_t handle, uint64_t after_ns);
+
 // Records that one ended that nobody knew of. pool: it was out of, or TRACE_NONE.
 void session_inherited_ended(uint32_t kind, enum trace_kind session, uint32_t pool,
                              enum trace_end end);
@@ -97,6 +101,9 @@ bool session_take(uint32_t kind, uint64_t handle, struct session *session);
 
 // After it: the session ended in this way ...
 void session_end(struct session *session, enum trace_end end, uint64_t now_ns);
+
+// ... or it was no session at all ...
+void session_forget(struct session *session);
 
 // ... or it did not (refused, zombie): back into the table with these flags added.
 void session_put_back(struct session *session, uint32_t add_flags);

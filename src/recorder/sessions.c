@@ -261,6 +261,12 @@ void session_end(struct session *session, enum trace_end end, uint64_t now_ns)
     end_entry(session->entry, session->site, end, now_ns);
 }
 
+void session_forget(struct session *session)
+{
+    __atomic_store_n(&session->record->state, TRACE_SLOT_FREE, __ATOMIC_RELEASE);
+    entry_give_back(session->entry);
+}
+
 void session_put_back(struct session *session, uint32_t add_flags)
 {
     struct entry *entry = session->entry;

@@ -64,6 +64,30 @@ bool session_inherit(const struct inherited *found)
     return true;
 }
 
+struct after_question {
+    uint64_t after_ns;
+    bool *answer;
+};
+
+static void ask_after(struct entry *entry, const void *data)
+{
+    const struct after_question *question = data;
+    *question->answer = (entry->record->flags & TRACE_SESSION_INHERITED) &&
+                        entry->acquired_ns >= question->after_ns;
+}
+
+bool session_disinherit(uint32_t kind, uint64_t handle, uint64_t after_ns)
+{
+    bool found = false;
+    struct session session;
+    const struct after_question question = {after_ns, &found};
+    if (!entry_change(kind, handle, ask_after, &question) || !found ||
+        !session_take(kind, handle, &session))
+        return false;
+    session_forget(&session);
+    return true;
+}
+
 void session_inherited_ended(uint32_t kind, enum trace_kind session, uint32_t pool,
                              enum trace_end end)
 {
