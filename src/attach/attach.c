@@ -27,6 +27,8 @@ enum {
 // A recorder's library in the target.
 struct instance {
     uint64_t attach, detach, dump, path; // its functions
+    uint64_t patched;                    // ... likewise
+    uint64_t patches;                    // its table of patched functions
     bool recording;
 };
 
@@ -105,6 +107,8 @@ static bool read_instance(const struct target *target, const struct module *modu
         .detach = module_symbol(target, module, "unclosed_detach", NULL),
         .dump = module_symbol(target, module, "unclosed_dump", NULL),
         .path = module_symbol(target, module, "unclosed_trace_path", NULL),
+        .patched = module_symbol(target, module, "unclosed_patched", NULL),
+        .patches = module_symbol(target, module, "unclosed_patches", NULL),
     };
     if (address == 0 || instance->attach == 0 || instance->detach == 0 ||
         target_read(target, address, &state, sizeof state) != 0)
@@ -307,6 +311,17 @@ static int start_recorder(struct session *session, const struct attach_request *
                        request->trace, strerror(-error));
 }
 
+// The recording goes on if that fails, too: report->patching says so.
+static void write_patches(struct session *session, const struct instance *instance,
+                          struct attach_report *report)
+{
+    struct failure ignored;
+    if (instance->patches == 0 || instance->patched == 0)
+        return;
+    (void)patching_write(&session->target, instance->patches, &report->patching);
+    (void)call_recorder(session, instance->patched, 0, &ignored);
+}
+
 static int start_in_session(struct session *session, const struct attach_request *request,
                             struct attach_report *report, struct failure *failure)
 {
@@ -323,6 +338,8 @@ static int start_in_session(struct session *session, const struct attach_request
         error = load_recorder(session, request->library, &instance, failure);
     if (error == 0)
         error = start_recorder(session, request, &instance, report, failure);
+    if (error == 0 && request->patch)
+        write_patches(session, &instance, report);
     if (error == 0)
         copy_trace_path(session, &instance, report);
     return error;
@@ -355,6 +372,9 @@ static int ask_recorder(pid_t pid, size_t offset, struct attach_report *report,
                             pid, pid);
     if (error == 0)
         error = session_help(&session, failure);
+    // Before the recorder lets go. What cannot be restored leads to a recorder that does nothing.
+    if (error == 0 && offset == offsetof(struct instance, detach) && instance.patches != 0)
+        (void)patching_restore(&session.target, instance.patches, &report->patching);
     if (error == 0) {
         memcpy(&function, (const char *)&instance + offset, sizeof function);
         error = call_recorder(&session, function, 0, failure);

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "attach/failure.h"
+#include "attach/patching.h"
 
 struct attach_request {
     const char *library;  // file of the recorder's library
@@ -20,6 +21,7 @@ struct attach_request {
     const char *pattern;  // absolute pattern for traces (recorder/output_name.h): the process's own
                           // and its children's
     bool force;           // overwrite a trace that exists
+    bool patch;           // the options have a plan for patching functions: carry it out
     const char *trace;    // what the pattern stands for: the file for this process's trace
 };
 
@@ -28,6 +30,7 @@ struct attach_report {
     bool passed;       // the trace was created here and handed over as a descriptor
     bool reused;       // the library was there already
     uint64_t pause_ns; // how long one of its threads stood still
+    struct patching_result patching; // what came of patching, or of restoring
     uint64_t whole_ns; // from the call to the end
 };
 

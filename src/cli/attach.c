@@ -18,17 +18,19 @@
 #include "attach/process.h"
 #include "cli/cli.h"
 #include "cli/live.h"
+#include "cli/patches.h"
 #include "cli/run.h"
 #include "cli/table.h"
 #include "cli/watch.h"
 #include "recorder/output_name.h"
 
-enum { KEY_DURATION = 'd' + 0x100 };
+enum { KEY_DURATION = 'd' + 0x100, KEY_PATCH };
 
 struct arguments {
     struct table table;
     pid_t pid;
     uint64_t duration_ns; // 0: leave at once
+    bool patch;
 };
 
 static error_t parse_argument(int key, char *value, struct argp_state *state)
@@ -41,6 +43,9 @@ static error_t parse_argument(int key, char *value, struct argp_state *state)
     case KEY_DURATION:
         if (!option_duration(value, &arguments->duration_ns) || arguments->duration_ns == 0)
             exit(cli_fail("--duration '%s': expected a time such as 60s, 500ms, 2m", value));
+        return 0;
+    case KEY_PATCH:
+        arguments->patch = true;
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->pid != 0)
@@ -61,6 +66,10 @@ static void parse_command_line(struct arguments *arguments, int argc, char **arg
          .key = KEY_DURATION,
          .arg = "TIME",
          .doc = "Stay for TIME or until Ctrl-C, then detach"},
+        {.name = "patch",
+         .key = KEY_PATCH,
+         .doc = "Also see calls inside the program: patch the functions in memory, with all "
+                "threads stopped for a moment"},
         {0}};
     static const struct argp_child children[] = {{.argp = &table_argp}, {0}};
     const struct argp argp = {
@@ -139,13 +148,11 @@ static char *trace_of(const char *pattern, pid_t pid)
 
 // The options for the recorder: NAME=value texts with a NUL behind each, one more at the end.
 // Their whole length goes to *bytes.
-static char *recorder_options(struct table *table, size_t *bytes)
+static char *recorder_options(struct table *table, const char *pools, const char *patches,
+                              size_t *bytes)
 {
     char *made = NULL;
     FILE *out = open_memstream(&made, bytes);
-    char *pools = run_pools_text(table->pools, table->pool_count);
-    if (!pools)
-        exit(CLI_FAILURE); // a message was printed
     if (!out)
         cli_no_memory();
     for (size_t i = 0; i < option_count; i++) {
@@ -160,10 +167,11 @@ static char *recorder_options(struct table *table, size_t *bytes)
     }
     if (*pools)
         (void)fprintf(out, "UNCLOSED_POOLS=%s%c", pools, 0);
+    if (*patches)
+        (void)fprintf(out, "UNCLOSED_PATCHES=%s%c", patches, 0);
     (void)fputc(0, out);
     if (fclose(out) != 0)
         cli_no_memory();
-    free(pools);
     return made;
 }
 
@@ -178,10 +186,36 @@ static void set_watched(struct table *table)
     }
 }
 
-static void print_start(pid_t pid, const struct attach_report *report, uint64_t duration_ns)
+// What became of the functions inside the program.
+static void print_patches(const struct arguments *arguments, const struct patches *patches,
+                          const struct patching_result *result)
 {
+    const char *file = NULL;
+    char *names = patches_names(patches, &file);
+    if (arguments->patch && result->failure.error != 0)
+        cli_message("%s", result->failure.text);
+    else if (arguments->patch && names && result->left > 0)
+        cli_message("%u functions inside of %s could not be patched, a thread was always in their "
+                    "first bytes",
+                    (unsigned)result->left, file);
+    if (arguments->patch && result->written > 0)
+        printf("  patched               %u functions, all threads stood still for %.1f ms\n",
+               (unsigned)result->written, (double)result->pause_ns / 1e6);
+    if (!arguments->patch && names)
+        printf("  not seen              calls of %s inside of %s;\n"
+               "                        to see them: unclosed detach %d, then attach --patch %d\n",
+               names, file, arguments->pid, arguments->pid);
+    free(names);
+}
+
+static void print_start(const struct arguments *arguments, const struct patches *patches,
+                        const struct attach_report *report)
+{
+    const pid_t pid = arguments->pid;
+    const uint64_t duration_ns = arguments->duration_ns;
     printf("recording process %d (it stood still for %.1f ms)\n", pid,
            (double)report->pause_ns / 1e6);
+    print_patches(arguments, patches, &report->patching);
     printf("  trace                 %s\n", report->trace);
     printf("  who holds what now    unclosed held %d\n", pid);
     if (duration_ns != 0)
@@ -260,13 +294,18 @@ int command_attach(int argc, char **argv)
         return CLI_FAILURE;
     if (arguments.duration_ns != 0 && arguments.table.options.threshold_ns > 0)
         set_watched(&arguments.table);
-    char *options = recorder_options(&arguments.table, &bytes);
+    char *pools = run_pools_text(arguments.table.pools, arguments.table.pool_count);
+    if (!pools)
+        return CLI_FAILURE; // a message was printed
+    struct patches *patches = patches_of_process(arguments.pid, pools, arguments.patch);
+    char *options = recorder_options(&arguments.table, pools, patches_text(patches), &bytes);
     char *pattern = absolute(arguments.table.options.output, true);
     const struct attach_request request = {.library = library,
                                            .options = options,
                                            .options_bytes = bytes,
                                            .pattern = pattern,
                                            .trace = trace_of(pattern, arguments.pid),
+                                           .patch = arguments.patch,
                                            .force = arguments.table.options.force};
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -280,7 +319,9 @@ int command_attach(int argc, char **argv)
     free(library);
     if (error != 0)
         return cli_fail("%s", failure.text);
-    print_start(arguments.pid, &report, arguments.duration_ns);
+    print_start(&arguments, patches, &report);
+    patches_free(patches);
+    free(pools);
     if (arguments.duration_ns != 0)
         return stay(&arguments, &signals, report.trace);
     return 0;

@@ -21,6 +21,8 @@
 #include "patch/image.h"
 #include "patch/plan.h"
 
+enum { NAMES_SHOWN = 5 };
+
 struct patches {
     struct spec specs[SPECS_CAPACITY];
     struct plan *plan;
@@ -183,18 +185,23 @@ char *patches_names(const struct patches *patches, const char **file)
 {
     char *names = NULL;
     size_t bytes = 0;
+    unsigned count = 0;
     FILE *out = open_memstream(&names, &bytes);
     if (!out)
         cli_no_memory();
     *file = NULL;
     for (size_t i = 0; i < plan_finding_count(patches->plan); i++) {
         const struct plan_finding *finding = plan_finding(patches->plan, i);
-        if (finding->outcome != TRACE_PATCH_DONE && finding->outcome != TRACE_PATCH_COPIES)
+        if ((finding->outcome != TRACE_PATCH_DONE && finding->outcome != TRACE_PATCH_COPIES) ||
+            finding->spec->verb == TRACE_USE)
             continue;
-        (void)fprintf(out, "%s%s", *file ? ", " : "", finding->name);
+        if (count++ < NAMES_SHOWN)
+            (void)fprintf(out, "%s%s", *file ? ", " : "", finding->name);
         if (!*file)
             *file = finding->file;
     }
+    if (count > NAMES_SHOWN)
+        (void)fprintf(out, " and %u more", count - NAMES_SHOWN);
     if (fclose(out) != 0)
         cli_no_memory();
     if (*file)

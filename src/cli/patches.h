@@ -20,8 +20,8 @@ struct patches *patches_of_process(pid_t pid, const char *pools, bool wanted);
 // The plan for the recorder (UNCLOSED_PATCHES); "" if there is none.
 const char *patches_text(struct patches *patches);
 
-// Names of functions that could be patched, separated by commas, and the file of the first; NULL:
-// none. To be freed.
+// Names of functions that begin or end sessions and could be patched, at most a few of them, and
+// the file of the first; NULL: none. To be freed.
 char *patches_names(const struct patches *patches, const char **file);
 
 // Why calls of the function `name` may not have been seen, as the rest of a sentence; NULL: not

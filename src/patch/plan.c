@@ -256,7 +256,7 @@ static void add_finding(struct plan *plan, const struct wanted *wanted, const ch
     plan->findings[plan->finding_count++] = (struct plan_finding){
         .name = wanted->name,
         .file = file,
-        .asked = wanted->spec && wanted->spec->asked,
+        .spec = wanted->spec,
         .outcome = wanted->outcome == TRACE_PATCH_DONE && wanted->copies ? TRACE_PATCH_COPIES
                                                                          : wanted->outcome,
     };

@@ -17,7 +17,7 @@ struct plan;
 struct plan_finding {
     const char *name;         // of the function
     const char *file;         // it is in, as given
-    bool asked;               // the user named it, not a shipped spec
+    const struct spec *spec;  // that names it
     enum trace_patch outcome; // DONE and COPIES: can be patched
 };
 

@@ -151,7 +151,9 @@ static void add_asked(struct profile_builder *builder, const struct source *sour
          (ref = reader_next(source->trace, TRACE_FUNCTIONS, ref)) != TRACE_NONE;) {
         const struct trace_function *function = reader_function(source->trace, ref);
         const char *name = profile_text(builder, source, function->name);
-        if ((!function->asked && !patch_words(function->patch)) || name[0] == 0)
+        // Of functions that only use a handle few calls matter.
+        const bool inside = function->verb != TRACE_USE && patch_words(function->patch);
+        if ((!function->asked && !inside) || name[0] == 0)
             continue;
         struct asked *asked = map_get_text(all, name);
         if (!asked) {
@@ -161,7 +163,7 @@ static void add_asked(struct profile_builder *builder, const struct source *sour
         }
         asked->calls += function->calls;
         asked->asked |= function->asked;
-        if (patch_words(function->patch))
+        if (inside)
             asked->patch = function->patch;
     }
 }
