@@ -76,19 +76,21 @@ static inline bool walk_push(struct python_walk *walk, PyObject *code, PyObject 
 }
 
 // false: no more room.
-static bool push_frame(struct python_walk *walk, void *frame)
+static inline bool push_frame(struct python_walk *walk, const struct python_layout *layout,
+                              void *frame)
 {
-    if (!python_frame_runs_code(frame))
+    if (!python_layout_runs_code(layout, frame))
         return true;
-    PyObject *code = python_at(frame, python_layout->frame_code);
-    PyObject **locals = (PyObject **)((char *)frame + python_layout->frame_locals);
-    return walk_push(walk, code, locals, python_frame_instruction(frame, code));
+    PyObject *code = python_at(frame, layout->frame_code);
+    PyObject **locals = (PyObject **)((char *)frame + layout->frame_locals);
+    return walk_push(walk, code, locals, python_layout_instruction(layout, frame, code));
 }
 
 static void push_chain(struct python_walk *walk, void *frame)
 {
-    while (frame && push_frame(walk, frame))
-        frame = python_at(frame, python_layout->frame_back);
+    const struct python_layout layout = *python_layout; // a copy stays in registers
+    while (frame && push_frame(walk, &layout, frame))
+        frame = python_at(frame, layout.frame_back);
 }
 
 static void collect_by_layout(struct python_walk *walk)
@@ -113,7 +115,7 @@ void python_walk_frames(struct python_walk *walk, PyObject *object, bool callers
     if (frame && callers)
         push_chain(walk, frame);
     else if (frame)
-        (void)push_frame(walk, frame);
+        (void)push_frame(walk, python_layout, frame);
 }
 
 void python_walk_add(struct python_walk *walk, PyObject *frame)
