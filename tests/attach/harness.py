@@ -5,6 +5,7 @@ ATTACH_SCALE (how many times as often loops run; 1 in CI), E2E_CLI and E2E_LIBRA
 """
 
 import contextlib
+import json
 import os
 import re
 import select
@@ -18,6 +19,7 @@ BUILD = os.environ["ATTACH_BUILD"]
 SCALE = float(os.environ.get("ATTACH_SCALE", "1"))
 AGENT = os.path.join(BUILD, "libagent.so")
 INJECTOR = os.path.join(BUILD, "injector")
+CLI = os.environ["E2E_CLI"]
 HELPER = "unclosed-helper"
 TIMEOUT = 60
 
@@ -109,6 +111,16 @@ class AttachTest(unittest.TestCase):
 
     def detach(self, pid, check=True):
         return self.inject("detach", pid, check=check)
+
+    def cli(self, *arguments, status=0, **keywords):
+        """Runs the command line in the test's folder."""
+        result = subprocess.run([CLI, *map(str, arguments)], capture_output=True, text=True,
+                                cwd=self.folder, timeout=TIMEOUT, check=False, **keywords)
+        self.assertEqual(status, result.returncode, result.stdout + result.stderr)
+        return result
+
+    def report(self, trace):
+        return json.loads(self.cli("report", "--format", "json", trace).stdout)
 
     def there_and_back(self, pid):
         """Attaches, looks at the proof that the library left, detaches. Result: the reports."""

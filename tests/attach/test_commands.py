@@ -1,6 +1,6 @@
 """unclosed attach, detach and dump with the real recorder on real programs."""
 
-import json
+import contextlib
 import os
 import shutil
 import signal
@@ -12,7 +12,7 @@ import unittest
 
 import harness
 
-CLI = os.environ["E2E_CLI"]
+CLI = harness.CLI
 PYTHON = "/usr/bin/python3"
 
 # Opens and closes all the time on THREADS threads (0: on the main one); leaks one in ten on demand.
@@ -54,12 +54,6 @@ SERVICE = textwrap.dedent("""
 
 
 class Commands(harness.AttachTest):
-    def cli(self, *arguments, status=0, **keywords):
-        result = subprocess.run([CLI, *map(str, arguments)], capture_output=True, text=True,
-                                cwd=self.folder, timeout=harness.TIMEOUT, check=False, **keywords)
-        self.assertEqual(status, result.returncode, result.stdout + result.stderr)
-        return result
-
     def service(self, threads):
         script = os.path.join(self.folder, "service.py")
         with open(script, "w", encoding="utf-8") as file:
@@ -72,9 +66,6 @@ class Commands(harness.AttachTest):
         process.stdin.write("\n")
         process.stdin.flush()
         return [int(word) for word in process.stdout.readline().split()]
-
-    def report(self, trace):
-        return json.loads(self.cli("report", "--format", "json", trace).stdout)
 
     def trace_of(self, process, pattern="unclosed.{exe}.{pid}.trace"):
         exe = os.path.basename(os.path.realpath(f"/proc/{process.pid}/exe"))
@@ -214,10 +205,12 @@ class Commands(harness.AttachTest):
         def child():
             with open(children, encoding="utf-8") as file:
                 return file.read().split()
-        self.assertTrue(harness.wait_until(child))
+
+        def sleeps(): # not what it starts before
+            with contextlib.suppress(OSError, IndexError):
+                return os.path.basename(os.readlink(f"/proc/{child()[0]}/exe")) == "sleep"
+        self.assertTrue(harness.wait_until(sleeps))
         pid = int(child()[0])
-        self.assertTrue(harness.wait_until(
-            lambda: os.path.basename(os.path.realpath(f"/proc/{pid}/exe")) == "sleep"))
         time.sleep(0.2)
         result = self.cli("attach", pid, status=125)
         self.assertIn("is being recorded already", result.stderr)
