@@ -32,15 +32,15 @@ enum {
 // What the kernel answers inside, when a system call is to be restarted: linux/errno.h.
 enum { RESTARTSYS = 512, RESTARTNOINTR = 513, RESTARTNOHAND = 514, RESTART_RESTARTBLOCK = 516 };
 
-int arch_read_registers(pid_t tid, struct user_regs_struct *registers)
+int arch_read_registers(pid_t tid, struct arch_registers *registers)
 {
-    struct iovec part = {registers, sizeof *registers};
+    struct iovec part = {&registers->general, sizeof registers->general};
     return ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &part) == 0 ? 0 : -errno;
 }
 
-int arch_write_registers(pid_t tid, const struct user_regs_struct *registers)
+int arch_write_registers(pid_t tid, const struct arch_registers *registers)
 {
-    struct user_regs_struct copy = *registers;
+    struct user_regs_struct copy = registers->general;
     struct iovec part = {&copy, sizeof copy};
     return ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &part) == 0 ? 0 : -errno;
 }
@@ -59,27 +59,50 @@ int arch_read_state(pid_t tid, struct arch_state *state)
     return 0;
 }
 
-uint64_t arch_program_counter(const struct user_regs_struct *registers)
+void arch_note_wait(pid_t pid, pid_t tid, struct arch_wait *wait)
 {
-    return registers->rip;
+    (void)pid, (void)tid;
+    wait->number = -1;
 }
 
-uint64_t arch_stack_pointer(const struct user_regs_struct *registers)
+int arch_write_vectors(pid_t tid, const struct arch_state *state)
 {
-    return registers->rsp;
+    (void)tid, (void)state;
+    return 0; // system calls change none
 }
 
-uint64_t arch_thread_pointer(const struct user_regs_struct *registers)
+uint64_t arch_program_counter(const struct arch_registers *registers)
 {
-    return registers->fs_base;
+    return registers->general.rip;
+}
+
+uint64_t arch_stack_pointer(const struct arch_registers *registers)
+{
+    return registers->general.rsp;
+}
+
+uint64_t arch_link_register(const struct arch_registers *registers)
+{
+    (void)registers;
+    return 0;
+}
+
+uint64_t arch_plain_address(uint64_t word)
+{
+    return word;
+}
+
+uint64_t arch_thread_pointer(const struct arch_registers *registers)
+{
+    return registers->general.fs_base;
 }
 
 // System V ABI, "DWARF Register Number Mapping": 16 is the return address, where the next frame's
 // program counter is.
-unsigned arch_dwarf_registers(const struct user_regs_struct *registers,
+unsigned arch_dwarf_registers(const struct arch_registers *registers,
                               uint64_t values[ARCH_DWARF_REGISTERS], uint64_t *counter)
 {
-    const struct user_regs_struct *r = registers;
+    const struct user_regs_struct *r = &registers->general;
     const uint64_t ordered[] = {r->rax, r->rdx, r->rcx, r->rbx, r->rsi, r->rdi,
                                 r->rbp, r->rsp, r->r8,  r->r9,  r->r10, r->r11,
                                 r->r12, r->r13, r->r14, r->r15, r->rip};
@@ -88,26 +111,26 @@ unsigned arch_dwarf_registers(const struct user_regs_struct *registers,
     return sizeof ordered / sizeof ordered[0];
 }
 
-uint64_t arch_result(const struct user_regs_struct *registers)
+uint64_t arch_result(const struct arch_registers *registers)
 {
-    return registers->rax;
+    return registers->general.rax;
 }
 
-long arch_system_call(const struct user_regs_struct *registers)
+long arch_system_call(const struct arch_registers *registers)
 {
-    return (long)registers->orig_rax;
+    return (long)registers->general.orig_rax;
 }
 
-bool arch_is_native(const struct user_regs_struct *registers)
+bool arch_is_native(const struct arch_registers *registers)
 {
-    return registers->cs == USER_CODE_SEGMENT;
+    return registers->general.cs == USER_CODE_SEGMENT;
 }
 
-static bool wants_restart(const struct user_regs_struct *registers)
+static bool wants_restart(const struct arch_registers *registers)
 {
-    if ((long)registers->orig_rax < 0)
+    if ((long)registers->general.orig_rax < 0)
         return false;
-    const long result = (long)registers->rax;
+    const long result = (long)registers->general.rax;
     return result == -RESTARTSYS || result == -RESTARTNOINTR || result == -RESTARTNOHAND ||
            result == -RESTART_RESTARTBLOCK;
 }
@@ -144,23 +167,26 @@ static bool answers_interrupted(long number)
     }
 }
 
-static bool was_interrupted(const struct user_regs_struct *registers)
+static bool was_interrupted(const struct arch_registers *registers)
 {
-    return (long)registers->rax == -EINTR && answers_interrupted((long)registers->orig_rax);
+    return (long)registers->general.rax == -EINTR &&
+           answers_interrupted((long)registers->general.orig_rax);
 }
 
-bool arch_is_blocked(const struct user_regs_struct *registers)
+bool arch_is_blocked(const struct arch_registers *registers, const struct arch_wait *wait)
 {
+    (void)wait; // the registers tell it all
     return wants_restart(registers) || was_interrupted(registers);
 }
 
-bool arch_reissue_interrupted(struct user_regs_struct *registers)
+bool arch_reissue_interrupted(struct arch_registers *registers, const struct arch_wait *wait)
 {
+    (void)wait;
     if (!was_interrupted(registers))
         return false;
-    registers->rax = registers->orig_rax;
-    registers->rip -= SYSTEM_CALL_BYTES;
-    registers->orig_rax = (unsigned long long)-1;
+    registers->general.rax = registers->general.orig_rax;
+    registers->general.rip -= SYSTEM_CALL_BYTES;
+    registers->general.orig_rax = (unsigned long long)-1;
     return true;
 }
 
@@ -232,21 +258,21 @@ void arch_build_frame(const struct arch_state *state, const struct arch_gadgets 
     // The kernel's struct ucontext ends with 64 signals, glibc's ucontext_t is longer.
     const size_t context_bytes = offsetof(ucontext_t, uc_sigmask) + sizeof(uint64_t);
     const uint32_t size = vector_size(state);
-    struct user_regs_struct registers = state->registers;
+    struct arch_registers registers = state->registers;
     ucontext_t context = {0};
 
     if (wants_restart(&registers)) {
-        registers.rax = registers.orig_rax;
-        registers.rip -= SYSTEM_CALL_BYTES;
+        registers.general.rax = registers.general.orig_rax;
+        registers.general.rip -= SYSTEM_CALL_BYTES;
     } else {
-        arch_reissue_interrupted(&registers);
+        arch_reissue_interrupted(&registers, &state->wait);
     }
     const uint64_t vector = (top - RED_ZONE - size - FP_XSTATE_MAGIC2_SIZE) & ~UINT64_C(63);
     frame->address = (vector - context_bytes - sizeof(uint64_t)) & ~UINT64_C(15);
     frame->bytes = vector + size + FP_XSTATE_MAGIC2_SIZE - frame->address;
     context.uc_flags = UC_XSTATE | UC_SS | UC_STRICT_SS;
     context.uc_stack.ss_flags = NO_CHANGE; // not valid, so the alternate stack stays what it is
-    fill_registers(&registers, context.uc_mcontext.gregs);
+    fill_registers(&registers.general, context.uc_mcontext.gregs);
     context.uc_mcontext.fpregs = (fpregset_t)(uintptr_t)vector;
     memset(frame->data, 0, frame->bytes);
     memcpy(frame->data, &gadgets->signal_return, sizeof gadgets->signal_return);
@@ -256,32 +282,34 @@ void arch_build_frame(const struct arch_state *state, const struct arch_gadgets 
     fill_vector(state, size, frame->data + (vector - frame->address));
 }
 
-void arch_prepare_call(struct user_regs_struct *registers, const struct arch_gadgets *gadgets,
+void arch_prepare_call(struct arch_registers *registers, const struct arch_gadgets *gadgets,
                        uint64_t frame, long number, const uint64_t arguments[6])
 {
-    registers->orig_rax = (unsigned long long)-1; // the kernel is not to restart anything here
-    registers->rax = (unsigned long long)number;
-    registers->rdi = arguments[0];
-    registers->rsi = arguments[1];
-    registers->rdx = arguments[2];
-    registers->r10 = arguments[3];
-    registers->r8 = arguments[4];
-    registers->r9 = arguments[5];
-    registers->rip = gadgets->system_call_return;
-    registers->rsp = frame;
-    registers->eflags = FLAGS_PLAIN;
+    registers->general.orig_rax =
+        (unsigned long long)-1; // the kernel is not to restart anything here
+    registers->general.rax = (unsigned long long)number;
+    registers->general.rdi = arguments[0];
+    registers->general.rsi = arguments[1];
+    registers->general.rdx = arguments[2];
+    registers->general.r10 = arguments[3];
+    registers->general.r8 = arguments[4];
+    registers->general.r9 = arguments[5];
+    registers->general.rip = gadgets->system_call_return;
+    registers->general.rsp = frame;
+    registers->general.eflags = FLAGS_PLAIN;
 }
 
-void arch_prepare_clone(struct user_regs_struct *registers, const struct arch_gadgets *gadgets,
+void arch_prepare_clone(struct arch_registers *registers, const struct arch_gadgets *gadgets,
                         uint64_t frame, uint64_t stack, uint64_t entry, uint64_t data, uint64_t tcb,
-                        uint64_t lives_address, uint64_t *stack_word)
+                        uint64_t lives_address, uint64_t stack_words[2])
 {
     const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
                            CLONE_SYSVSEM | CLONE_SETTLS | CLONE_CHILD_CLEARTID;
     const uint64_t arguments[6] = {flags, stack, 0, lives_address, tcb, 0};
     arch_prepare_call(registers, gadgets, frame, SYS_clone, arguments);
-    registers->r12 = data;
-    *stack_word = entry; // the new thread returns to it
+    registers->general.r12 = data;
+    stack_words[0] = entry; // the new thread returns to it
+    stack_words[1] = 0;
 }
 
 // Offsets in tcbhead_t, and what ld.so keeps in front of the first slot of a dtv.
@@ -312,6 +340,13 @@ int arch_write_tcb(const struct target *target, uint64_t tcb, uint64_t model, ui
     return error != 0 ? error : target_write(target, dtv, &slots, sizeof slots);
 }
 
+bool arch_find_descriptor(const struct target *target, int64_t *offset)
+{
+    (void)target;
+    *offset = 0; // it begins with the tcbhead_t
+    return true;
+}
+
 bool arch_tcb_is_valid(const struct target *target, uint64_t tcb)
 {
     uint64_t self[3] = {0};
@@ -332,35 +367,16 @@ int arch_tcb_set_multiple(const struct target *target, uint64_t tcb)
     return target_write(target, tcb + TCB_MULTIPLE, &multiple, sizeof multiple);
 }
 
-// Address of `pattern` in the executable part of `module`, or 0.
-static uint64_t find_bytes(const struct target *target, const struct module *module,
-                           const uint8_t *pattern, size_t length)
-{
-    enum { WINDOW = 65536 };
-    static uint8_t window[WINDOW];
-    for (uint64_t at = module->text_low; at + length <= module->text_high;) {
-        const uint64_t left = module->text_high - at;
-        const size_t bytes = left < WINDOW ? left : WINDOW;
-        if (target_read(target, at, window, bytes) != 0)
-            return 0;
-        const uint8_t *found = memmem(window, bytes, pattern, length);
-        if (found != NULL)
-            return at + (uint64_t)(found - window);
-        at += bytes - (bytes > length ? length - 1 : 0); // a match may lie across the edge
-        if (left == bytes)
-            break;
-    }
-    return 0;
-}
-
 int arch_find_gadgets(const struct target *target, struct arch_gadgets *gadgets,
                       struct failure *failure)
 {
     static const uint8_t call_return[] = {0x0f, 0x05, 0xc3}; // syscall; ret, as in getpid
     // mov $15, %rax; syscall: unwinders know handlers' frames by these bytes, so they do not change
     static const uint8_t signal_return[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-    gadgets->system_call_return = find_bytes(target, target->libc, call_return, sizeof call_return);
-    gadgets->signal_return = find_bytes(target, target->libc, signal_return, sizeof signal_return);
+    gadgets->system_call_return =
+        module_find_code(target, target->libc, call_return, sizeof call_return, 1);
+    gadgets->signal_return =
+        module_find_code(target, target->libc, signal_return, sizeof signal_return, 1);
     if (gadgets->system_call_return != 0 && gadgets->signal_return != 0)
         return 0;
     return failure_set(failure, ENOTSUP,

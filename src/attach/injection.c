@@ -4,7 +4,9 @@
 // would not stop in time, its end lets every thread of the target go.
 #include "attach/injection.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -77,7 +79,21 @@ static bool read_field(const struct target *target, const char *name, uint32_t *
     return true;
 }
 
-// Bytes of static TLS below a thread pointer that ld.so will fill for the modules there are.
+// Size of a module's TLS block.
+static uint64_t tls_size(const struct target *target, const struct module *module)
+{
+    ElfW(Phdr) header;
+    for (uint32_t i = 0; i < module->header_count; i++) {
+        if (target_read(target, module->headers + i * sizeof header, &header, sizeof header) != 0)
+            break;
+        if (header.p_type == PT_TLS)
+            return header.p_memsz;
+    }
+    return 0;
+}
+
+// Bytes of static TLS that ld.so will fill for the modules there are, on the thread pointer's side
+// where it is. An offset is that of the end that is farther away, or of the nearer one.
 static uint64_t static_tls_bytes(const struct target *target)
 {
     uint32_t field = 0;
@@ -86,18 +102,25 @@ static uint64_t static_tls_bytes(const struct target *target)
         return TLS_UNKNOWN;
     for (size_t i = 0; i < target->module_count; i++) {
         int64_t offset = 0;
-        if (target_read(target, target->modules[i].link + field, &offset, sizeof offset) == 0 &&
-            offset > 0 && offset < TLS_LIMIT && (uint64_t)offset > most)
-            most = (uint64_t)offset;
+        if (target_read(target, target->modules[i].link + field, &offset, sizeof offset) != 0 ||
+            offset <= 0 || offset >= TLS_LIMIT)
+            continue;
+        const uint64_t end =
+            (uint64_t)offset + (ARCH_TLS_ABOVE ? tls_size(target, &target->modules[i]) : 0);
+        most = end > most ? end : most;
     }
     return most;
 }
 
-// Where the thread id is, behind the thread pointer, or 0.
-static uint64_t tid_offset(const struct target *target)
+// Where the thread id is, from the thread pointer on; 0: not known.
+static int64_t tid_offset(const struct target *target)
 {
     uint32_t offset = 0;
-    return read_field(target, "_thread_db_pthread_tid", &offset) ? offset : 0;
+    int64_t descriptor = 0;
+    return read_field(target, "_thread_db_pthread_tid", &offset) &&
+                   arch_find_descriptor(target, &descriptor)
+               ? descriptor + offset
+               : 0;
 }
 
 static uint64_t round_up(uint64_t bytes, uint64_t unit)
@@ -128,8 +151,8 @@ static void lay_out(const struct target *target, struct injection_plan *plan)
     plan->dtv = plan->frame + round_up(ARCH_FRAME_BYTES, PAGE);
     plan->stack_end =
         plan->dtv + round_up((plan->dtv_slots + 2) * DTV_SLOT_BYTES, PAGE) + STACK_BYTES;
-    plan->tcb = plan->stack_end + tls;
-    plan->bytes = plan->tcb + ARCH_PTHREAD_BYTES;
+    plan->tcb = plan->stack_end + (ARCH_TLS_ABOVE ? ARCH_PTHREAD_BYTES : tls);
+    plan->bytes = plan->tcb + (ARCH_TLS_ABOVE ? tls : ARCH_PTHREAD_BYTES);
     plan->unmap = is_known_to_others(target) ? plan->stack_end : plan->bytes;
 }
 
@@ -137,6 +160,11 @@ int injection_prepare(const struct target *target, struct injection_plan *plan,
                       struct failure *failure)
 {
     *plan = (struct injection_plan){0};
+    if (sysconf(_SC_PAGESIZE) != PAGE)
+        return failure_set(failure, ENOTSUP,
+                           "this machine has pages of %ld bytes, and attaching is written for %d; "
+                           "start process %d with `unclosed run` instead",
+                           sysconf(_SC_PAGESIZE), PAGE, target->pid);
     int error = arch_find_gadgets(target, &plan->gadgets, failure);
     if (error != 0)
         return error;
@@ -181,7 +209,7 @@ static int fill_memory(const struct tracee *tracee, const struct injection_plan 
         .detach = plan->detach,
         .tls_init = plan->tls_init,
         .tcb = base + plan->tcb,
-        .tid_address = base + plan->tcb + plan->tid_offset,
+        .tid_address = base + plan->tcb + (uint64_t)plan->tid_offset,
         .first_lives = 1,
         .munmap = plan->munmap,
         .base = base,

@@ -15,7 +15,7 @@
 struct injection_plan {
     struct arch_gadgets gadgets;
     uint64_t create, detach, tls_init, munmap; // addresses in the target
-    uint64_t tid_offset; // of the kernel's thread id behind the thread pointer
+    int64_t tid_offset; // of the kernel's thread id from the thread pointer on
     uint64_t dtv_slots;
     uint64_t page, text, frame, dtv, stack_end, tcb, bytes;
     uint64_t unmap; // how much of it is unmapped in the end

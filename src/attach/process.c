@@ -76,6 +76,26 @@ long process_system_call(pid_t pid, pid_t tid)
     return strncmp(text, "running", 7) == 0 ? -1 : strtol(text, NULL, 10);
 }
 
+bool process_waits_in(pid_t pid, pid_t tid, long *number, uint64_t values[8])
+{
+    char path[PATH_BYTES];
+    char text[256];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, tid);
+    if (read_file(path, text, sizeof text) <= 0)
+        return false;
+    char *at = text;
+    *number = strtol(text, &at, 10); // "running", "-1 SP PC" outside of a call, or all of it
+    if (at == text || *number < 0)
+        return false;
+    for (int i = 0; i < 8; i++) {
+        char *from = at;
+        values[i] = strtoull(from, &at, 16);
+        if (at == from)
+            return false;
+    }
+    return true;
+}
+
 static uint64_t signal_set(pid_t pid, pid_t tid, const char *key)
 {
     char value[64];

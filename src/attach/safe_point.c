@@ -102,7 +102,7 @@ static bool stack_is_suspect(const struct tracee *tracee)
 {
     static const char *const names[] = {"fork", "_Fork", "vfork", "posix_spawn", "daemon"};
     enum { NAMES = sizeof names / sizeof names[0] };
-    static uint64_t words[STACK_WORDS];
+    static uint64_t words[STACK_WORDS + 1];
     const struct target *target = tracee->target;
     const uint64_t sp = arch_stack_pointer(&tracee->state.registers) & ~UINT64_C(7);
     uint64_t from[NAMES];
@@ -119,11 +119,13 @@ static bool stack_is_suspect(const struct tracee *tracee)
             break;
         count += bytes / sizeof words[0];
     }
+    words[count++] = arch_link_register(&tracee->state.registers);
     for (size_t w = 0; w < count; w++) {
-        if (words[w] == tracee->gadgets->signal_return)
+        const uint64_t word = arch_plain_address(words[w]);
+        if (word == tracee->gadgets->signal_return)
             return true;
         for (size_t i = 0; i < NAMES; i++) {
-            if (from[i] != 0 && words[w] - from[i] < size[i])
+            if (from[i] != 0 && word - from[i] < size[i])
                 return true;
         }
     }
@@ -164,7 +166,7 @@ static bool holds_loader_lock(const struct tracee *tracee)
 }
 
 // Whether glibc skips its locks because it believes that there is one thread.
-static bool is_single(const struct tracee *tracee, const struct user_regs_struct *registers)
+static bool is_single(const struct tracee *tracee, const struct arch_registers *registers)
 {
     const struct target *target = tracee->target;
     const uint64_t flag = module_symbol(target, target->libc, "__libc_single_threaded", NULL);
@@ -177,15 +179,16 @@ static bool is_single(const struct tracee *tracee, const struct user_regs_struct
 // Whether a stopped only thread can be borrowed now. `event`: why it has stopped.
 static bool is_safe_now(struct tracee *tracee, enum tracee_event event)
 {
-    struct user_regs_struct *registers = &tracee->state.registers;
+    struct arch_registers *registers = &tracee->state.registers;
     if (event != TRACEE_STOPPED && event != TRACEE_EXIT)
         return false;
     if (arch_read_registers(tracee->tid, registers) != 0)
         return false;
     bool safe = false;
     if (event == TRACEE_EXIT)
-        safe = is_harmless_call(arch_system_call(registers)) && !arch_is_blocked(registers);
-    else if (arch_is_blocked(registers))
+        safe = is_harmless_call(arch_system_call(registers)) &&
+               !arch_is_blocked(registers, &tracee->state.wait);
+    else if (arch_is_blocked(registers, &tracee->state.wait))
         safe = true; // neither malloc nor the dynamic linker wait for anything
     else
         safe = is_outside_critical(tracee->target, arch_program_counter(registers));
@@ -280,7 +283,7 @@ static int stop_thread(struct tracee *tracee, pid_t tid)
 // Tries one thread. Result: 0 with the thread borrowed, or -errno with it let go.
 static int try_thread(struct tracee *tracee, pid_t tid, uint64_t deadline, bool *single)
 {
-    struct user_regs_struct registers;
+    struct arch_registers registers;
     int error = stop_thread(tracee, tid);
     if (error != 0)
         return error;

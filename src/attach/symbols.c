@@ -1,4 +1,4 @@
-// Symbols and build-ids of a target's modules, read from its memory. See target.h.
+// Symbols, build-ids and code of a target's modules, read from its memory. See target.h.
 //
 // The hash table is the one of `ld --hash-style=gnu`: a header of four words (buckets, first hashed
 // symbol, Bloom words, Bloom shift), the Bloom filter, the buckets, the chains.
@@ -113,6 +113,40 @@ size_t module_build_id(const struct target *target, const struct module *module,
             find_build_id(target, module->base + header.p_vaddr, header.p_memsz, id);
         if (length != 0)
             return length;
+    }
+    return 0;
+}
+
+// The first place of the bytes in `window`, which is from `at`; NULL: none.
+static const uint8_t *find_aligned(const uint8_t *window, size_t window_bytes, uint64_t at,
+                                   const uint8_t *bytes, size_t length, size_t align)
+{
+    const uint8_t *from = window;
+    const uint8_t *const end = window + window_bytes;
+    while ((from = memmem(from, (size_t)(end - from), bytes, length)) != NULL) {
+        if ((at + (uint64_t)(from - window)) % align == 0)
+            return from;
+        from++;
+    }
+    return NULL;
+}
+
+uint64_t module_find_code(const struct target *target, const struct module *module,
+                          const uint8_t *bytes, size_t length, size_t align)
+{
+    enum { WINDOW = 65536 };
+    static uint8_t window[WINDOW];
+    for (uint64_t at = module->text_low; at + length <= module->text_high;) {
+        const uint64_t left = module->text_high - at;
+        const size_t part = left < WINDOW ? left : WINDOW;
+        if (target_read(target, at, window, part) != 0)
+            return 0;
+        const uint8_t *found = find_aligned(window, part, at, bytes, length, align);
+        if (found != NULL)
+            return at + (uint64_t)(found - window);
+        at += part - (part > length ? length - 1 : 0); // a match may lie across the edge
+        if (left == part)
+            break;
     }
     return 0;
 }

@@ -67,6 +67,11 @@ uint64_t module_symbol(const struct target *target, const struct module *module,
 // Address of the first definition in the order of the list, or 0.
 uint64_t target_symbol(const struct target *target, const char *name);
 
+// Address of these bytes in the executable segments of `module`, a multiple of `align`; 0: they are
+// not there.
+uint64_t module_find_code(const struct target *target, const struct module *module,
+                          const uint8_t *bytes, size_t length, size_t align);
+
 // Copies the GNU build-id. Result: its length, 0 if there is none.
 size_t module_build_id(const struct target *target, const struct module *module,
                        uint8_t id[MODULE_BUILD_ID_BYTES]);

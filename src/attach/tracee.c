@@ -26,18 +26,19 @@ int tracee_seize(struct tracee *tracee)
 
 int tracee_interrupt(struct tracee *tracee)
 {
+    arch_note_wait(tracee->target->pid, tracee->tid, &tracee->state.wait);
     return ptrace(PTRACE_INTERRUPT, tracee->tid, 0, 0) == 0 ? 0 : -errno;
 }
 
 // A stop makes some system calls return EINTR; see arch_reissue_interrupted.
 static void hide_interruption(struct tracee *tracee)
 {
-    struct user_regs_struct registers;
+    struct arch_registers registers;
     const pid_t pid = tracee->target->pid;
     if (!tracee->interrupted || arch_read_registers(tracee->tid, &registers) != 0)
         return;
     tracee->interrupted = false;
-    if (!arch_reissue_interrupted(&registers))
+    if (!arch_reissue_interrupted(&registers, &tracee->state.wait))
         return; // the common case: /proc, which takes long, is not asked
     const uint64_t pending = process_pending_signals(pid, tracee->tid);
     if ((pending & ~process_blocked_signals(pid, tracee->tid)) == 0)
@@ -77,6 +78,7 @@ static enum tracee_event judge(struct tracee *tracee, int status)
     if (!WIFSTOPPED(status))
         return TRACEE_GONE;
     tracee->stopped = true;
+    tracee->at_call = WSTOPSIG(status) == STOP_OF_CALL;
     if (!tracee->borrowed)
         tracee->stopped_at = process_now();
     tracee->interrupted = status >> 16 == PTRACE_EVENT_STOP && !tracee->borrowed;
@@ -173,16 +175,43 @@ static int put_stack_back(struct tracee *tracee)
 // Makes the thread return into the frame if it is let go. The call it makes before is harmless.
 static int enter_frame(const struct tracee *tracee)
 {
-    struct user_regs_struct registers = tracee->state.registers;
+    struct arch_registers registers = tracee->state.registers;
     arch_prepare_call(&registers, tracee->gadgets, tracee->frame, SYS_getpid, (uint64_t[6]){0});
     return arch_write_registers(tracee->tid, &registers);
+}
+
+// Goes on from a stop at the exit of a system call, where not all registers can be read, to the
+// next one, before the thread runs any code. Result: 0, or -EAGAIN if it runs something else first.
+static int leave_call(struct tracee *tracee)
+{
+    struct arch_registers before;
+    struct arch_registers after;
+    const uint64_t deadline = process_now() + CALL_TIMEOUT_NS;
+    int error = arch_read_registers(tracee->tid, &before);
+    if (error == 0 && ptrace(PTRACE_INTERRUPT, tracee->tid, 0, 0) != 0)
+        error = -errno;
+    if (error == 0)
+        error = run(tracee, false);
+    if (error != 0)
+        return error;
+    const enum tracee_event event = tracee_wait(tracee, deadline);
+    tracee->state.wait.number = -1; // it was not waiting
+    if (event != TRACEE_STOPPED)
+        return event == TRACEE_GONE ? -ESRCH : -EAGAIN;
+    error = arch_read_registers(tracee->tid, &after);
+    if (error == 0 && (arch_program_counter(&before) != arch_program_counter(&after) ||
+                       arch_stack_pointer(&before) != arch_stack_pointer(&after)))
+        error = -EAGAIN;
+    return error;
 }
 
 int tracee_borrow(struct tracee *tracee)
 {
     static const uint64_t all_signals = ~UINT64_C(0);
     const pid_t pid = tracee->target->pid;
-    int error = arch_read_state(tracee->tid, &tracee->state);
+    int error = ARCH_CALL_STOP_HIDES && tracee->at_call ? leave_call(tracee) : 0;
+    if (error == 0)
+        error = arch_read_state(tracee->tid, &tracee->state);
     if (error != 0)
         return error;
     if (!arch_is_native(&tracee->state.registers) || in_restartable_sequence(tracee) ||
@@ -210,14 +239,13 @@ int tracee_give_back(struct tracee *tracee)
     if (!tracee->borrowed)
         return 0;
     tracee->borrowed = false;
-    struct user_regs_struct registers = tracee->state.registers;
+    struct arch_registers registers = tracee->state.registers;
     // Signals that came since are delivered now, as they would be on any way out of the kernel.
     const uint64_t pending = process_pending_signals(tracee->target->pid, tracee->tid);
     if ((pending & ~tracee->state.signals) == 0)
-        arch_reissue_interrupted(&registers);
-    // In this order: with its old mask and the frame still there it would restore itself; the
-    // vector registers have not been touched, as it has made nothing but system calls.
-    int error = 0;
+        arch_reissue_interrupted(&registers, &tracee->state.wait);
+    // In this order: with its old mask and the frame still there it would restore itself.
+    int error = arch_write_vectors(tracee->tid, &tracee->state);
     if (ptrace(PTRACE_SETSIGMASK, tracee->tid, sizeof tracee->state.signals,
                &tracee->state.signals) != 0)
         error = -errno;
@@ -227,10 +255,10 @@ int tracee_give_back(struct tracee *tracee)
 }
 
 // Runs a prepared thread through one system call. Result: 0 or -errno.
-static int run_call(struct tracee *tracee, const struct user_regs_struct *prepared, int64_t *answer)
+static int run_call(struct tracee *tracee, const struct arch_registers *prepared, int64_t *answer)
 {
     const uint64_t deadline = process_now() + CALL_TIMEOUT_NS;
-    struct user_regs_struct registers;
+    struct arch_registers registers;
     int error = arch_write_registers(tracee->tid, prepared);
     while (error == 0) {
         error = run(tracee, true);
@@ -254,7 +282,7 @@ static int run_call(struct tracee *tracee, const struct user_regs_struct *prepar
 
 int tracee_call(struct tracee *tracee, long number, const uint64_t arguments[6], int64_t *answer)
 {
-    struct user_regs_struct registers = tracee->state.registers;
+    struct arch_registers registers = tracee->state.registers;
     arch_prepare_call(&registers, tracee->gadgets, tracee->frame, number, arguments);
     return run_call(tracee, &registers, answer);
 }
@@ -276,12 +304,12 @@ int tracee_move_frame_back(struct tracee *tracee)
 pid_t tracee_clone(struct tracee *tracee, uint64_t stack, uint64_t entry, uint64_t data,
                    uint64_t tcb, uint64_t lives_address)
 {
-    struct user_regs_struct registers = tracee->state.registers;
-    uint64_t word = 0;
+    struct arch_registers registers = tracee->state.registers;
+    uint64_t words[2];
     int64_t answer = 0;
     arch_prepare_clone(&registers, tracee->gadgets, tracee->frame, stack, entry, data, tcb,
-                       lives_address, &word);
-    int error = target_write(tracee->target, stack, &word, sizeof word);
+                       lives_address, words);
+    int error = target_write(tracee->target, stack, words, sizeof words);
     if (error == 0)
         error = run_call(tracee, &registers, &answer);
     return error != 0 ? error : (pid_t)answer;

@@ -24,6 +24,7 @@ struct tracee {
     pid_t tid;
     bool stopped;
     bool interrupted; // ... by tracee_interrupt, perhaps in the middle of a system call
+    bool at_call;     // ... at a system call
     bool calls;       // runs with stops at system calls
     bool borrowed;
     uint64_t stopped_at;     // process_now of the latest stop before it was borrowed

@@ -27,7 +27,7 @@ struct snapshot {
     pid_t tracer;       // another process that traces it
     char state;         // letter as in /proc/PID/stat
     uint64_t paused_ns; // from the order to stop until it was let go: it stood still for less
-    struct user_regs_struct registers;
+    struct arch_registers registers;
     uint64_t stack;     // address that the copied bytes begin at
     size_t stack_bytes; // as many as could be read; SNAPSHOT_STACK_BYTES: there is more
     struct python_snapshot python;

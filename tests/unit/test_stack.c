@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "recorder/capture.h"
+#include "recorder/hook.h"
 #include "recorder/recorder.h"
 #include "recorder/table.h"
 #include "recorder/unwind.h"
@@ -23,6 +24,9 @@ struct options recorder_options = {.depth = 64};
 __thread struct recorder_thread recorder_thread;
 void (*recorder_language_frames)(struct stack *stack);
 const char wrapper_returned[1];
+#ifdef ARCH_PATCHES
+const char wrapper_patched_returned[1];
+#endif
 
 uint64_t stack_hash(const uint64_t *frames, uint32_t count)
 {
