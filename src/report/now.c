@@ -128,8 +128,8 @@ enum now_place now_compare(const struct frames *acquire, size_t function, const 
     const bool runtime = acquire->frame[function].runtime;
     if (now->cut || may_be_other_stack(acquire, now, runtime, greenlets))
         return NOW_UNKNOWN;
-    for (size_t i = next_call(acquire, function); i < acquire->count && *at == now->count;
-         i = next_call(acquire, i))
-        *at = find_active(acquire, i, now);
+    for (size_t i = function + 1; i < acquire->count && *at == now->count; i++)
+        if (acquire->frame[i].runtime == runtime)
+            *at = find_active(acquire, i, now);
     return NOW_RETURNED;
 }

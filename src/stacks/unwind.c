@@ -161,8 +161,9 @@ void unwinder_add(struct unwinder *unwinder, const struct snapshot *snapshot,
     unwinder->snapshot = snapshot;
     unwinder->thread = thread;
     unwinder->native = 0;
-    // Its result tells nothing that the frames do not: some always are where unwinding ends.
+    // Its result tells little: unwinding often ends where there is no more to be known of.
     (void)dwfl_getthread_frames(unwinder->dwfl, snapshot->tid, add_frame, unwinder);
+    thread->cut |= snapshot->stack_bytes == SNAPSHOT_STACK_BYTES;
     if (unwinder->native == 0)
         *LIST_ADD(unwinder->arena, &thread->frames) =
             (struct now_frame){.address = arch_program_counter(&snapshot->registers) + 1};

@@ -42,6 +42,27 @@ PLACES = {
 }
 
 
+GREENLETS = """
+import sqlite3, time
+from greenlet import greenlet, getcurrent
+
+def handle():
+    connection = sqlite3.connect(":memory:")
+    getcurrent().parent.switch()
+    connection.close()
+
+def serve():
+    connection = sqlite3.connect(":memory:")
+    print("ready", flush=True)
+    time.sleep(1000)
+    connection.close()
+
+first = greenlet(handle)
+first.switch()
+greenlet(serve).switch()
+"""
+
+
 class Python(stacks_harness.HeldTest):
     def check_places(self, sessions):
         threads = self.by_thread(sessions)
@@ -92,6 +113,21 @@ class Python(stacks_harness.HeldTest):
                 self.check_places(self.held(process.pid))
                 process.stdin.close()
                 self.assertEqual(0, process.wait(harness.TIMEOUT))
+
+    @unittest.skipUnless(os.path.exists("/usr/lib/python3/dist-packages/greenlet"),
+                         "python3-greenlet is not installed")
+    def test_greenlets(self):
+        """A greenlet that is not running has not returned."""
+        script = os.path.join(self.folder, "greenlets.py")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(GREENLETS)
+        process = self.traced("/usr/bin/python3", script)
+        sessions = {session["function"]: session["now"] for session in self.held(process.pid)}
+        self.assertNotIn("in_function", sessions["handle"])
+        self.assertNotIn("suspended", sessions["handle"])
+        self.assertTrue(sessions["serve"]["in_function"])
+        text = self.run_held("--stacks", process.pid).stdout
+        self.assertIn("not known whether handle() has returned", text)
 
     def test_lines(self):
         """The line of every instruction of some modules is the one that CPython says."""
