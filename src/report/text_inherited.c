@@ -44,7 +44,7 @@ const char *text_holder(struct arena *arena, const struct profile_session *sessi
         size_t index = frames_user(session->holder_stack, 0);
         if (index == session->holder_stack->count)
             index = 0;
-        return arena_format(arena, "held by %s of %s, running at the attach",
+        return arena_format(arena, "held by %s in %s (at the attach)",
                             sheet_clean(arena, session->holder, 60),
                             sheet_frame(arena, &session->holder_stack->frame[index], directory));
     }

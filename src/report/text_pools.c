@@ -95,6 +95,10 @@ static void print_pool(const struct text *text, const struct profile_pool *pool)
 {
     const struct sheet *sheet = &text->sheet;
     struct arena *arena = sheet->arena;
+    if (pool->acquires + pool->failed + pool->high_water + pool->idle +
+            profile_inherited_count(&pool->inherited) ==
+        0)
+        return;
     fputc('\n', sheet->out);
     sheet_print(sheet, SHEET_BOLD, "pool %s", text_pool_name(arena, pool));
     fprintf(sheet->out, "%s", size_words(arena, pool));
