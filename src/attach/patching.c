@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "attach/arch.h"
 #include "attach/freeze.h"
 #include "attach/process.h"
 #include "recorder/patch_table.h"
@@ -64,17 +64,12 @@ static bool has_bytes(const struct work *work, const struct patch_record *record
 
 static bool read_thread(pid_t tid, uint64_t *counter, uint64_t *stack)
 {
-#if defined(__x86_64__)
-    struct user_regs_struct registers;
-    if (ptrace(PTRACE_GETREGS, tid, 0, &registers) != 0)
+    struct arch_registers registers;
+    if (arch_read_registers(tid, &registers) != 0)
         return false;
-    *counter = registers.rip;
-    *stack = registers.rsp;
+    *counter = arch_program_counter(&registers);
+    *stack = arch_stack_pointer(&registers);
     return true;
-#else
-    (void)tid, (void)counter, (void)stack;
-    return false;
-#endif
 }
 
 // Marks the records inside of whose bytes `address` is.
