@@ -84,6 +84,7 @@ bool python_life_is_shutdown(void)
         if (recorder_trace.header) {
             recorder_trace.header->shutdown_ns = recorder_now();
             session_each(mark_shutdown, NULL);
+            python_watch_shutdown();
         }
         recorder_leave();
     }

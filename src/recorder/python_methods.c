@@ -179,6 +179,7 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
             .kind = name_intern(call->spec->kind),
             .session = call->spec->session,
             .pool = call->spec->session == TRACE_HANDLE ? TRACE_NONE : owner,
+            .owner = call->spec->kept ? owner : TRACE_NONE,
             .database = call->database ? name_intern(call->database) : TRACE_NONE,
             .task = python_moment_task(&moment),
             .started_ns = call->started,
@@ -193,7 +194,7 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
     }
     python_moment_drop(&moment);
     if (handle) {
-        python_watch_add(handle, call->spec->kind);
+        python_watch_add(handle, call->spec);
         python_sqlite_own(handle, owner, false);
     }
 }

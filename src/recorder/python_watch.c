@@ -2,6 +2,8 @@
 #include "recorder/python_watch.h"
 
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "recorder/python_life.h"
 #include "recorder/recorder.h"
@@ -10,7 +12,7 @@
 struct watched {
     PyObject *handle;    // borrowed: only its address is used
     PyObject *reference; // owned
-    const char *kind;
+    const struct spec *spec;
     UT_hash_handle by_handle, by_reference;
 };
 static struct watched *handles, *references;
@@ -25,19 +27,44 @@ static void forget(struct watched *watched)
     py.Py_DecRef(reference);
 }
 
+static bool thread_runs(uint32_t tid)
+{
+    return syscall(SYS_tgkill, (long)getpid(), (long)tid, 0L) == 0;
+}
+
+void python_watch_shutdown(void)
+{
+    struct watched *watched, *next;
+    HASH_ITER (by_handle, handles, watched, next) {
+        struct trace_session *record = watched->spec->kept
+                                           ? session_record(name_intern(watched->spec->kind),
+                                                            (uint64_t)(uintptr_t)watched->handle)
+                                           : NULL;
+        if (record && !thread_runs(record->tid))
+            __atomic_and_fetch(&record->flags, ~(uint32_t)TRACE_SESSION_POOLED, __ATOMIC_RELAXED);
+    }
+}
+
+static enum trace_end end_of(const struct session *session)
+{
+    if (!python_life_is_shutdown())
+        return TRACE_RECLAIMED;
+    return session->record->flags & TRACE_SESSION_POOLED ? TRACE_RELEASED : TRACE_SHUTDOWN;
+}
+
 static PyObject *on_death(PyObject *self, PyObject *reference)
 {
     struct watched *watched;
     (void)self;
     HASH_FIND(by_reference, references, &reference, sizeof reference, watched);
     if (watched) {
-        enum trace_end end = python_life_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
         struct session session;
+        (void)python_life_is_shutdown(); // marks what is still out, if shutdown has begun
         if (recorder_enter()) {
             if (recorder_trace.header &&
-                session_take(name_intern(watched->kind), (uint64_t)(uintptr_t)watched->handle,
+                session_take(name_intern(watched->spec->kind), (uint64_t)(uintptr_t)watched->handle,
                              &session))
-                session_end(&session, end, session.taken_ns);
+                session_end(&session, end_of(&session), session.taken_ns);
             recorder_leave();
         }
         forget(watched);
@@ -46,7 +73,7 @@ static PyObject *on_death(PyObject *self, PyObject *reference)
     return py._Py_NoneStruct;
 }
 
-void python_watch_add(PyObject *handle, const char *kind)
+void python_watch_add(PyObject *handle, const struct spec *spec)
 {
     static struct python_method definition = {"released", on_death, PYTHON_METHOD_O, NULL};
     python_watch_remove(handle);
@@ -61,7 +88,7 @@ void python_watch_add(PyObject *handle, const char *kind)
     }
     watched->handle = handle;
     watched->reference = reference;
-    watched->kind = kind;
+    watched->spec = spec;
     HASH_ADD(by_handle, handles, handle, sizeof handle, watched);
     HASH_ADD(by_reference, references, reference, sizeof reference, watched);
 }

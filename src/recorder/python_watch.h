@@ -3,10 +3,15 @@
 #define UNCLOSED_PYTHON_WATCH_H
 
 #include "recorder/python_api.h"
+#include "recorder/spec.h"
 
-// Watches the handle of a session of this kind (which must stay valid text). Does nothing if the
-// object cannot be weakly referenced.
-void python_watch_add(PyObject *handle, const char *kind);
+// Watches the handle of a session of this spec, which must stay valid. Does nothing if the object
+// cannot be weakly referenced.
+void python_watch_add(PyObject *handle, const struct spec *spec);
+
+// Interpreter shutdown begins. What a library keeps open for a thread that still runs is its own to
+// leave open; with a thread that has ended it was lost. Inside recorder_enter.
+void python_watch_shutdown(void);
 
 // Its session has ended otherwise.
 void python_watch_remove(PyObject *handle);

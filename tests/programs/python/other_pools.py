@@ -160,11 +160,22 @@ def django_():
         query()
         connection.close()
 
+    def stay():
+        with connection.cursor() as cursor:  # site: django daemon
+            cursor.execute("select 1")
+        ready.set()
+        threading.Event().wait()
+
     for function in (query, right, right):
         thread = threading.Thread(target=function)
         thread.start()
         thread.join()
     gc.collect()
+    ready = threading.Event()
+    threading.Thread(target=stay, daemon=True).start()
+    ready.wait()
+    with connection.cursor() as cursor:  # site: django main
+        cursor.execute("select 1")
     print("done")
 
 
