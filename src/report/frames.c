@@ -142,6 +142,39 @@ static bool add_address(struct frames_reader *reader, frame_list *list, uint64_t
     return true;
 }
 
+static const char *last_part(const char *function)
+{
+    const char *dot = strrchr(function, '.');
+    return dot ? dot + 1 : function;
+}
+
+// Whether frame `i`, of code that was made at run time, stands for a library's function: it is
+// called by a library, and bears the name of a library's function that it calls. So do SQLAlchemy's
+// decorators.
+static bool is_generated(const struct frames *frames, size_t i)
+{
+    enum { NEAR = 3 };
+    const struct frame *frame = &frames->frame[i];
+    if (!frame->runtime || !frame->file || strcmp(frame->file, "<string>") != 0 ||
+        i + 1 == frames->count || frames->frame[i + 1].owner != FRAME_LIBRARY)
+        return false;
+    for (size_t inner = i; inner-- > 0 && i - inner <= NEAR;) {
+        const struct frame *callee = &frames->frame[inner];
+        if (callee->owner != FRAME_LIBRARY || !callee->function)
+            return false;
+        if (strcmp(last_part(callee->function), frame->function) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void claim_generated(struct frames *frames)
+{
+    for (size_t i = 0; i < frames->count; i++)
+        if (is_generated(frames, i))
+            frames->frame[i].owner = FRAME_LIBRARY;
+}
+
 static void resolve(struct frames_reader *reader, uint32_t stack, struct resolved *resolved)
 {
     resolved->modules = ALL_FOUND;
@@ -164,6 +197,7 @@ static void resolve(struct frames_reader *reader, uint32_t stack, struct resolve
         .cut = record->flags & TRACE_STACK_CUT,
         .has_locations = has_locations,
     };
+    claim_generated(&resolved->frames);
 }
 
 const struct frames *frames_resolve(struct frames_reader *reader, uint32_t stack)
