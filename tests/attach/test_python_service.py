@@ -114,7 +114,7 @@ class PythonService(harness.AttachTest):
 
     def attach_to(self, process, name, *options):
         """Attaches and waits until the interpreter has been joined."""
-        trace = os.path.join(self.folder, name)
+        trace = os.path.join(self.folder, f"{process.pid}.{name}")
         self.cli("attach", process.pid, "-o", trace, *options)
         if "--no-python" not in options:
             self.assertTrue(harness.wait_until(lambda: self.report(trace)["pools"]), "no pools")
@@ -200,7 +200,7 @@ class PythonService(harness.AttachTest):
             self.assertEqual("get_db", site["via"]["function"])
 
     def first_attach(self, process, port, database, load, lines):
-        trace = self.attach_to(process, f"{port}.first")
+        trace = self.attach_to(process, "first")
         self.check_holders(process)
         for _ in range(3):
             ask(port, "/report")
@@ -216,7 +216,7 @@ class PythonService(harness.AttachTest):
 
     def second_attach(self, process, port, database, load, lines):
         """What leaked in between is inherited like the rest, and is given back or reclaimed."""
-        trace = self.attach_to(process, f"{port}.second")
+        trace = self.attach_to(process, "second")
         self.check_pool(self.report(trace), database, out=25)
         ask(port, "/end")
         ask(port, "/collect")
@@ -328,7 +328,7 @@ class PythonService(harness.AttachTest):
     def test_old_session(self, env):
         """A session that was created before the attach is named by where it takes a connection."""
         process, _ = self.program("old", env)
-        trace = os.path.join(self.folder, f"old.{self.count}")
+        trace = os.path.join(self.folder, f"{process.pid}.old")
         self.cli("attach", process.pid, "-o", trace)
         time.sleep(0.3)
         self.say(process, "take")
@@ -345,7 +345,7 @@ class PythonService(harness.AttachTest):
     def test_waiting(self, env):
         """Who waits for a connection when the recorder comes is not seen to get it, yet known."""
         process, _ = self.program("waiting", env)
-        trace = self.attach_to(process, f"waiting.{self.count}")
+        trace = self.attach_to(process, "waiting")
         self.assertEqual(5, self.report(trace)["pools"][0]["out"])
         self.say(process, "give")
         self.assertEqual("TimeoutError", self.say(process, "touch"))
