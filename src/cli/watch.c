@@ -50,6 +50,7 @@ struct watched {
     uint32_t slot_count;
     struct told *sites; // likewise
     uint32_t site_count;
+    uint32_t named; // sites up to this one were there when the trace was last read
 };
 
 struct watch {
@@ -194,11 +195,12 @@ static bool is_out(const struct trace_session *session)
 }
 
 // Follows the slots: tells of those that have come back, and finds those that are overdue.
-// Result: how many of these.
-static uint32_t follow_slots(struct watch *watch, struct watched *trace)
+// Result: how many of these. *unnamed: whether a session may soon be, at a site not named yet.
+static uint32_t follow_slots(struct watch *watch, struct watched *trace, bool *unnamed)
 {
     const struct trace_glance *glance = &trace->glance;
     uint32_t count = 0;
+    *unnamed = false;
     for (uint32_t i = 0; i < trace->slot_count; i++) {
         const struct trace_session *session = &glance->sessions[i];
         struct slot *slot = &trace->slots[i];
@@ -212,6 +214,9 @@ static uint32_t follow_slots(struct watch *watch, struct watched *trace)
             session->flags & (TRACE_SESSION_POOLED | TRACE_SESSION_INHERITED))
             continue;
         uint64_t due = session->acquired_ns + watch->log.threshold_ns;
+        // Names of functions and lines may take a while: they are looked up before they are needed.
+        *unnamed |= session->site > trace->named &&
+                    session->acquired_ns + watch->log.threshold_ns / 4 < watch->now_ns;
         if (due < watch->now_ns)
             slot->found = glance_is_still(glance, i + 1);
         else if (due < watch->due_ns)
@@ -327,6 +332,7 @@ static void read_and_tell(struct watch *watch, struct watched *trace)
     unsigned traces = 0;
     struct profile *profile = reading_profile(&reading, &traces);
     bool runs = profile->running > 0;
+    trace->named = trace->glance.site_count;
     for (size_t i = 0; i < profile->sessions.count; i++)
         tell_overdue(watch, trace, profile, profile->sessions.item[i]);
     if (!runs && traces > 0) // nothing will change any more
@@ -360,11 +366,12 @@ static void look_at(struct watch *watch, struct watched *trace, bool last)
     trace->sites =
         enlarge(trace->sites, &trace->site_count, glance->site_count, sizeof *trace->sites);
     watch->now_ns = clock_now(CLOCK_MONOTONIC);
-    uint32_t found = follow_slots(watch, trace);
+    bool unnamed = false;
+    uint32_t found = follow_slots(watch, trace, &unnamed);
     bool ended = last || glance->header.ended != TRACE_ENDED_UNKNOWN;
     for (uint32_t i = 0; ended && i < trace->site_count; i++)
         trace->sites[i].late_before = glance->sites[i].late;
-    if (found > 0 || has_unseen(trace))
+    if (found > 0 || unnamed || has_unseen(trace))
         read_and_tell(watch, trace);
     if (trace->done)
         return;

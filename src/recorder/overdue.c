@@ -28,10 +28,10 @@ static bool write_line(void *data, const char *line, size_t bytes)
 
 static struct hold_log hold_log = {.write = write_line};
 
-static void lower_due(uint64_t due)
+void overdue_look_by(uint64_t due_ns)
 {
     uint64_t before = atomic_load(&overdue_due_ns);
-    while (due < before && !atomic_compare_exchange_weak(&overdue_due_ns, &before, due))
+    while (due_ns < before && !atomic_compare_exchange_weak(&overdue_due_ns, &before, due_ns))
         continue;
 }
 
@@ -123,10 +123,10 @@ static void look(uint64_t now_ns)
     }
     hold_log_more(&hold_log, false, now_ns, realtime(now_ns));
     if (hold_log.pending_ns != 0)
-        lower_due(now_ns + patience_ns);
+        overdue_look_by(now_ns + patience_ns);
     lock_give(&log_lock);
     if (list.next_ns != UINT64_MAX)
-        lower_due(list.next_ns > now_ns + pause_ns ? list.next_ns : now_ns + pause_ns);
+        overdue_look_by(list.next_ns > now_ns + pause_ns ? list.next_ns : now_ns + pause_ns);
 }
 
 void overdue_look(uint64_t now_ns)
@@ -150,7 +150,7 @@ void overdue_ended(const struct trace_session *session, const struct trace_site 
         return;
     lock_take(&log_lock);
     tell(by_code ? HOLD_BACK : HOLD_RECLAIMED, session, site, site_ref, now_ns);
-    lower_due(now_ns + patience_ns);
+    overdue_look_by(now_ns + patience_ns);
     lock_give(&log_lock);
 }
 

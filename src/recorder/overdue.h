@@ -31,13 +31,16 @@ static inline void overdue_check(uint64_t now_ns)
         overdue_look(now_ns);
 }
 
+// Only for overdue_expect.
+void overdue_look_by(uint64_t due_ns);
+
 // A session is out since now_ns.
 static inline void overdue_expect(uint64_t now_ns)
 {
-    uint64_t none = UINT64_MAX;
-    if (recorder_options.threshold_ns > 0)
-        (void)atomic_compare_exchange_strong(&overdue_due_ns, &none,
-                                             now_ns + recorder_options.threshold_ns);
+    uint64_t threshold = recorder_options.threshold_ns;
+    if (threshold > 0 &&
+        now_ns + threshold < atomic_load_explicit(&overdue_due_ns, memory_order_relaxed))
+        overdue_look_by(now_ns + threshold);
 }
 
 // A session of `site` (`site_ref`) has ended after more than the threshold; its slot is still its

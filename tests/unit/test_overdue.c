@@ -132,6 +132,9 @@ static void a_line_when_it_comes_back(void **state)
     assert_int_equal(lines_with("came back late, after 2.5 s: "), 1);
     assert_int_equal(lines_with("\n"), 3);
     assert_int_equal(late(), 2);
+    acquire(0x30, 7, 3000); // after that, all begins anew
+    overdue_check(at(4001));
+    assert_int_equal(lines_with("still out after 1.0 s"), 2);
 }
 
 static void in_time_there_is_none(void **state)
