@@ -12,6 +12,11 @@ enum {
     FORM_NONE = 15,
 };
 
+static int signed_byte(uint8_t byte)
+{
+    return byte < 128 ? byte : byte - 256;
+}
+
 // 3.8, 3.9: pairs of an increment of the address and one of the line.
 static int line_by_increments(const uint8_t *table, size_t bytes, int line, int instruction)
 {
@@ -20,7 +25,7 @@ static int line_by_increments(const uint8_t *table, size_t bytes, int line, int 
         address += table[i];
         if (address > instruction)
             break;
-        line += (int8_t)table[i + 1];
+        line += signed_byte(table[i + 1]);
     }
     return line;
 }
@@ -30,7 +35,7 @@ static int line_by_ranges(const uint8_t *table, size_t bytes, int line, int inst
 {
     int end = 0;
     for (size_t i = 0; i + 1 < bytes; i += 2) {
-        const int increment = (int8_t)table[i + 1];
+        const int increment = signed_byte(table[i + 1]);
         end += table[i];
         if (increment != NO_LINE)
             line += increment;

@@ -278,16 +278,16 @@ static int work_on_threads(void)
 }
 
 // The parent is not to be stopped until the child has gone.
-KEPT static int sleep_in_vfork(char *seconds)
+KEPT static int sleep_in_vfork(const char *seconds)
 {
     sqlite3 *database = OPEN_DATABASE();
     puts("ready");
     fflush(stdout);
+    const struct timespec time = {strtol(seconds, NULL, 10), 0};
     const pid_t child = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork)
     if (child == 0) {
         // exec would wake the parent up: sleep without it, by a call that needs no memory.
-        const struct timespec time = {atoi(seconds), 0};
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL); // NOLINT(clang-analyzer-unix.Vfork)
         _exit(0);
     }
     printf("ok %d\n", sqlite3_total_changes(database));
