@@ -14,6 +14,7 @@
 //   ARCH_PATCHES           defined where entries of functions can be patched
 //   ARCH_CONTEXT_INLINE    defined where libunwind's getcontext is no function
 //   arch_has_shadow_stack  whether returning to another address than the caller's is a fault
+//   arch_is_lazy_stub      whether a slot leads to the loader's lazy binding
 //   arch_find_return       code in a module behind which a return address of ours can be put
 //
 // For C and for the assembly.

@@ -45,6 +45,16 @@ static inline bool arch_has_shadow_stack(void)
     return features == 0;
 }
 
+// `stp x16, x30, [sp, #-16]!`, the head of all.
+static inline bool arch_is_lazy_stub(const unsigned char *code)
+{
+    static const unsigned char bti[] = {0x5f, 0x24, 0x03, 0xd5};
+    static const unsigned char head[] = {0xf0, 0x7b, 0xbf, 0xa9};
+    if (memcmp(code, bti, sizeof bti) == 0)
+        code += sizeof bti;
+    return memcmp(code, head, sizeof head) == 0;
+}
+
 // `ret` alone would jump to where it is, for that is what the link register says. So it is
 //     ldp x29, x30, [sp], #16
 //     ret

@@ -41,6 +41,19 @@ static inline bool arch_has_shadow_stack(void)
     return pointer != 0;
 }
 
+// `push $NUMBER; jmp` or `push $NUMBER; bnd jmp` (ld, gold, lld), or the head of all (mold):
+// `push %r11; push WORD(%rip)`.
+static inline bool arch_is_lazy_stub(const unsigned char *code)
+{
+    static const unsigned char endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+    static const unsigned char head[] = {0x41, 0x53, 0xff, 0x35};
+    if (memcmp(code, endbr64, sizeof endbr64) == 0)
+        code += sizeof endbr64;
+    if (memcmp(code, head, sizeof head) == 0)
+        return true;
+    return code[0] == 0x68 && (code[5] == 0xe9 || (code[5] == 0xf2 && code[6] == 0xe9));
+}
+
 // A `ret`; below it on the stack comes our address. One behind `xor %eax,%eax` is best: there the
 // unwind information says that the return address is on top of the stack, so that backtraces taken
 // below stay right. 0: there is none.

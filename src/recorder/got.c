@@ -235,12 +235,22 @@ static bool protect(const struct module *module, const uint64_t *slot, int prote
                     protection) == 0;
 }
 
-// What the slot holds was not put there by the loader's binding: it leads to the lazy stub.
-static bool is_lazy(const struct module *module, const ElfW(Sym) * symbol, uint64_t value)
+static bool is_inside(const struct module *module, uint64_t value)
 {
-    if (value < module->start || value >= module->end)
-        return false;
-    return symbol->st_shndx == SHN_UNDEF || value != module->bias + symbol->st_value;
+    return value >= module->start && value < module->end;
+}
+
+static bool is_lazy(const struct module *module, uint64_t value)
+{
+    return value >= module->text_start && value + 16 <= module->text_end &&
+           arch_is_lazy_stub((const unsigned char *)value); // NOLINT(performance-no-int-to-ptr)
+}
+
+// The module has put a function of its own there: it is not to be left out.
+static bool is_changed(const struct module *module, const ElfW(Sym) * symbol, uint64_t value)
+{
+    return is_inside(module, value) &&
+           (symbol->st_shndx == SHN_UNDEF || value != module->bias + symbol->st_value);
 }
 
 static void install(const struct module *module, uint64_t *slot, uint64_t value)
@@ -271,9 +281,11 @@ static void patch_slot(const struct patching *patching, const struct function *f
     const struct module *module = patching->module;
     uint64_t *slot = (uint64_t *)(module->bias + relocation->r_offset); // NOLINT
     uint64_t real = *slot;
-    bool lazy = ELF64_R_TYPE(relocation->r_info) == JUMP_SLOT && is_lazy(module, symbol, real);
+    bool lazy = ELF64_R_TYPE(relocation->r_info) == JUMP_SLOT && is_lazy(module, real);
     if (relocation->r_addend != 0 && ELF64_R_TYPE(relocation->r_info) == ABSOLUTE)
         return; // an address inside the function
+    if (!lazy && ELF64_R_TYPE(relocation->r_info) == JUMP_SLOT && is_changed(module, symbol, real))
+        return;
     if (lazy || unwind_is_own(real)) {
         bool absent = unwind_is_own(real);
         real = resolve(function->name, patching->handle, patching->deep);
