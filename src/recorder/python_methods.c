@@ -12,6 +12,7 @@
 #include "recorder/python_await.h"
 #include "recorder/python_context.h"
 #include "recorder/python_created.h"
+#include "recorder/python_layout.h"
 #include "recorder/python_life.h"
 #include "recorder/python_pool.h"
 #include "recorder/python_sqlite.h"
@@ -70,7 +71,8 @@ struct method_call {
     PyObject *pool;              // borrowed or NULL
     const char *name, *database; // or NULL
     uint64_t started;
-    bool taken; // a release: `session` is out of the table
+    bool finalizer; // a release by the object itself, when it dies
+    bool taken;     // a release: `session` is out of the table
     struct session session;
 };
 
@@ -229,9 +231,32 @@ static void inherit(const struct method_call *call, uint32_t kind, struct python
         (void)session_inherit(&found);
 }
 
+// Whether the method is called by its own object's __del__: DBUtils' connections close themselves
+// there, which is not the program's doing.
+static bool called_by_finalizer(PyObject *handle)
+{
+    struct python_walk walk;
+    char name[16];
+    python_walk_collect(&walk);
+    const struct python_walk_frame *frame = &walk.frames[0];
+    return walk.count > 0 && frame->locals && frame->locals[0] == handle &&
+           python_int_at(frame->code, python_layout->code_locals) > 0 &&
+           python_text_copy(python_at(frame->code, python_layout->code_name), name, sizeof name) &&
+           strcmp(name, "__del__") == 0;
+}
+
+// How a release that succeeded ends the session.
+static enum trace_end end_of(const struct method_call *call)
+{
+    if (call->finalizer)
+        return python_life_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+    return call->spec->verb == TRACE_DISCARD ? TRACE_DISCARDED : TRACE_RELEASED;
+}
+
 // Before a release: takes the session out of the table.
 static void release_begin(struct method_call *call)
 {
+    call->finalizer = called_by_finalizer(call->handle);
     bool attached = process_is_attached();
     struct python_pool *pool =
         attached && call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
@@ -252,11 +277,10 @@ static void release_done(PyObject *result, struct method_call *call)
         return;
     py.PyErr_Fetch(&type, &value, &traceback);
     bool done = result && succeeded(call->spec, result);
+    enum trace_end end = end_of(call);
     if (recorder_enter()) {
         if (done)
-            session_end(&call->session,
-                        call->spec->verb == TRACE_DISCARD ? TRACE_DISCARDED : TRACE_RELEASED,
-                        call->session.taken_ns);
+            session_end(&call->session, end, call->session.taken_ns);
         else
             session_put_back(&call->session, 0);
         recorder_leave();

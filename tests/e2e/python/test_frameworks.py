@@ -182,7 +182,7 @@ class Frameworks(PythonTestCase):
         sites = self.sites_of(report, "checkout", "app.py")
         self.assertEqual(sites["leak"], (12, 12))
         # Each request took one; the first ones asked whether the server was there.
-        self.assertEqual(sites["right"], (40 + self.asked, 0))
+        self.assertEqual(sites["right"], (40 + ASKED, 0))
         self.assertGreaterEqual(self.pool(report)["high_water"]["count"], 12)
 
     @needs("gunicorn")
@@ -201,7 +201,7 @@ class Frameworks(PythonTestCase):
         report = live.wait().report("-n", "0")
         sites = self.sites_of(report, "checkout", "app.py")
         self.assertEqual(sites["leak"], (12, 12))
-        self.assertEqual(sites["right"], (40 + self.asked, 0))
+        self.assertEqual(sites["right"], (40 + ASKED, 0))
         self.assertLessEqual({str(process["pid"]) for process in report["processes"]}, workers)
 
     @unittest.skipUnless(has_module("django"), "python3-django is not installed")

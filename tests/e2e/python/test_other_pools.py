@@ -12,9 +12,10 @@ PROGRAM = "other_pools.py"
 
 class OtherPools(PythonTestCase):
 
-    def check(self, name, kind, leaked, opened):
+    def check(self, name, kind, leaked, opened, env=None):
         database = self.path("app.db")
-        run = self.assert_same_behaviour([PYTHON, source(PROGRAM), name, database])
+        run = self.assert_same_behaviour([PYTHON, source(PROGRAM), name, database],
+                                         env=env or {})
         self.assertEqual(run.status, 0, run.err)
         report = run.report("-n", "0")
         found = {place: site["never_closed"] for place, site in self.sites(report, kind).items()}
@@ -54,6 +55,17 @@ class OtherPools(PythonTestCase):
     def test_psycopg_pool_async(self):
         self.check("psycopg_pool_async", "checkout", {"psycopg_pool_async": 1},
                    {"psycopg_pool_async right": 1})
+
+    def test_dbutils(self):
+        """Not a package of Debian's: UNCLOSED_TEST_PYTHONPATH may lead to it."""
+        extra = {"PYTHONPATH": os.environ.get("UNCLOSED_TEST_PYTHONPATH", "")}
+        if self.run_plain([PYTHON, "-c", "import dbutils"], env=extra).status != 0:
+            self.skipTest("no DBUtils")
+        report = self.check("dbutils", "checkout", {"dbutils": 3, "dbutils dropped": 2},
+                            {"dbutils with": 3, "dbutils right": 3, "dbutils": 3}, env=extra)
+        pool = self.pool(report, kind="dbutils")
+        self.assertEqual((pool["size"], pool["high_water"]["count"], pool["timeouts"]), (3, 3, 1))
+        self.assertEqual(self.site_at(report, PROGRAM, "dbutils dropped")["reclaimed"], 2)
 
     @unittest.skipUnless(has_module("django"), "python3-django is not installed")
     def test_django(self):

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Pools that are known by call spec only, each with one session that is never closed.
 
-    other_pools.py aiosqlite|peewee|psycopg2|psycopg_pool|psycopg_pool_async|django DATABASE
+    other_pools.py aiosqlite|peewee|psycopg2|psycopg_pool|psycopg_pool_async|dbutils|django
+                   DATABASE
 
 The two psycopgs are given connections that talk to no server.
 """
@@ -139,6 +140,34 @@ def psycopg_pool_async_():
         print("done", kept.closed)
 
     asyncio.run(main())
+
+
+def dbutils_():
+    import sqlite3
+
+    from dbutils.pooled_db import PooledDB
+
+    pool = PooledDB(sqlite3, mincached=1, maxconnections=3, blocking=False, database=sys.argv[2],
+                    check_same_thread=False)
+    for _ in range(3):
+        with pool.connection(shareable=False) as connection:  # site: dbutils with
+            connection.cursor().execute("select 1")
+        connection = pool.dedicated_connection()  # site: dbutils right
+        connection.close()
+        connection.close()
+
+    def dropped():
+        connection = pool.connection(shareable=False)  # site: dbutils dropped
+        connection.cursor().execute("select 1")
+    dropped()
+    dropped()
+    gc.collect()
+    kept = [pool.connection(shareable=False) for _ in range(3)]  # site: dbutils
+    try:
+        pool.connection(shareable=False)  # site: dbutils dry
+    except Exception as error:
+        print(type(error).__name__)
+    print("done", len(kept))
 
 
 def django_():
