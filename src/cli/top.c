@@ -184,19 +184,19 @@ static int run_screen(struct top_target *target, struct top_screen *screen)
     return status_of_end(&mask);
 }
 
+static int show(struct top_target *target, struct top_screen *screen, bool once)
+{
+    if (!once && top_terminal_usable())
+        return run_screen(target, screen);
+    int error = top_print(top_model_snapshot(screen->model), stdout);
+    return error == 0 ? 0 : cli_fail("the snapshot cannot be written: %s", strerror(-error));
+}
+
 static int run(struct top_target *target, const struct arguments *arguments)
 {
     struct top_screen screen = {.model = top_model_new(), .interval_ns = arguments->interval_ns};
-    int status = CLI_FAILURE;
-    if (!read_again(target, &screen)) {
-        (void)cli_fail("top: the trace cannot be read; `unclosed held %s` says why",
-                       arguments->names[0]);
-    } else if (!arguments->once && top_terminal_usable()) {
-        status = run_screen(target, &screen);
-    } else {
-        int error = top_print(top_model_snapshot(screen.model), stdout);
-        status = error == 0 ? 0 : cli_fail("the snapshot cannot be written: %s", strerror(-error));
-    }
+    // If nothing can be read, it is said why.
+    int status = read_again(target, &screen) ? show(target, &screen, arguments->once) : CLI_FAILURE;
     top_model_free(screen.model);
     return status;
 }

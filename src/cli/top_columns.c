@@ -123,7 +123,7 @@ static const char *cell_text(struct arena *arena, const struct top_snapshot *sna
         return row->site ? number(arena, row->reclaimed, style) : "-";
     case TOP_OLDEST:
         *style = row->held ? SHEET_PLAIN : SHEET_DIM;
-        return row->held ? top_text_time(arena, row->oldest_ns) : "-";
+        return row->held && row->oldest_ns ? top_text_time(arena, row->oldest_ns) : "-";
     case TOP_KIND:
         return profile_kind_name(row->kind);
     case TOP_NAME:

@@ -85,7 +85,7 @@ static void add_facts(struct arena *arena, const struct top_snapshot *snapshot, 
     if (snapshot->growth_ns)
         line = arena_format(arena, "%s, %s in %s", line, top_text_change(arena, row->growth),
                             top_text_time(arena, snapshot->growth_ns));
-    if (row->held)
+    if (row->held && row->oldest_ns)
         line = arena_format(arena, "%s, the oldest for %s", line,
                             sheet_duration(arena, row->oldest_ns));
     add(arena, lines, SHEET_PLAIN, line);
@@ -94,7 +94,7 @@ static void add_facts(struct arena *arena, const struct top_snapshot *snapshot, 
             arena_format(arena,
                          "  opened %" PRIu64 " · released %" PRIu64 " · reclaimed %" PRIu64
                          " · longest %s",
-                         site->tally.opened, site->tally.released, site->tally.reclaimed,
+                         site->tally.opened, site->tally.released, row->reclaimed,
                          sheet_duration(arena, site->longest_ns)));
     if (!site)
         return;
@@ -193,7 +193,6 @@ void top_lines_help(struct arena *arena, top_lines *lines)
         "  RECLAIMED  never closed by the code, but by the garbage collector",
         "  PEAK       the most ever out of a pool; WAITING: acquires that wait now",
         "  SINCE ...  how many were out over time; red: growing all the time",
-        "",
         "  The process is not stopped: its trace is read from outside.",
     };
     for (size_t i = 0; i < sizeof help / sizeof help[0]; i++)

@@ -53,7 +53,7 @@ static const struct top_track *follow(struct top_model *model, const char *key, 
     if (!track) {
         track = arena_take(model->arena, sizeof *track);
         map_add_text(model->arena, &model->tracks, key, track);
-        if (model->snapshot.number > 1) // it was not there in the reading before
+        if (model->readings.count > 1) // it was not there in the reading before
             top_track_add(track, model->before_ns, 0, 0);
     }
     top_track_add(track, model->now_ns, held, opened);
@@ -85,10 +85,11 @@ static void add_site(struct top_model *model, const struct profile_site *site)
         .site = site,
         .id = site->id,
         .kind = site->kind,
-        .held = site->tally.live + site->tally.refused + site->tally.zombie,
+        // What interpreter shutdown closed was held up to then.
+        .held = site->tally.live + site->tally.refused + site->tally.zombie + site->tally.shutdown,
         .oldest_ns = site->longest_live_ns,
         .opened = site->tally.opened,
-        .reclaimed = site->tally.reclaimed,
+        .reclaimed = site->tally.reclaimed - site->tally.shutdown,
     };
     model->snapshot.in_transaction += site->in_transaction;
 }
@@ -210,6 +211,16 @@ static int compare_by(enum top_key key, const struct top_row *x, const struct to
     return 0;
 }
 
+static int compare_places(const struct top_row *x, const struct top_row *y)
+{
+    const struct frame *a = x->site ? x->site->name : NULL;
+    const struct frame *b = y->site ? y->site->name : NULL;
+    int order = a && b && a->file && b->file ? strcmp(a->file, b->file) : 0;
+    if (order == 0 && a && b)
+        order = (a->line > b->line) - (a->line < b->line);
+    return order ? order : strcmp(x->id, y->id);
+}
+
 // Equal rows keep their places from one reading to the next.
 static int compare_rows(const void *a, const void *b, void *data)
 {
@@ -220,7 +231,7 @@ static int compare_rows(const void *a, const void *b, void *data)
     static const enum top_key then[] = {TOP_HELD, TOP_GROWTH, TOP_OPENED};
     for (size_t i = 0; order == 0 && i < sizeof then / sizeof then[0]; i++)
         order = compare_by(then[i], a, b);
-    return order ? order : strcmp(((const struct top_row *)a)->id, ((const struct top_row *)b)->id);
+    return order ? order : compare_places(a, b);
 }
 
 // Chooses and sorts the rows that are shown.
@@ -240,8 +251,30 @@ static void arrange(struct top_model *model)
         qsort_r(snapshot->rows, snapshot->row_count, sizeof *snapshot->rows, compare_rows, model);
 }
 
+static bool goes_on(const struct profile_process *process, const struct profile *profile)
+{
+    for (size_t i = 0; i < profile->processes.count; i++) {
+        const struct trace_header *header = profile->processes.item[i]->header;
+        if (header->pid == process->header->pid && header->start_ns == process->header->start_ns)
+            return true;
+    }
+    return false;
+}
+
+// Forgets what was counted before, if it was in other traces: after a second attach all begins
+// anew.
+static void forget_others(struct top_model *model, const struct profile *profile)
+{
+    for (size_t i = 0; model->profile && i < model->profile->processes.count; i++)
+        if (goes_on(model->profile->processes.item[i], profile))
+            return;
+    map_clear(&model->tracks);
+    model->readings.count = 0;
+}
+
 void top_model_take(struct top_model *model, struct profile *profile, uint64_t now_ns)
 {
+    forget_others(model, profile);
     profile_free(model->profile);
     model->profile = profile;
     model->before_ns = model->now_ns;

@@ -33,11 +33,12 @@ struct top_row {
     const char *id;                  // the same for the same site in each snapshot
     const char *name;                // by top_row_name; NULL: not asked for yet
     enum trace_kind kind;
-    uint64_t held;      // sessions out now, or at the end of the process
+    uint64_t held;      // sessions out now, or when the process or its interpreter ended
     uint64_t oldest_ns; // how long the oldest of these has been out
-    uint64_t opened, reclaimed;
-    int64_t growth; // of `held`, since top_snapshot.growth_ns ago
-    double rate;    // acquires a second, see top_snapshot.rate_ns
+    uint64_t opened;
+    uint64_t reclaimed; // by the garbage collector, not by interpreter shutdown
+    int64_t growth;     // of `held`, since top_snapshot.growth_ns ago
+    double rate;        // acquires a second, see top_snapshot.rate_ns
 };
 
 struct top_pool {

@@ -50,10 +50,10 @@ static void draw_title(struct canvas *canvas)
     const char *left =
         arena_format(arena, " unclosed top  %s  %s", top_words_processes(arena, snapshot),
                      top_words_state(arena, snapshot));
-    const char *right = screen->frozen
-                            ? arena_format(arena, " FROZEN at %s ", clock)
-                            : arena_format(arena, " every %s  %s ",
-                                           top_text_time(arena, screen->interval_ns), clock);
+    const char *right =
+        arena_format(arena, " every %s  %s ", top_text_time(arena, screen->interval_ns), clock);
+    if (screen->frozen || snapshot->ended)
+        right = arena_format(arena, screen->frozen ? " FROZEN at %s " : " %s ", clock);
     unsigned room = canvas->columns;
     unsigned width = top_text_columns(right);
     bool both = width + 20 < room;

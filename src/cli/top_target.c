@@ -13,7 +13,7 @@ struct top_target {
     uint64_t threshold_ns;
     struct trace_sources sources;
     struct profile_cache *cache;
-    bool has_folder, running;
+    bool has_folder, running, read;
 };
 
 static struct trace_sources find(const struct top_target *target)
@@ -69,11 +69,12 @@ static void find_again(struct top_target *target)
     target->sources = found;
 }
 
-// What is wrong with a trace is among the profile's problems.
-static void pass_over(void *data, const char *message)
+// Said once; the profile's problems have it each time.
+static void complain(void *data, const char *message)
 {
-    (void)data;
-    (void)message;
+    const struct top_target *target = data;
+    if (!target->read)
+        cli_message("%s", message);
 }
 
 struct profile *top_target_read(struct top_target *target)
@@ -84,10 +85,12 @@ struct profile *top_target_read(struct top_target *target)
         .sources = &target->sources,
         .threshold_ns = target->threshold_ns,
         .cache = target->cache,
-        .complain = pass_over,
+        .complain = complain,
+        .data = target,
     };
     unsigned traces;
     struct profile *profile = reading_profile(&reading, &traces);
+    target->read = true;
     target->running = profile->running > 0;
     if (traces > 0)
         return profile;

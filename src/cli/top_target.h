@@ -18,7 +18,8 @@ void top_target_close(struct top_target *target); // after the profiles; NULL is
 
 // Reads the traces as they are now. Once all processes have ended, or the recorder has left them,
 // it looks whether they have another trace meanwhile; in folders it always looks for new ones.
-// Result: NULL if nothing could be read.
+// What is wrong with a trace is said on standard error by the first reading, and is among each
+// profile's problems. Result: NULL if nothing could be read.
 struct profile *top_target_read(struct top_target *target);
 
 #endif

@@ -61,9 +61,10 @@ const char *top_words_totals(struct arena *arena, const struct top_snapshot *sna
     const char *line =
         arena_format(arena, "%s %s · opened %" PRIu64 " · released %" PRIu64,
                      snapshot->ended ? "held at the end" : "held", held[0] ? held : "nothing",
-                     profile->total.opened, profile->total.released);
-    if (profile->total.reclaimed)
-        line = arena_format(arena, "%s · reclaimed %" PRIu64, line, profile->total.reclaimed);
+                     profile->total.opened - profile->total.pooled, profile->total.released);
+    uint64_t reclaimed = profile->total.reclaimed - profile->total.shutdown;
+    if (reclaimed)
+        line = arena_format(arena, "%s · reclaimed %" PRIu64, line, reclaimed);
     if (snapshot->inherited_held)
         line = arena_format(arena, "%s · %" PRIu64 " inherited", line, snapshot->inherited_held);
     if (snapshot->in_transaction)

@@ -294,6 +294,22 @@ SCENARIO forks(struct depot *depot)
     printf("good=%d\n", good);
 }
 
+// Takes and gives back as it is told on standard input, until that ends.
+SCENARIO commanded(struct depot *depot)
+{
+    struct part *parts[4] = {0};
+    int held = 0;
+    char word[16];
+    while (scanf("%15s", word) == 1) {
+        if (strcmp(word, "take") == 0 && held < 4)
+            parts[held++] = depot_get(depot); // site: commanded
+        else if (strcmp(word, "put") == 0 && held > 0)
+            depot_put(parts[--held]);
+        printf("held=%d\n", held);
+        must(fflush(stdout) == 0, "flush");
+    }
+}
+
 static const struct scenario {
     const char *name;
     void (*run)(struct depot *depot);
@@ -314,6 +330,7 @@ static const struct scenario {
     {"cancelled", cancelled},
     {"threads", threads},
     {"forks", forks},
+    {"commanded", commanded},
     {"crowd", crowd},
     {"short_threads", short_threads},
 };
