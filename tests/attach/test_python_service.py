@@ -1,7 +1,7 @@
 """Attaching to Python programs that hold connections of SQLAlchemy's pools already.
 
 With UNCLOSED_TEST_SQLALCHEMY (source trees of other SQLAlchemy versions, separated by colons) the
-same is done with each of them.
+same is done with each of them; UNCLOSED_TEST_PYTHON is an interpreter other than Debian's.
 """
 
 import http.client
@@ -17,7 +17,7 @@ import unittest
 import harness
 
 CLI = os.environ["E2E_CLI"]
-PYTHON = "/usr/bin/python3"
+PYTHON = os.environ.get("UNCLOSED_TEST_PYTHON", "/usr/bin/python3")
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVICE = os.path.join(HERE, "python_service.py")
 POOLS = os.path.join(HERE, "python_pools.py")
@@ -192,7 +192,8 @@ class PythonService(harness.AttachTest):
 
     def check_new_leaks(self, report):
         sites = {(site["function"], site["line"]): site for site in report["sites"]
-                 if site["kind"] == "checkout" and site["never_closed"]}
+                 if site["kind"] == "checkout" and site["never_closed"]
+                 and site["function"] != "right"} # is being answered
         self.assertEqual({"report": 3, "upload": 2},
                          {function: site["never_closed"] for (function, _), site in sites.items()})
         self.assertIn(("report", line_of(SERVICE, "report")), sites)
