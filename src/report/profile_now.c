@@ -43,14 +43,23 @@ static bool has_greenlets(const struct now_process *process)
     return false;
 }
 
-// Whether a younger session was acquired by the same function, called from the same place, by the
-// same thread: the older one may be of an earlier call.
+// Whether another session was acquired at the same line by the same thread, called from the same
+// place. Stacks are not the same for that: inside of a library they differ.
+static bool is_same_call(const struct profile_session *one, const struct profile_session *other)
+{
+    size_t at;
+    return one->process == other->process && one->tid == other->tid && one->site == other->site &&
+           other->named &&
+           now_compare(one->named, one->named_index, other->named, false, &at) == NOW_INSIDE &&
+           at == other->named_index;
+}
+
+// Whether a younger session was acquired like this one, which may be of an earlier call then.
 static bool has_younger(const struct profile *profile, const struct profile_session *session)
 {
     for (size_t i = 0; i < profile->sessions.count; i++) {
         const struct profile_session *other = profile->sessions.item[i];
-        if (other != session && other->process == session->process && other->tid == session->tid &&
-            other->acquired_ns > session->acquired_ns && other->named == session->named)
+        if (other->acquired_ns > session->acquired_ns && is_same_call(session, other))
             return true;
     }
     return false;

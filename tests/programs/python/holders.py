@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+BUSY = f"busy.{os.getpid()}.db"
 kept = []
 there = []
 
@@ -48,7 +49,7 @@ def returned():
 
 def busy():
     """Waits in C code of SQLite for the lock on a file."""
-    database = sqlite3.connect("busy.db", timeout=3600, isolation_level=None)
+    database = sqlite3.connect(BUSY, timeout=3600, isolation_level=None)
     kept.append(database)
     arrive()
     database.execute("begin immediate")
@@ -136,7 +137,7 @@ if len(sys.argv) > 1: # to be attached to before anything is opened
 stop = threading.Event()
 threads = [inside, returned, busy, again, suspended, consumed, nested, computing, ended, tasks]
 
-holder = sqlite3.connect("busy.db", isolation_level=None)
+holder = sqlite3.connect(BUSY, isolation_level=None)
 holder.execute("create table if not exists t(x)")
 holder.execute("begin immediate")
 for function in threads:
