@@ -176,11 +176,13 @@ static void draw_no_rows(struct canvas *canvas)
                  : " no session was opened so far");
 }
 
-// Rows that the pane takes with the line above it; 0: there is no room for one.
+// Rows that the pane takes with the line above it: half of what is left, and what the sites do not
+// need. 0: there is no room for one.
 static unsigned pane_rows(const struct canvas *canvas)
 {
     unsigned rest = canvas->rows - canvas->row;
-    unsigned pane = rest / 2;
+    size_t sites = canvas->snapshot->row_count + 3; // with titles, a blank line and keys
+    unsigned pane = sites < rest - rest / 2 ? rest - (unsigned)sites : rest / 2;
     return canvas->screen->stack && pane > PANE_LEAST ? pane : 0;
 }
 

@@ -46,7 +46,7 @@ class Words(TestCase):
     def test_help_lists_each_command(self):
         run = self.unclosed("--help")
         self.assertEqual(run.returncode, 0)
-        for command in ("run", "report", "held", "attach", "detach", "dump"):
+        for command in ("run", "report", "held", "top", "attach", "detach", "dump"):
             self.assertIn(f"\n  {command} ", run.stdout)
             help_text = self.unclosed("help", command)
             self.assertEqual(help_text.returncode, 0, help_text.stderr)
