@@ -89,6 +89,8 @@ static json_t *session_json(const struct profile *profile, const struct profile_
     json_set_text(object, "task", session->task);
     json_set_text(object, "statement", session->detail);
     json_set_text(object, "condition", condition(session));
+    if (session->overdue)
+        json_object_set_new(object, "overdue", json_true());
     json_set_text(object, "handle", arena_format(profile->arena, "0x%" PRIx64, session->handle));
     if (session->flags & TRACE_SESSION_ASKED)
         json_object_set_new(object, "transaction",
@@ -192,6 +194,7 @@ static void print_session(const struct text *text, const struct profile_session 
                        arena_format(arena, "task %s", sheet_clean(arena, session->task, 60)));
     if (session->flags & TRACE_SESSION_TRANSACTION)
         sheet_line_add(&line, SHEET_WARN, "transaction open");
+    sheet_line_add(&line, SHEET_WARN, session->overdue ? "overdue" : "");
     if (session->unseen)
         sheet_line_add(&line, SHEET_PLAIN, text_holder(arena, session));
     else

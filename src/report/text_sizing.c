@@ -23,6 +23,8 @@ static void print_rate(const struct text *text, const struct profile_sizing *siz
 // "2", or "2 to 5" where it is not known which sessions leaked.
 static const char *range(struct arena *arena, uint64_t least, uint64_t most)
 {
+    if (least == 0 && most > 0)
+        return arena_format(arena, "at most %" PRIu64, most);
     return least == most ? arena_format(arena, "%" PRIu64, least)
                          : arena_format(arena, "%" PRIu64 " to %" PRIu64, least, most);
 }
@@ -45,17 +47,29 @@ static const char *verdict(struct arena *arena, const struct profile_pool *pool,
                         sizing->leaked > 0 ? " even with the leaks fixed" : "");
 }
 
+static const char *not_closed_words(const struct text *text)
+{
+    return text->profile->running ? "not closed so far" : "never closed";
+}
+
 static void print_need(const struct text *text, const struct profile_pool *pool)
 {
     struct arena *arena = text->sheet.arena;
     const struct profile_sizing *sizing = &pool->sizing;
     uint64_t waiting = profile_most_waiting(text->profile, pool);
     uint64_t most = pool->high_water - sizing->leaked_least;
+    if (most == 0) { // nobody else had any: how many the others need did not show
+        sheet_wrap(&text->sheet, SHEET_PLAIN, 6,
+                   arena_format(arena,
+                                "at its peak: high-water %" PRIu64 ", all held by sessions %s; how "
+                                "many it needs shows when these are closed",
+                                pool->high_water, not_closed_words(text)));
+        return;
+    }
     const char *words = arena_format(
         arena, "at its peak: high-water %" PRIu64 " - %s held by sessions %s = %s needed",
         pool->high_water, range(arena, sizing->leaked_least, sizing->leaked),
-        text->profile->running ? "not closed so far" : "never closed",
-        range(arena, sizing->needed, most));
+        not_closed_words(text), range(arena, sizing->needed, most));
     if (sizing->leaked > 0)
         words = arena_format(arena, "%s without leaks", words);
     if (waiting > 0)
@@ -73,5 +87,6 @@ void text_sizing(const struct text *text, const struct profile_pool *pool)
         (pool->sizing.never_closed == 0 && pool->failed == 0 && (pool->waits == 0 || !full)))
         return;
     print_rate(text, &pool->sizing);
-    print_need(text, pool);
+    if (capacity > 0) // a pool without a limit needs none
+        print_need(text, pool);
 }

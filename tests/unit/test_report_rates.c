@@ -96,13 +96,14 @@ struct taker { // a site that took from a pool
     double open_since[2]; // seconds; 0: none
 };
 
-// A pool of 4 + 1 that was full 50 s after the start, and its sites.
-static void write_pool(const char *path, const struct taker *takers, int count, uint64_t acquires)
+// A pool of `size` + 1 that had 5 out 50 s after the start, and its sites.
+static void write_pool_of(uint32_t size, const char *path, const struct taker *takers, int count,
+                          uint64_t acquires)
 {
     struct trace_builder builder;
     builder_begin(&builder, path);
     uint32_t pool_ref;
-    struct trace_pool *pool = builder_pool(&builder, "libzdb", "a.db", 4, 1, &pool_ref);
+    struct trace_pool *pool = builder_pool(&builder, "libzdb", "a.db", size, 1, &pool_ref);
     pool->high_water = 5;
     pool->high_water_ns = BUILDER_START + 50 * BUILDER_SECOND;
     pool->acquires = acquires;
@@ -121,6 +122,12 @@ static void write_pool(const char *path, const struct taker *takers, int count, 
                 builder_session(&builder, ref, takers[i].open_since[n])->owner = pool_ref;
     }
     builder_end(&builder);
+}
+
+// It was full then.
+static void write_pool(const char *path, const struct taker *takers, int count, uint64_t acquires)
+{
+    write_pool_of(4, path, takers, count, acquires);
 }
 
 static double real(const json_t *object, const char *key)
@@ -182,6 +189,37 @@ static void sizing_of_a_pool_has_bounds_where_it_is_not_exact(void **state)
     char *text = text_of_file(fixture->path);
     assert_non_null(
         strstr(text, "high-water 5 - 1 to 4 held by sessions never closed = 1 to 4 needed"));
+    free(text);
+}
+
+// Where leaks hold all there is, nothing shows how many the others need.
+static void sizing_does_not_say_that_none_is_needed(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct taker takers[] = {{.released = 50, .out_at_peak = 0},
+                                   {.reclaimed = 9, .out_at_peak = 5}};
+    write_pool(fixture->path, takers, 2, 59);
+    char *text = text_of_file(fixture->path);
+    assert_non_null(strstr(text, "at its peak: high-water 5, all held by sessions never closed; "));
+    assert_null(strstr(text, "= 0 needed"));
+    assert_null(strstr(text, "enough"));
+    free(text);
+    const struct taker maybe[] = {{.released = 50, .reclaimed = 9, .out_at_peak = 5}};
+    write_pool_of(4, fixture->other, maybe, 1, 59);
+    text = text_of_file(fixture->other);
+    assert_non_null(strstr(text, "at most 5 held by sessions never closed = at most 5 needed"));
+    free(text);
+}
+
+// A pool without a limit has no size to be chosen.
+static void sizing_is_for_pools_with_a_size(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct taker takers[] = {{.released = 490, .reclaimed = 3, .out_at_peak = 5}};
+    write_pool_of(TRACE_UNKNOWN, fixture->path, takers, 1, 495);
+    char *text = text_of_file(fixture->path);
+    assert_non_null(strstr(text, "on average: 495 acquires"));
+    assert_null(strstr(text, "at its peak"));
     free(text);
 }
 
@@ -343,6 +381,8 @@ int main(void)
         TEST(churn_counts_active_time_and_all_sessions),
         TEST(sizing_of_a_pool_is_exact_where_it_can_be),
         TEST(sizing_of_a_pool_has_bounds_where_it_is_not_exact),
+        TEST(sizing_does_not_say_that_none_is_needed),
+        TEST(sizing_is_for_pools_with_a_size),
         TEST(sizing_is_quiet_without_reason),
         TEST(leaks_are_under_the_test_that_opened_them),
         TEST(with_does_not_close),
