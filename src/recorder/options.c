@@ -37,7 +37,7 @@ const struct option_entry option_table[] = {
      FIELD(threshold_ns),
      .standard = "0",
      .argument = "TIME",
-     .help = "Also report sessions that were closed, but held longer than TIME"},
+     .help = "Tell of sessions held longer than TIME at that moment, and in the report"},
     {.variable = "UNCLOSED_WAIT_THRESHOLD",
      .flag = "wait-threshold",
      .kind = OPTION_DURATION,
