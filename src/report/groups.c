@@ -66,14 +66,17 @@ static void group_tests(const struct profile *profile, struct groups *groups)
 {
     for (size_t i = 0; i < profile->sites.count; i++) {
         struct profile_site *site = profile->sites.item[i];
-        uint64_t others = site->tally.never_closed;
         for (size_t j = 0; j < site->by_test.count; j++) {
             const struct profile_test *test = &site->by_test.item[j];
             add(profile->arena, groups, test->name, site, test->never_closed, test->longest_ns);
-            others -= test->never_closed < others ? test->never_closed : others;
         }
-        if (others > 0)
-            add(profile->arena, groups, "(no test)", site, others, site->longest_ns);
+        for (size_t j = 0; j < site->untested.count; j++) {
+            const struct profile_untested *untested = &site->untested.item[j];
+            const char *name = untested->process->has_tests
+                                   ? "(no test)"
+                                   : profile_process_as_test(profile->arena, untested->process);
+            add(profile->arena, groups, name, site, untested->never_closed, untested->longest_ns);
+        }
     }
 }
 

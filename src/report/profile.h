@@ -25,6 +25,7 @@ struct profile_process {
     uint64_t lost;       // records lost, all reasons
     uint64_t opened, never_closed;
     unsigned index; // in profile.processes
+    bool has_tests; // sessions never closed were opened by tests that are known by name
 };
 
 // Numbers of sessions. opened = released + discarded + unseen + never_closed + pooled + below.
@@ -118,6 +119,15 @@ struct profile_test {
     uint64_t never_closed, longest_ns;
 };
 
+// The same of a process, where no test is known.
+struct profile_untested {
+    const struct profile_process *process;
+    uint64_t never_closed, longest_ns;
+};
+
+// What a process is called if it is itself the test: its program with its arguments.
+const char *profile_process_as_test(struct arena *arena, const struct profile_process *process);
+
 // A site as a trace has it.
 struct profile_site_ref {
     const struct profile_process *process;
@@ -148,6 +158,7 @@ struct profile_site {
     struct profile_growth growth;
     struct profile_tally shown;        // of the stack that is shown
     LIST(struct profile_test) by_test; // each test once, all of them; `tests` is the most frequent
+    LIST(struct profile_untested) untested;
     profile_names threads, tests, tasks, databases, details;
     LIST(struct profile_site_ref) refs; // what was merged into it
 };

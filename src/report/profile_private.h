@@ -62,6 +62,9 @@ void profile_forget_pools(struct source *source);
 // Adds where the holders of sessions are now, if that was asked for. Sites are known already.
 void profile_build_now(struct profile_builder *builder);
 
+// The test that a stack of Python's unittest belongs to, "module.Class.method"; "": none.
+const char *profile_unittest_of(struct arena *arena, const struct frames *stack);
+
 // What a session is that was acquired before an attach.
 void profile_judge_inherited(const struct source *source, const struct trace_session *record,
                              struct profile_session *session);

@@ -401,11 +401,20 @@ static void merge_tests(struct profile_builder *builder, struct profile_site *si
 {
     struct arena *arena = builder->profile->arena;
     uint64_t longest_ns = larger(raw->record->longest_ns, raw->longest_live_ns);
-    count_test(arena, site, profile_text(builder, raw->source, raw->record->test),
-               raw->tally.never_closed, longest_ns);
-    for (size_t i = 0; i < raw->tests.count; i++) // without a test of the site
+    const char *test = profile_text(builder, raw->source, raw->record->test);
+    if (test[0] == 0)
+        test = profile_unittest_of(arena, raw->acquire);
+    uint64_t named = test[0] ? raw->tally.never_closed : 0;
+    count_test(arena, site, test, named, longest_ns);
+    for (size_t i = 0; i < raw->tests.count; i++) { // without a test of the site
         count_test(arena, site, raw->tests.item[i].name, raw->tests.item[i].count,
                    raw->longest_live_ns);
+        named += raw->tests.item[i].count;
+    }
+    raw->source->process->has_tests |= named > 0;
+    if (named < raw->tally.never_closed)
+        *LIST_ADD(arena, &site->untested) = (struct profile_untested){
+            raw->source->process, raw->tally.never_closed - named, longest_ns};
 }
 
 // What is known of ended sessions only from their site: the thread of the longest, the last
