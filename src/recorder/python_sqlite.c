@@ -10,15 +10,15 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "recorder/process.h"
 #include "recorder/python_layout.h"
 #include "recorder/python_life.h"
-#include "recorder/process.h"
 #include "recorder/recorder.h"
 
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.13
 enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
 
-static PyObject *connection_type; // of the main interpreter
+static PyObject *connection_type;      // of the main interpreter
 static struct python_method *replaced; // where close_method stands
 static PyObject *(*real_close)(PyObject *self, PyObject *unused);
 static atomic_uintptr_t module_start, module_end; // of the code that calls sqlite3_close_v2
@@ -106,8 +106,8 @@ void python_sqlite_prepare(void)
 
 bool python_sqlite_is_some_connection(PyObject *object)
 {
-    return connection_type && (object->type == connection_type ||
-                               py.PyType_IsSubtype(object->type, connection_type));
+    return connection_type &&
+           (object->type == connection_type || py.PyType_IsSubtype(object->type, connection_type));
 }
 
 struct trace_session *python_sqlite_session(PyObject *connection)
