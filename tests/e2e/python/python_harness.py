@@ -20,18 +20,17 @@ def source(name):
     return os.path.join(PROGRAMS, name)
 
 
-def interpreters():
-    """{version: path} of the CPythons on this machine; Debian's goes for its own version."""
-    found = {}
+def all_interpreters():
+    """[(version, path)] of the CPythons on this machine, Debian's first."""
     places = ["/usr/bin/python%s", "/usr/local/bin/python%s", "/opt/python%s/bin/python3",
               os.path.expanduser("~/.pyenv/versions/%s.*/bin/python3")]
-    for version in VERSIONS:
-        for place in places:
-            paths = sorted(glob.glob(place % version))
-            if paths:
-                found[version] = paths[-1]
-                break
-    return found
+    return [(version, path) for version in VERSIONS for place in places
+            for path in sorted(glob.glob(place % version), reverse=True)]
+
+
+def interpreters():
+    """{version: path}: one for each version."""
+    return dict(reversed(all_interpreters()))
 
 
 def has_module(name, python=PYTHON):

@@ -8,7 +8,7 @@ import os
 import re
 import unittest
 
-from python_harness import PythonTestCase, interpreters, main
+from python_harness import PythonTestCase, all_interpreters, main
 
 
 class OwnTests(PythonTestCase):
@@ -21,18 +21,19 @@ class OwnTests(PythonTestCase):
 
     def test_cpython(self):
         ran = 0
-        for version, python in interpreters().items():
+        for version, python in all_interpreters():
             name = "test_sqlite" if version in ("3.8", "3.9", "3.10") else "test_sqlite3"
-            with self.subTest(version=version):
+            with self.subTest(python=python):
                 runs = self.both([python, "-m", "test", "-v", name])
                 if "No module named" in runs["plain"].err + runs["plain"].out:
-                    print(f"CPython {version} has no test suite here: skipped")
+                    print(f"{python} has no test suite here: skipped")
                     continue
                 ran += 1
                 self.assertEqual(runs["plain"].status, 0, runs["plain"].out[-2000:])
                 self.assertEqual(self.outcomes(runs["preload"]), self.outcomes(runs["plain"]))
                 self.assertEqual(runs["preload"].status, 0, runs["preload"].out[-2000:])
                 self.assertTrue(runs["preload"].traces)
+                print(python, "ran", len(self.outcomes(runs["preload"])), "tests")
         if not ran:
             self.skipTest("no CPython with its test suite (Debian: libpython3.11-testsuite)")
 
@@ -54,6 +55,7 @@ class OwnTests(PythonTestCase):
                         for how, run in runs.items()}
                 self.assertEqual(len(said["plain"]), 1, runs["plain"].out[-2000:])
                 self.assertEqual(said["preload"], said["plain"])
+                print(tree, said["preload"][0])
 
 
 if __name__ == "__main__":

@@ -150,6 +150,34 @@ class SQLAlchemy(PythonTestCase):
         self.assertEqual(site["live"], 3)
         self.assertEqual(sorted(site["tasks"]), ["job-0", "job-1", "job-2"])
 
+    def test_forty_five_places(self):
+        """The case that this was made for: 45 leaks in 12 files, of three patterns, and as many
+        places that are right; each is found with its line and its kind, and nothing else is."""
+        leaks, right, modules = {}, set(), {}
+        for number in range(45):
+            name = f"part{number % 12}"
+            code = modules.setdefault(name, ["from db import SELECT, get_db"])
+            code += LEAKY[number % 3].format(number=number).splitlines()
+            leaks[f"{name}.py", len(code) - LEAKY_BELOW[number % 3]] = number % 3
+            code += RIGHT[number % 3].format(number=number).splitlines()
+            right.add(f"{name}.py")
+        for name, code in modules.items():
+            self.write(f"app/{name}.py", "\n".join(code) + "\n")
+        self.write("app/db.py", DATABASE.format(path=self.database()))
+        main_program = self.write("app/app.py", FORTY_FIVE)
+        run = self.assert_same_behaviour([PYTHON, main_program])
+        self.assertEqual(run.out, "45 places, 12 files\n")
+        report = run.report("-n", "0")
+        found = self.sites(report, "checkout")
+        self.assertEqual(set(found), set(leaks))
+        self.assertEqual(len({file for file, _ in found}), 12)
+        for place, pattern in leaks.items():
+            site = found[place]
+            self.assertEqual((site["opened"], site["never_closed"], site["exceptions"]),
+                             [(4, 4, 0), (4, 2, 0), (4, 2, 2)][pattern], place)
+        self.assert_totals(report, "checkout", opened=45 * 4 * 2, never_closed=15 * 8)
+        self.assertIn("SUMMARY: 120 sessions never closed, 45 sites, 12 files", run.err)
+
     def test_children(self):
         for method in ("fork", "spawn", "forkserver"):
             with self.subTest(method=method):
@@ -171,6 +199,78 @@ class SQLAlchemy(PythonTestCase):
                 self.assertNotIn(b"hunter2", file.read())
 
 
+DATABASE = """
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import sessionmaker
+from sqlalchemy.pool import QueuePool
+
+SELECT = text("select 1")
+engine = create_engine("sqlite:///{path}", poolclass=QueuePool, pool_size=20, max_overflow=40)
+SessionLocal = sessionmaker(engine)
+
+
+def get_db():
+    return SessionLocal()
+"""
+LEAKY = ["""
+def leak{number}(turn):
+    session = get_db()
+    return session.execute(SELECT).scalar()
+""", """
+def leak{number}(turn):
+    session = get_db()
+    if session.execute(SELECT).scalar() == turn % 2:
+        return None
+    session.close()
+""", """
+def leak{number}(turn):
+    session = get_db()
+    if session.execute(SELECT).scalar() == turn % 2:
+        raise ValueError(turn)
+    session.close()
+"""]
+LEAKY_BELOW = [1, 3, 3]  # lines below the one that opens
+RIGHT = ["""
+def right{number}(turn):
+    with get_db() as session:
+        return session.execute(SELECT).scalar()
+""", """
+def right{number}(turn):
+    session = get_db()
+    try:
+        if session.execute(SELECT).scalar() == turn % 2:
+            raise ValueError(turn)
+    finally:
+        session.close()
+""", """
+def right{number}(turn):
+    from concurrent.futures import ThreadPoolExecutor
+    session = get_db()
+    try:
+        with ThreadPoolExecutor(1) as executor:
+            return executor.submit(lambda: 1).result() + session.execute(SELECT).scalar()
+    finally:
+        session.close()
+"""]
+FORTY_FIVE = """
+import gc
+import importlib
+
+modules = [importlib.import_module(f"part{number}") for number in range(12)]
+places = 0
+for module in modules:
+    for name, function in sorted(vars(module).items()):
+        if not name.startswith(("leak", "right")):
+            continue
+        places += name.startswith("leak")
+        for turn in range(4):
+            try:
+                function(turn)
+            except ValueError:
+                pass
+        gc.collect()
+print(places, "places,", len(modules), "files")
+"""
 SECRET = """
 import sys
 from sqlalchemy import create_engine
