@@ -37,6 +37,18 @@ static int minor_version(const struct target *target)
     return target_symbol(target, "PySys_AddAuditHook") != 0 ? 8 : -1;
 }
 
+// Whether a thread's state can be told from those of others: by the kernel's id, or by what
+// pthread_self() says, which only on x86-64 is the thread pointer.
+static bool has_identity(const struct python_layout *layout)
+{
+#ifdef __x86_64__
+    (void)layout;
+    return true;
+#else
+    return layout->thread_native >= 0;
+#endif
+}
+
 bool python_remote_find(const struct target *target, struct python_remote *python)
 {
     const uint64_t runtime = target_symbol(target, "_PyRuntime");
@@ -46,32 +58,38 @@ bool python_remote_find(const struct target *target, struct python_remote *pytho
     python->layout = python_layout_of(minor_version(target));
     python->code_type = target_symbol(target, "PyCode_Type");
     python->text_type = target_symbol(target, "PyUnicode_Type");
-    return python->layout && python->code_type != 0 && python->text_type != 0 &&
+    return python->layout && has_identity(python->layout) && python->code_type != 0 &&
+           python->text_type != 0 &&
            read_word(target, runtime + python->layout->runtime_main, &python->interpreter) &&
            python->interpreter != 0;
 }
 
-// The state of the thread in the main interpreter, or 0.
-static uint64_t find_thread(const struct target *target, const struct python_remote *python,
-                            uint64_t pointer, uint32_t tid)
+// Finds the state of the thread in the main interpreter; *found: 0 if it has none. false: the list
+// could not be read to its end.
+static bool find_thread(const struct target *target, const struct python_remote *python,
+                        uint64_t pointer, uint32_t tid, uint64_t *found)
 {
     const struct python_layout *layout = python->layout;
     uint64_t thread = 0;
     uint64_t word = 0;
+    *found = 0;
     if (!read_word(target, python->interpreter + layout->interpreter_threads, &thread))
-        return 0;
+        return false;
     for (int i = 0; i < THREADS_MOST && thread != 0; i++) {
         if (!read_word(target, thread + layout->thread_identity, &word))
-            return 0;
-        if (word == pointer)
-            return thread;
-        if (layout->thread_native >= 0 &&
-            read_word(target, thread + (uint64_t)layout->thread_native, &word) && word == tid)
-            return thread;
+            return false;
+        bool same = word == pointer;
+        if (!same && layout->thread_native >= 0)
+            same =
+                read_word(target, thread + (uint64_t)layout->thread_native, &word) && word == tid;
+        if (same) {
+            *found = thread;
+            return true;
+        }
         if (!read_word(target, thread + PYTHON_THREAD_NEXT, &thread))
-            return 0;
+            return false;
     }
-    return 0;
+    return thread == 0;
 }
 
 // How much of a frame is looked at.
@@ -106,26 +124,26 @@ void python_snapshot_take(const struct target *target, const struct python_remot
                           uint64_t pointer, uint32_t tid, struct python_snapshot *snapshot)
 {
     const struct python_layout *layout = python->layout;
-    const uint64_t thread = find_thread(target, python, pointer, tid);
+    uint64_t thread = 0;
     uint64_t frame = 0;
     snapshot->count = 0;
-    snapshot->cut = false;
-    if (thread == 0 || !read_word(target, thread + layout->thread_frame, &frame))
+    snapshot->cut = true; // until it turns out that there is no more
+    if (!find_thread(target, python, pointer, tid, &thread) ||
+        (thread != 0 && !read_word(target, thread + layout->thread_frame, &frame)))
         return;
-    if (layout->cframe_frame >= 0 &&
+    if (layout->cframe_frame >= 0 && frame != 0 &&
         !read_word(target, frame + (uint64_t)layout->cframe_frame, &frame))
         return;
     const size_t bytes = frame_bytes(layout);
     while (frame != 0) {
         uint8_t copy[FRAME_BYTES] __attribute__((aligned(8)));
-        snapshot->cut = true; // until it turns out that there is no more
         if (snapshot->count == PYTHON_SNAPSHOT_FRAMES ||
             target_read(target, frame, copy, bytes) != 0 ||
             (python_layout_runs_code(layout, copy) && !copy_frame(target, python, copy, snapshot)))
             return;
         frame = address_at(copy, layout->frame_back);
-        snapshot->cut = false;
     }
+    snapshot->cut = false;
 }
 
 // The text of a str, or NULL.
