@@ -95,6 +95,10 @@ bool arch_is_native(const struct arch_registers *registers);
 // A code address without what may be in its upper bits (pointer authentication).
 uint64_t arch_plain_address(uint64_t word);
 
+// Whether there is a signal handler's frame where a stack holds what handlers return to: words[0],
+// with `count` words that could be read from there on. A struct sigaction holds that address, too.
+bool arch_is_signal_frame(const uint64_t *words, size_t count);
+
 // Some system calls answer EINTR to a stop that was no signal of theirs, or would begin their time
 // anew. Makes the thread issue the call again, for what is left of it. To be used only if no signal
 // is pending for it. Result: whether it was such a call.

@@ -21,7 +21,8 @@
 enum {
     RECORDER_MS = 60000, // for the recorder's functions: it may wait for a language runtime
     PATH_MS = 5000,
-    OTHER_MS = 5000, // for another attach to end
+    OTHER_MS = 5000,   // for another attach to end
+    HELPER_MS = 20000, // for its helper to leave, which may get little of a busy processor
 };
 
 // A recorder's library in the target.
@@ -52,10 +53,12 @@ static int lock_process(struct session *session, struct failure *failure)
     session->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (session->lock < 0)
         return failure_set(failure, ESRCH, "there is no process %d", pid);
-    const uint64_t deadline = process_now() + OTHER_MS * MS;
-    while (flock(session->lock, LOCK_EX | LOCK_NB) != 0 ||
-           process_has_thread_named(pid, HELPER_THREAD_NAME)) {
-        if (process_now() >= deadline)
+    const uint64_t begin = process_now();
+    for (;;) {
+        const bool locked = flock(session->lock, LOCK_EX | LOCK_NB) == 0;
+        if (locked && !process_has_thread_named(pid, HELPER_THREAD_NAME))
+            break;
+        if (process_now() - begin >= (locked ? HELPER_MS : OTHER_MS) * MS)
             return failure_set(failure, EBUSY,
                                "another attach to or detach from process %d is under way; try "
                                "again when it is done",

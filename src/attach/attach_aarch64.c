@@ -145,6 +145,14 @@ uint64_t arch_plain_address(uint64_t word)
     return word & ((UINT64_C(1) << ADDRESS_BITS) - 1);
 }
 
+// The address is in the handler's own frame, as any return address.
+bool arch_is_signal_frame(const uint64_t *words, size_t count)
+{
+    (void)words;
+    (void)count;
+    return true;
+}
+
 uint64_t arch_thread_pointer(const struct arch_registers *registers)
 {
     return registers->thread_pointer;

@@ -92,6 +92,17 @@ uint64_t arch_plain_address(uint64_t word)
     return word;
 }
 
+// struct rt_sigframe: the address, then struct ucontext with its flags, link and stack (3 words),
+// and the registers of struct sigcontext, of which the segments come after r8 to r15, 8 others, rip
+// and rflags. The code segment of 64-bit programs is 0x33 (arch/x86/include/asm/segment.h).
+bool arch_is_signal_frame(const uint64_t *words, size_t count)
+{
+    enum { FLAGS = 1, SEGMENTS = 24, FLAGS_KNOWN = 7, USER_CODE = 0x33 };
+    if (count <= SEGMENTS)
+        return true;
+    return words[FLAGS] <= FLAGS_KNOWN && (words[SEGMENTS] & 0xffff) == USER_CODE;
+}
+
 uint64_t arch_thread_pointer(const struct arch_registers *registers)
 {
     return registers->general.fs_base;

@@ -122,7 +122,7 @@ static bool stack_is_suspect(const struct tracee *tracee)
     words[count++] = arch_link_register(&tracee->state.registers);
     for (size_t w = 0; w < count; w++) {
         const uint64_t word = arch_plain_address(words[w]);
-        if (word == tracee->gadgets->signal_return)
+        if (word == tracee->gadgets->signal_return && arch_is_signal_frame(words + w, count - w))
             return true;
         for (size_t i = 0; i < NAMES; i++) {
             if (from[i] != 0 && word - from[i] < size[i])

@@ -144,16 +144,50 @@ struct asked { // a traced function
     enum trace_patch patch; // the latest of what kept its calls from being seen
 };
 
+static bool has_sqlite(const struct profile_builder *builder, const struct source *source)
+{
+    for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_MODULES, ref)) != TRACE_NONE;) {
+        const struct trace_module *module = reader_module(source->trace, ref);
+        if (strstr(profile_text(builder, source, module->path), "/libsqlite3.so"))
+            return true;
+    }
+    return false;
+}
+
+static bool starts(const char *name, const char *with)
+{
+    return strncmp(name, with, strlen(with)) == 0;
+}
+
+// Whether an attached process has SQLite, and yet nothing was seen that it does with it: either
+// nothing, or by addresses that it got before. (SQLite has a table of its own functions: that some
+// place was hooked does not mean that anybody calls.)
+static bool misses_sqlite(const struct profile_builder *builder, const struct source *source)
+{
+    if (!(source->trace->header.flags & TRACE_FLAG_ATTACHED))
+        return false;
+    for (uint32_t ref = 0;
+         (ref = reader_next(source->trace, TRACE_FUNCTIONS, ref)) != TRACE_NONE;) {
+        const struct trace_function *function = reader_function(source->trace, ref);
+        if (function->calls > 0 &&
+            starts(profile_text(builder, source, function->name), "sqlite3_"))
+            return false;
+    }
+    return has_sqlite(builder, source);
+}
+
 static void add_asked(struct profile_builder *builder, const struct source *source, struct map *all)
 {
     struct arena *arena = builder->profile->arena;
+    const bool missed = misses_sqlite(builder, source);
     for (uint32_t ref = 0;
          (ref = reader_next(source->trace, TRACE_FUNCTIONS, ref)) != TRACE_NONE;) {
         const struct trace_function *function = reader_function(source->trace, ref);
         const char *name = profile_text(builder, source, function->name);
         // Of functions that only use a handle few calls matter.
         const bool inside = function->verb != TRACE_USE && patch_words(function->patch);
-        if ((!function->asked && !inside) || name[0] == 0)
+        const bool wanted = function->asked || (missed && starts(name, "sqlite3_open"));
+        if ((!wanted && !inside) || name[0] == 0)
             continue;
         struct asked *asked = map_get_text(all, name);
         if (!asked) {
@@ -162,7 +196,7 @@ static void add_asked(struct profile_builder *builder, const struct source *sour
             map_add_text(arena, all, name, asked);
         }
         asked->calls += function->calls;
-        asked->asked |= function->asked;
+        asked->asked |= wanted;
         if (inside)
             asked->patch = function->patch;
     }

@@ -47,12 +47,22 @@ void text_unseen(const struct text *text)
     const struct profile *profile = text->profile;
     struct arena *arena = text->sheet.arena;
     const char *list = "";
-    for (size_t i = 0; i < profile->unseen.count; i++)
-        if (!is_inside(profile, profile->unseen.item[i]))
-            list = arena_format(arena, "%s%s %s", list, *list ? "," : "",
-                                sheet_clean(arena, profile->unseen.item[i], 0));
-    if (*list || profile->inside.count > 0)
+    bool sqlite = false;
+    for (size_t i = 0; i < profile->unseen.count; i++) {
+        const char *name = profile->unseen.item[i];
+        if (strncmp(name, "sqlite3_", strlen("sqlite3_")) == 0)
+            sqlite = true;
+        else if (!is_inside(profile, name))
+            list =
+                arena_format(arena, "%s%s %s", list, *list ? "," : "", sheet_clean(arena, name, 0));
+    }
+    if (*list || sqlite || profile->inside.count > 0)
         fputc('\n', text->sheet.out);
+    if (sqlite)
+        sheet_wrap(&text->sheet, SHEET_WARN, 0,
+                   "SQLite is loaded, but no call of it was seen. Calls by addresses that the "
+                   "program got before it was attached to are not seen: if it does use SQLite, "
+                   "start it with `unclosed run`");
     if (*list)
         sheet_wrap(&text->sheet, SHEET_WARN, 0,
                    arena_format(arena,
