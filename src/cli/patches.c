@@ -98,12 +98,11 @@ static void add_libraries(struct patches *patches, const char *program)
     pid_t pid = 0;
     FILE *lines = list_libraries(program, &pid);
     while (lines && getline(&line, &room, lines) > 0) {
-        char *path = strstr(line, " => /"); // "\tlibz.so.1 => /lib/libz.so.1 (0x00007f...)"
+        char *path = strchr(line, '/'); // "\tlibz.so.1 => /lib/libz.so.1 (0x00007f...)"
         char *end = path ? strstr(path, " (0x") : NULL;
         if (!end)
             continue;
         *end = '\0';
-        path += sizeof " => " - 1;
         (void)plan_add_file(patches->plan, path, path, PLAN_HIDDEN);
     }
     free(line);

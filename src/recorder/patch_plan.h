@@ -4,7 +4,7 @@
 // plan what to write where, and what must be there before. One line each, words separated by one
 // blank, numbers in hexadecimal:
 //
-//     module ID                                the lines below are for the module with this identity:
+//     module ID                                the lines below are for this module, called
 //                                              b and the build-id, or t, the size of the first
 //                                              executable segment, a full stop and its checksum
 //     symbol NAME ADDRESS                      where a function is that is not to be patched
@@ -31,8 +31,8 @@ enum {
 
 struct patch_step {
     char name[PATCH_PLAN_NAME_BYTES];
-    enum trace_patch outcome; // DONE or COPIES if it can be patched, or why not
-    bool is_symbol;           // only `name` and `function` hold
+    enum trace_patch outcome;          // DONE or COPIES if it can be patched, or why not
+    bool is_symbol;                    // only `name` and `function` hold
     uint64_t function, size, checksum; // of all its bytes
     uint8_t skipped;                   // bytes of it in front of the patch
     uint8_t displaced;                 // bytes that are replaced or cut off

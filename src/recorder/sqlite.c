@@ -115,8 +115,7 @@ static struct sqlite_api *copy_place(void)
 
 static const struct sqlite_api *copy_add(const struct finder *finder)
 {
-    struct sqlite_api api = {.base = finder->module->start,
-                             .mapped_ns = finder->module->mapped_ns};
+    struct sqlite_api api = {.base = finder->module->start, .mapped_ns = finder->module->mapped_ns};
     find_functions(&api, finder);
     lock_take(&sqlite_copies_lock);
     const struct sqlite_api *known = copy_find(finder->module);

@@ -82,12 +82,13 @@ class Plugins(harness.TestCase):
         self.assert_sites(report, "pointers.c", {"pointer": 2})
 
     def test_static_and_copies(self):
-        """One SQLite in the program, unseen, and two shared copies of it, both seen."""
+        """One SQLite in the program, seen only by `unclosed run`, and two shared copies of it."""
         copy = self.path("libanother.so")
         shutil.copy(SQLITE, copy)
         program = harness.program("static_sqlite")
         self.assertEqual(self.assert_same_behaviour([program], how="preload").traces, [])
         report = self.assert_same_behaviour([program, SQLITE, copy]).report()
+        self.assert_totals(report, opened=3, released=1, never_closed=2)
         self.assert_sites(report, "static_sqlite.c", {"copy": 2})
 
 

@@ -1,5 +1,5 @@
-// SQLite is linked into this program itself, invisible to the dynamic linker: nothing can be traced
-// by name, and nothing may go wrong either.
+// SQLite is linked into this program itself, invisible to the dynamic linker: its functions are seen
+// only if their entries are patched.
 //
 // Each argument is a shared copy of SQLite, loaded at run time, where one handle is leaked.
 #include <dlfcn.h>
