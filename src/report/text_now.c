@@ -9,11 +9,13 @@ enum {
     FRAMES_SHOWN = 5,
 };
 
-// Frames that say something to people: of the kind at hand, the user's own where there are any.
+// Frames that say something to people: of the kind at hand, the user's own where there are any. The
+// user's own are shown without a name, too.
 static bool is_shown(const struct frame *frame, bool runtime, bool any)
 {
-    return frame->runtime == runtime && (any || frame->owner == FRAME_USER) &&
-           (frame->function || frame->file);
+    const bool user = frame->owner == FRAME_USER;
+    return frame->runtime == runtime && (any || user) &&
+           (frame->function || frame->file || (user && frame->module));
 }
 
 static bool has_user_frames(const struct frames *stack, bool runtime)
