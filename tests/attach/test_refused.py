@@ -97,6 +97,25 @@ class Refused(harness.AttachTest):
         self.refused(process.pid, "is not dumpable", nobody)
         self.there_and_back(process.pid) # root may
 
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "needs root and setpriv")
+    def test_no_permission(self):
+        """Root without capabilities, as in a container; and what yama forbids, by a made-up setting."""
+        process = self.start("victim", "idle", 1)
+        powerless = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+        self.refused(process.pid, "in a container add --cap-add=SYS_PTRACE", powerless)
+        os.makedirs(os.path.join(self.folder, "kernel", "yama"))
+        setting = os.path.join(self.folder, "kernel", "yama", "ptrace_scope")
+        for scope, expected in ((1, "kernel.yama.ptrace_scope is 1"), (2, "ptrace_scope is 2"),
+                                (3, "which only a reboot changes")):
+            with open(setting, "w", encoding="ascii") as file:
+                file.write(f"{scope}\n")
+            with self.subTest(scope):
+                self.refused(process.pid, expected, (
+                    "unshare", "--mount", "sh", "-c",
+                    f'mount --bind "{self.folder}/kernel" /proc/sys/kernel && exec "$@"', "sh",
+                    *powerless))
+        self.there_and_back(process.pid)
+
     def test_not_recording(self):
         process = self.start("victim", "idle", 1)
         for command in ("detach", "dump"):

@@ -11,11 +11,13 @@ judge.
 """
 import argparse
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPEC = ("kind bench; acquire bench_pool_get(pool) -> handle; "
@@ -26,6 +28,7 @@ class Bench:
     def __init__(self, build, runs, quick, folder):
         self.library = os.path.join(build, "src/recorder/libunclosed.so")
         self.program = os.path.join(build, "tests/bench/bench")
+        self.cli = os.path.join(build, "src/cli/unclosed")
         self.runs, self.quick, self.folder = runs, quick, folder
         self.number = 0
 
@@ -199,7 +202,63 @@ def trace_bytes(bench, turns):
     return size
 
 
-CASES = {"pool": pool, "sqlite": sqlite, "python": python, "start": start, "memory": memory, "peers": peers}
+class Pauses:
+    """A program whose threads measure how long they stand still."""
+
+    def __init__(self, bench, mode, threads):
+        self.bench = bench
+        program = os.path.join(os.path.dirname(bench.program), "pauses")
+        self.process = subprocess.Popen([program, mode, str(threads)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.process.stdout.readline()
+
+    def longest(self, during):
+        """The longest gap in ms while `during` runs, and a little around it; and its result."""
+        self.process.stdin.write("\n")
+        self.process.stdout.readline()
+        time.sleep(0.1)
+        result = during()
+        time.sleep(0.1)
+        self.process.stdin.write("\n")
+        return float(self.process.stdout.readline()) / 1000, result
+
+    def tool(self, *arguments):
+        """Runs attach or detach; result: the pause that it says, in ms."""
+        done = subprocess.run([self.bench.cli, *arguments[:1], str(self.process.pid),
+                               *arguments[1:]], capture_output=True, text=True, check=True,
+                              env=self.bench.environment(False), cwd=self.bench.folder)
+        return float(re.search(r"stood still for ([0-9.]+) ms", done.stdout).group(1))
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def attach(bench):
+    """The longest gap that any of the threads saw, with nothing going on and while attached to."""
+    print("attach: how long threads stand still, as they see it (8 threads)")
+    for mode in ("idle", "busy"):
+        pauses = Pauses(bench, mode, 8)
+        numbers = {name: [] for name in ("nothing", "attach", "detach", "attach, it says",
+                                         "detach, it says")}
+        for number in range(bench.runs):
+            numbers["nothing"].append(pauses.longest(lambda: time.sleep(0.1))[0])
+            for name, options in (("attach", ("-o", f"{number}.trace")), ("detach", ())):
+                gap, said = pauses.longest(lambda n=name, o=options: pauses.tool(n, *o))
+                numbers[name].append(gap)
+                numbers[name + ", it says"].append(said)
+        pauses.end()
+        for name, values in numbers.items():
+            limit = "10 ms" if mode == "idle" and "says" not in name and name != "nothing" else ""
+            row(f"{mode}: {name}", spread(values, "ms"), limit)
+        for name in ("attach", "detach"):
+            beyond = [max(0, a - b) for a, b in zip(numbers[name], numbers["nothing"])]
+            row(f"{mode}: {name}, beyond nothing", spread(beyond, "ms"))
+
+
+CASES = {"attach": attach, "pool": pool, "sqlite": sqlite, "python": python, "start": start,
+         "memory": memory, "peers": peers}
 
 
 def main():
