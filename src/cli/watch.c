@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,8 @@ struct watched {
     uint32_t slot_count;
     struct told *sites; // likewise
     uint32_t site_count;
-    uint32_t named; // sites up to this one were there when the trace was last read
+    uint64_t next_check_ns; // whether the process is there
+    uint32_t named;         // sites up to this one were there when the trace was last read
 };
 
 struct watch {
@@ -132,6 +134,9 @@ static void let_go(struct watched *trace)
         forget_slot(&trace->slots[i]);
     free(trace->slots);
     free(trace->sites);
+    trace->slots = NULL;
+    trace->sites = NULL;
+    trace->slot_count = trace->site_count = 0;
 }
 
 // An array that grew from *count to `wanted` zeroed items.
@@ -319,8 +324,9 @@ static void ignore(void *data, const char *message)
     (void)message; // the report will say it
 }
 
-// Reads the trace as a report does, and tells what there is to tell.
-static void read_and_tell(struct watch *watch, struct watched *trace)
+// Reads the trace as a report does, and tells what there is to tell. Result: whether its process
+// still runs.
+static bool read_and_tell(struct watch *watch, struct watched *trace)
 {
     struct trace_sources sources = {.arena = arena_new()};
     *LIST_ADD(sources.arena, &sources.list) =
@@ -335,15 +341,11 @@ static void read_and_tell(struct watch *watch, struct watched *trace)
     trace->named = trace->glance.site_count;
     for (size_t i = 0; i < profile->sessions.count; i++)
         tell_overdue(watch, trace, profile, profile->sessions.item[i]);
-    if (!runs && traces > 0) // nothing will change any more
-        for (uint32_t i = 0; i < trace->site_count; i++)
-            trace->sites[i].late_before = trace->glance.sites[i].late;
     note_found(trace);
     tell_unseen(watch, trace, profile);
     profile_free(profile);
     arena_free(sources.arena);
-    if (!runs)
-        let_go(trace);
+    return runs;
 }
 
 static bool has_unseen(const struct watched *trace)
@@ -352,6 +354,19 @@ static bool has_unseen(const struct watched *trace)
         if (trace->sites[i].late_before > trace->sites[i].late)
             return true;
     return false;
+}
+
+// Whether nothing will change in the trace any more, as far as can be told without much ado.
+static bool has_ended(const struct watch *watch, struct watched *trace)
+{
+    const uint64_t pause_ns = 5000 * millisecond;
+    const struct trace_header *header = &trace->glance.header;
+    if (header->ended != TRACE_ENDED_UNKNOWN)
+        return true;
+    if (watch->now_ns < trace->next_check_ns)
+        return false;
+    trace->next_check_ns = watch->now_ns + pause_ns;
+    return kill(trace->pid ? trace->pid : (pid_t)header->pid, 0) < 0 && errno == ESRCH;
 }
 
 static void look_at(struct watch *watch, struct watched *trace, bool last)
@@ -368,13 +383,14 @@ static void look_at(struct watch *watch, struct watched *trace, bool last)
     watch->now_ns = clock_now(CLOCK_MONOTONIC);
     bool unnamed = false;
     uint32_t found = follow_slots(watch, trace, &unnamed);
-    bool ended = last || glance->header.ended != TRACE_ENDED_UNKNOWN;
+    bool ended = last || has_ended(watch, trace);
     for (uint32_t i = 0; ended && i < trace->site_count; i++)
         trace->sites[i].late_before = glance->sites[i].late;
-    if (found > 0 || unnamed || has_unseen(trace))
-        read_and_tell(watch, trace);
-    if (trace->done)
+    bool something = found > 0 || unnamed || has_unseen(trace);
+    if (something && !read_and_tell(watch, trace) && !ended) {
+        look_at(watch, trace, true); // it has ended since the look
         return;
+    }
     for (uint32_t i = 0; i < trace->site_count; i++) {
         trace->sites[i].late_before = glance->sites[i].late;
         trace->sites[i].reclaimed_before = glance->sites[i].reclaimed;
