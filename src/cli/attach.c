@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +121,14 @@ static char *absolute(const char *path, bool pattern)
     return made;
 }
 
+static void refuse_folder(const char *output)
+{
+    struct stat status;
+    if (stat(output, &status) == 0 && S_ISDIR(status.st_mode))
+        exit(cli_fail("--output '%s' is a folder; name a file in it, such as '%s/%%e.%%p.trace'",
+                      output, output));
+}
+
 // The path that `pattern` stands for in the case of process `pid`.
 static char *trace_of(const char *pattern, pid_t pid)
 {
@@ -218,6 +227,7 @@ static void print_start(const struct arguments *arguments, const struct patches 
     print_patches(arguments, patches, &report->patching);
     printf("  trace                 %s\n", report->trace);
     printf("  who holds what now    unclosed held %d\n", pid);
+    printf("  the same, live        unclosed top %d\n", pid);
     if (duration_ns != 0)
         printf("  recording ends after %.1f s, or at Ctrl-C\n", (double)duration_ns / 1e9);
     else
@@ -292,13 +302,14 @@ int command_attach(int argc, char **argv)
     char *library = cli_library_path();
     if (!library)
         return CLI_FAILURE;
-    if (arguments.duration_ns != 0 && arguments.table.options.threshold_ns > 0)
-        set_watched(&arguments.table);
     char *pools = run_pools_text(arguments.table.pools, arguments.table.pool_count);
     if (!pools)
         return CLI_FAILURE; // a message was printed
     struct patches *patches = patches_of_process(arguments.pid, pools, arguments.patch);
+    if (arguments.duration_ns != 0 && arguments.table.options.threshold_ns > 0)
+        set_watched(&arguments.table);
     char *options = recorder_options(&arguments.table, pools, patches_text(patches), &bytes);
+    refuse_folder(arguments.table.options.output);
     char *pattern = absolute(arguments.table.options.output, true);
     const struct attach_request request = {.library = library,
                                            .options = options,

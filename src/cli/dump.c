@@ -15,6 +15,7 @@ int command_dump(int argc, char **argv)
         "process or to where --log (UNCLOSED_LOG) said. Needs no signal.");
     if (attach_dump(pid, &report, &failure) != 0)
         return cli_fail("%s", failure.text);
-    printf("process %d has written its summary to its log\n", pid);
+    printf("process %d has written its summary to its standard error, or to the file of --log\n",
+           pid);
     return 0;
 }

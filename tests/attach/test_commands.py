@@ -226,6 +226,7 @@ class Commands(harness.AttachTest):
                 (["attach", "1", "--duration", "0"], "expected a time such as 60s"),
                 (["attach", str(os.getpid()), "--pool", "nosuch"], "no call spec called 'nosuch'"),
                 (["attach", str(os.getpid()), "-o", "%z"], "only %p, %e, %t, %h and %% are known"),
+                (["attach", str(os.getpid()), "-o", "/tmp"], "'/tmp' is a folder; name a file"),
                 (["detach"], "which process?"),
                 (["dump", "-1"], "invalid option")):
             with self.subTest(arguments):
