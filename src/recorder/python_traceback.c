@@ -20,6 +20,7 @@
 enum { // PyTypeObject and PyTracebackObject, the same in 3.8 to 3.13
     TYPE_DEALLOC = 48,
     TYPE_CLEAR = 192,
+    TYPE_FLAGS = 168,
     TRACEBACK_NEXT = 16,
     TRACEBACK_FRAME = 24,
     CELL_CONTENT = 16,
@@ -31,6 +32,9 @@ enum { // PyTypeObject and PyTracebackObject, the same in 3.8 to 3.13
     CODE_CELLVARS = 88,
     TUPLE_SIZE = 16,
 };
+
+// Flags of int, list, tuple, bytes, str, dict, exceptions, types and what is derived of them.
+static const uintptr_t TYPE_BUILTIN = 0xff000000;
 
 static void (*real_dealloc)(PyObject *self);
 static int (*real_clear)(PyObject *self);
@@ -111,32 +115,41 @@ static void note_exception(PyObject *holder, const struct python_walk_frame *fra
     recorder_leave();
 }
 
-// The object that was noted, given one that a variable has: itself, or what it stands for. A new
-// reference.
-static PyObject *noted_object(PyObject *object)
+// The name of the attribute that has the object which was noted, of an object that stands for one;
+// NULL: it stands for itself.
+static const char *stands_for(const PyObject *object)
 {
-    const char *name = NULL;
     if (connection_class && object->type == connection_class)
-        name = "_dbapi_connection";
-    else if (async_class && py.PyType_IsSubtype(object->type, async_class))
-        name = "sync_session";
-    if (name)
-        return python_attribute(object, name);
-    py.Py_IncRef(object);
-    return object;
+        return "_dbapi_connection";
+    if (async_class &&
+        (object->type == async_class || py.PyType_IsSubtype(object->type, async_class)))
+        return "sync_session";
+    return NULL;
 }
 
-static void look_at_local(PyObject *object, const struct python_walk_frame *frame)
+// Whether a variable may have to do with a session: asked of each, so the frequent ones first.
+static bool may_hold(PyObject *object)
 {
-    if (object && object->type == py.PyCell_Type)
-        object = python_at(object, CELL_CONTENT);
-    if (!object || object == py._Py_NoneStruct)
-        return;
-    PyObject *holder = noted_object(object);
-    if (holder && recorder_trace.header &&
-        (python_created_session(holder) || python_sqlite_is_some_connection(holder)))
+    return !((uintptr_t)python_at(object->type, TYPE_FLAGS) & TYPE_BUILTIN) &&
+           object != py._Py_NoneStruct &&
+           (python_created_session(object) || python_sqlite_is_some_connection(object) ||
+            stands_for(object));
+}
+
+// An exception that is being raised is kept.
+static void look_at_holder(PyObject *object, const struct python_walk_frame *frame)
+{
+    PyObject *type, *value, *traceback;
+    const char *name = stands_for(object);
+    py.PyErr_Fetch(&type, &value, &traceback);
+    py.Py_IncRef(object);
+    PyObject *holder = name ? python_attribute(object, name) : object;
+    if (holder)
         note_exception(holder, frame);
-    python_drop(holder);
+    if (name)
+        python_drop(holder);
+    py.Py_DecRef(object);
+    py.PyErr_Restore(type, value, traceback);
 }
 
 // How many variables a frame of this code has, those that inner functions share included.
@@ -151,22 +164,24 @@ static ssize_t variables_of(const PyObject *code)
 
 static void look_at_locals(const void *frame)
 {
-    PyObject *type, *value, *traceback;
     PyObject *code = python_at(frame, python_layout->frame_code);
     PyObject **locals = (PyObject **)((char *)frame + python_layout->frame_locals); // NOLINT
     const struct python_walk_frame where = {.code = code, .locals = locals, .instruction = 0};
     ssize_t count = variables_of(code);
-    py.PyErr_Fetch(&type, &value, &traceback);
-    for (ssize_t i = 0; i < count && i < MOST_LOCALS; i++)
-        look_at_local(locals[i], &where);
-    py.PyErr_Restore(type, value, traceback);
+    for (ssize_t i = 0; i < count && i < MOST_LOCALS; i++) {
+        PyObject *object = locals[i];
+        if (object && object->type == py.PyCell_Type)
+            object = python_at(object, CELL_CONTENT);
+        if (object && may_hold(object))
+            look_at_holder(object, &where);
+    }
 }
 
 static void look_at_traceback(const PyObject *self)
 {
     const PyObject *object = python_at(self, TRACEBACK_FRAME);
     const void *frame;
-    if (object && left_by_exception(object, &frame) &&
+    if (object && recorder_trace.header && left_by_exception(object, &frame) &&
         atomic_load_explicit(&recorder_active, memory_order_relaxed) && !python_finalizing() &&
         python_main_interpreter())
         look_at_locals(frame);
