@@ -122,7 +122,9 @@ static const char *cell_text(struct arena *arena, const struct top_snapshot *sna
         *style = SHEET_WARN;
         return row->site ? number(arena, row->reclaimed, style) : "-";
     case TOP_OLDEST:
-        *style = row->held ? SHEET_PLAIN : SHEET_DIM;
+        *style = !row->held                              ? SHEET_DIM
+                 : row->site && row->site->tally.overdue ? SHEET_WARN
+                                                         : SHEET_PLAIN;
         return row->held && row->oldest_ns ? top_text_time(arena, row->oldest_ns) : "-";
     case TOP_KIND:
         return profile_kind_name(row->kind);

@@ -126,6 +126,8 @@ static void add_session(struct arena *arena, const struct profile_session *sessi
         line = arena_format(arena, "%s · task %s", line, sheet_clean(arena, session->task, 60));
     if (session->test[0])
         line = arena_format(arena, "%s · test %s", line, sheet_clean(arena, session->test, 80));
+    if (session->overdue)
+        line = arena_format(arena, "%s · overdue", line);
     bool transaction = session->flags & TRACE_SESSION_TRANSACTION;
     if (transaction)
         line = arena_format(arena, "%s · transaction open", line);
