@@ -213,6 +213,73 @@ static void test_slots_are_reused(void **state)
 
 enum { THREADS = 8, TURNS = 20000, KEPT = 50 };
 
+static void inherit(uint64_t handle, uint32_t pool, uint64_t since_ns)
+{
+    const struct inherited found = {
+        .handle = handle,
+        .kind = kind,
+        .session = TRACE_CHECKOUT,
+        .pool = pool,
+        .since_ns = since_ns,
+        .older_s = 7,
+    };
+    assert_true(session_inherit(&found));
+    assert_false(session_inherit(&found)); // is known
+}
+
+// The site of what was out of a pool before the attach.
+static const struct trace_site *inherited_site(uint32_t pool)
+{
+    for (uint32_t ref = 1; ref < 16; ref++) {
+        const struct trace_site *site = site_record(ref);
+        if (site && site->flags & TRACE_SITE_INHERITED && site->pool == pool)
+            return site;
+    }
+    return NULL;
+}
+
+static void test_inherited(void **state)
+{
+    (void)state;
+    uint32_t pool = pool_intern(kind, 0x100, TRACE_NONE);
+    inherit(0x10, pool, 0);
+    inherit(0x20, pool, 0);
+    acquire_at(0x30, pool, 1, 1000);
+    const struct trace_pool *record = pool_record(pool);
+    assert_int_equal(record->out, 3);
+    assert_int_equal(record->high_water, 3);
+    assert_int_equal(record->acquires, 1);
+    release(0x10);
+    session_inherited_ended(kind, TRACE_CHECKOUT, pool, TRACE_RECLAIMED); // was never known
+    const struct trace_site *site = inherited_site(pool);
+    assert_non_null(site);
+    assert_int_equal(record->out, 2);
+    assert_int_equal(site->out, 1);
+    assert_int_equal(site->ended[TRACE_RELEASED], 1);
+    assert_int_equal(site->ended[TRACE_RECLAIMED], 1);
+    release(0x20);
+    release(0x30);
+}
+
+// Found in the pool's list while its acquire was being recorded: it is that one only.
+static void test_disinherited(void **state)
+{
+    (void)state;
+    uint32_t pool = pool_intern(kind, 0x100, TRACE_NONE);
+    inherit(0x10, pool, 5000);
+    assert_false(
+        session_disinherit(kind, 0x10, 6000)); // an earlier one, of which the end was missed
+    assert_true(session_disinherit(kind, 0x10, 4000));
+    assert_false(session_disinherit(kind, 0x10, 4000));
+    acquire_at(0x10, pool, 1, 7000);
+    assert_false(session_disinherit(kind, 0x10, 4000)); // not inherited
+    assert_int_equal(pool_record(pool)->out, 1);
+    const struct trace_site *site = inherited_site(pool);
+    for (int i = 0; i < TRACE_ENDS; i++)
+        assert_int_equal(site->ended[i], 0);
+    release(0x10);
+}
+
 static void *acquire_and_release(void *data)
 {
     uint64_t base = (uint64_t)(uintptr_t)data << 32;
@@ -262,6 +329,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_holders_at_the_peak, begin, end),
         cmocka_unit_test_setup_teardown(test_double_release_is_told_from_unknown, begin, end),
         cmocka_unit_test_setup_teardown(test_slots_are_reused, begin, end),
+        cmocka_unit_test_setup_teardown(test_inherited, begin, end),
+        cmocka_unit_test_setup_teardown(test_disinherited, begin, end),
         cmocka_unit_test_setup_teardown(test_threads, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
