@@ -62,7 +62,7 @@ class Killed(harness.AttachTest):
               file=sys.stderr, flush=True)
 
     def test_every_stage(self):
-        step = 1 if harness.SCALE > 1 else 4
+        step = 1 if harness.SCALE > 1 else 8
         for mode, number in (("sleep", 1), ("malloc", 8), ("registers", 1)):
             for call in ("ptrace", "pwrite64"):
                 with self.subTest(mode, threads=number, call=call):
