@@ -10,6 +10,7 @@
 //   ARCH_FRAME_REGISTER    libunwind's number of the frame pointer
 //   ARCH_LINK_REGISTER     ... of the register with the return address; not defined where a call
 //                          pushes it
+//   ARCH_UNWINDS_FAST      whether libunwind's unw_backtrace can be used in signal handlers, too
 //   ARCH_RETURN_ADDRESS()  a return address, of what unw_backtrace says
 //   ARCH_PATCHES           defined where entries of functions can be patched
 //   ARCH_CONTEXT_INLINE    defined where libunwind's getcontext is no function

@@ -25,6 +25,7 @@
 // rbp is saved above all else of a function.
 #define ARCH_STACK_TOP() ((uint64_t)(uintptr_t)__builtin_frame_address(0))
 #define ARCH_FRAME_REGISTER UNW_X86_64_RBP
+#define ARCH_UNWINDS_FAST 1
 #define ARCH_RETURN_ADDRESS(address) (address)
 
 #ifndef __ASSEMBLER__

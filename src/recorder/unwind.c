@@ -123,6 +123,20 @@ static void initialize_without_pipe(void)
     lib.get_accessors(*lib.local)->access_mem = access_mem;
 }
 
+static int step_by_step(void **frames, int depth)
+{
+    unw_context_t context;
+    unw_cursor_t cursor;
+    unw_word_t address;
+    int count = 0;
+    if (take_context(&context) < 0 || lib.init_local(&cursor, &context) < 0)
+        return 0;
+    while (count < depth && lib.step(&cursor) > 0 &&
+           lib.get_reg(&cursor, UNW_REG_IP, &address) == 0 && address != 0)
+        frames[count++] = (void *)address; // NOLINT(performance-no-int-to-ptr)
+    return count;
+}
+
 static bool load_libunwind(void)
 {
     void *handle = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
@@ -152,7 +166,8 @@ static bool load_libunwind(void)
             return false;
         }
     }
-    __atomic_store_n(&unwind_backtrace, found_backtrace, __ATOMIC_RELEASE);
+    __atomic_store_n(&unwind_backtrace, ARCH_UNWINDS_FAST ? found_backtrace : step_by_step,
+                     __ATOMIC_RELEASE);
     return true;
 }
 
@@ -186,20 +201,6 @@ void unwind_prepare(void)
     else
         __atomic_store_n(&unwind_backtrace, backtrace, __ATOMIC_RELEASE);
     (void)dlerror(); // nothing of ours is left for the program to find
-}
-
-static int step_by_step(void **frames, int depth)
-{
-    unw_context_t context;
-    unw_cursor_t cursor;
-    unw_word_t address;
-    int count = 0;
-    if (take_context(&context) < 0 || lib.init_local(&cursor, &context) < 0)
-        return 0;
-    while (count < depth && lib.step(&cursor) > 0 &&
-           lib.get_reg(&cursor, UNW_REG_IP, &address) == 0 && address != 0)
-        frames[count++] = (void *)address; // NOLINT(performance-no-int-to-ptr)
-    return count;
 }
 
 void unwind_distrust(void)
