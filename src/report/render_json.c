@@ -114,6 +114,8 @@ static json_t *holders_json(const profile_holders *holders)
         if (holder->site) {
             json_set_text(object, "site", holder->site->id);
             json_set_place(object, holder->site->name);
+        } else {
+            json_object_set_new(object, "before_attach", json_true());
         }
         json_set_number(object, "count", holder->count);
         if (holder->longest_ns)

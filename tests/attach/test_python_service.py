@@ -166,6 +166,8 @@ class PythonService(harness.AttachTest):
         inherited["released"] = pool["inherited_now"]["released"]
         self.assert_inherited(pool, **inherited)
         self.assertGreaterEqual(pool["high_water"]["count"], sum(inherited.values()))
+        before = [holder for holder in pool["high_water"]["holders"] if "before_attach" in holder]
+        self.assertGreaterEqual(sum(holder["count"] for holder in before), 20)
         return pool
 
     def check_holders(self, process):
