@@ -92,6 +92,11 @@ bool arch_is_blocked(const struct arch_registers *registers, const struct arch_w
 // Whether the thread runs code of this architecture (not that of a 32-bit one).
 bool arch_is_native(const struct arch_registers *registers);
 
+// A call that was interrupted once already is restart_syscall now, which a thread that restores
+// itself cannot issue: returning from a signal ends it with EINTR. Puts the call's own number in
+// its place, if the code in front of it tells.
+void arch_name_restarted(const struct target *target, struct arch_registers *registers);
+
 // A code address without what may be in its upper bits (pointer authentication).
 uint64_t arch_plain_address(uint64_t word);
 

@@ -145,6 +145,13 @@ uint64_t arch_plain_address(uint64_t word)
     return word & ((UINT64_C(1) << ADDRESS_BITS) - 1);
 }
 
+// The number is in a register of the thread's own, which nothing tells any more.
+void arch_name_restarted(const struct target *target, struct arch_registers *registers)
+{
+    (void)target;
+    (void)registers;
+}
+
 // The address is in the handler's own frame, as any return address.
 bool arch_is_signal_frame(const uint64_t *words, size_t count)
 {

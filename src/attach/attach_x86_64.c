@@ -178,6 +178,20 @@ static bool answers_interrupted(long number)
     }
 }
 
+void arch_name_restarted(const struct target *target, struct arch_registers *registers)
+{
+    enum { MOVE_TO_EAX = 0xb8, MOVE_BYTES = 5 };
+    uint8_t code[MOVE_BYTES];
+    uint32_t number = 0;
+    if (registers->general.orig_rax != SYS_restart_syscall || !wants_restart(registers) ||
+        target_read(target, registers->general.rip - SYSTEM_CALL_BYTES - MOVE_BYTES, code,
+                    sizeof code) != 0 ||
+        code[0] != MOVE_TO_EAX)
+        return;
+    memcpy(&number, code + 1, sizeof number);
+    registers->general.orig_rax = number; // the kernel itself does not look at it
+}
+
 static bool was_interrupted(const struct arch_registers *registers)
 {
     return (long)registers->general.rax == -EINTR &&

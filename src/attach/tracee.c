@@ -217,6 +217,7 @@ int tracee_borrow(struct tracee *tracee)
     if (!arch_is_native(&tracee->state.registers) || in_restartable_sequence(tracee) ||
         (process_pending_signals(pid, tracee->tid) & ~process_blocked_signals(pid, tracee->tid)))
         return -EAGAIN;
+    arch_name_restarted(tracee->target, &tracee->state.registers);
     error = write_frame(tracee, arch_stack_pointer(&tracee->state.registers), true);
     if (error != 0) {
         put_stack_back(tracee);

@@ -29,7 +29,7 @@ class Killed(harness.AttachTest):
     def check_after(self, victim):
         """The helper goes away by itself; attaching works again and leaves nothing more behind."""
         self.assertTrue(harness.wait_until(
-            lambda: harness.HELPER not in harness.threads(victim.pid), 30))
+            lambda: harness.HELPER not in harness.threads(victim.pid), 120)) # it counts its turns
         self.inject("detach", victim.pid, check=False)
         # Killed between its two calls it leaves memory that nobody uses.
         self.left = [line for line in self.maps(victim.pid) if self.is_ours(line)]
