@@ -351,6 +351,9 @@ static void test_timeline_of_a_site(void **state)
                                            .least_out = {0, 1, 3, 7}}};
     // Nothing before the first acquire; in the locale "C": ASCII.
     assert_string_equal(top_timeline_site(arena, &site, 8), "    _:=#");
+    memcpy(site.growth.least_out, (uint64_t[]){7, 3, 1, 0}, 4 * sizeof(uint64_t));
+    assert_string_equal(top_timeline_site(arena, &site, 8), "    #=:_");
+    assert_string_equal(top_timeline_site(arena, &site, 4), "  #_"); // the smaller of two
     assert_string_equal(top_timeline_site(arena, &(struct profile_site){0}, 8), "");
     arena_free(arena);
 }
