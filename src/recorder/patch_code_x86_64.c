@@ -16,9 +16,9 @@ uint64_t hook_vector_bytes;
 extern const char wrapper_patched[];
 
 enum {
-    // x87, SSE, AVX, and the three of AVX-512. Not: protection keys, which belong to the thread,
-    // and AMX, which nothing that we call uses.
-    STATES = 0xe7,
+    // SSE with MXCSR, AVX, and the three of AVX-512. Not: x87 and AMX, which nothing that we call
+    // uses, and protection keys, which belong to the thread.
+    STATES = 0xe6,
     LEGACY_AND_HEADER = 512 + 64,
     OSXSAVE = 1 << 27,
 };
