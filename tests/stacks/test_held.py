@@ -181,6 +181,7 @@ class Undisturbed(stacks_harness.HeldTest):
         pauses = []
         looked = 0
         for _ in range(harness.times(200)):
+            self.assertIsNone(process.poll(), process.stdout.read() if process.poll() else "")
             for session in self.held(process.pid):
                 now = session["now"]
                 self.assertNotIn("problem", now)

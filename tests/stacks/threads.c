@@ -239,6 +239,7 @@ KEPT static void *work(void *data)
     if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) != 0 || set < 0 || semaphores < 0)
         bad("setting up", -1);
     setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    sem_post(&arrived);
     while (!atomic_load(&stop)) {
         check_registers();
         check_calls(set, ends[0], semaphores);
@@ -259,11 +260,14 @@ static int work_on_threads(void)
     sigset_t all;
     sigset_t end;
     int got;
+    sem_init(&arrived, 0, 0);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL); // a stop must not be taken for one of them
     for (int i = 0; i < THREADS; i++)
         if (pthread_create(&threads[i], NULL, work, NULL) != 0)
             abort();
+    for (int i = 0; i < THREADS; i++)
+        sem_wait(&arrived);
     puts("ready");
     fflush(stdout);
     sigemptyset(&end);
