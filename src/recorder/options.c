@@ -86,7 +86,6 @@ const struct option_entry option_table[] = {
     {.variable = "UNCLOSED_PATCHES", .kind = OPTION_TEXTS, FIELD(patches)},
     {.variable = "UNCLOSED_RUN", .kind = OPTION_HEX, FIELD(run_id), .standard = "0"},
     {.variable = "UNCLOSED_WATCHED", .kind = OPTION_BOOL, FIELD(watched), .standard = "no"},
-    {.variable = "UNCLOSED_WATCHED", .kind = OPTION_BOOL, FIELD(watched), .standard = "no"},
     {.variable = "UNCLOSED_TRACE_FD",
      .kind = OPTION_INTEGER,
      FIELD(trace_fd),
