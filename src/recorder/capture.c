@@ -92,9 +92,9 @@ static inline __attribute__((always_inline)) void unwind_into(const struct stack
     void *frames[FRAMES];
     int most = (int)depth + OWN_FRAMES;
     gate_enter();
-    if (unwind_backtrace) {
-        unwind_begin();
-        int count = unwind_backtrace(frames, most);
+    unwind_way way = unwind_begin();
+    if (way) {
+        int count = way(frames, most);
         for (int i = 0; i < count; i++)
             frames[i] = ARCH_RETURN_ADDRESS(frames[i]);
         int seen = copy_frames(stack, depth, frames, count, wrapped);

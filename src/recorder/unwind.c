@@ -44,7 +44,14 @@ static struct {
     void (*flush_cache)(unw_addr_space_t, unw_word_t, unw_word_t);
     unw_addr_space_t *local;
 } lib;
-int (*unwind_backtrace)(void **frames, int depth);
+unwind_way unwind_backtrace;
+static unwind_way fast; // libunwind's; NULL: not there
+
+// The fast way begins with a table of 256 kB for the thread, which takes longer than a dozen stacks
+// the other way. A thread that lives for one request never needs it, nor does one of which the
+// stacks are soon recognized.
+enum { SLOW_UNWINDS = 16 };
+static __thread uint32_t unwinds __attribute__((tls_model("initial-exec")));
 
 // The recorder's own mapping, found from the address of one of its functions.
 struct unwind_own unwind_own;
@@ -166,8 +173,8 @@ static bool load_libunwind(void)
             return false;
         }
     }
-    __atomic_store_n(&unwind_backtrace, ARCH_UNWINDS_FAST ? found_backtrace : step_by_step,
-                     __ATOMIC_RELEASE);
+    fast = ARCH_UNWINDS_FAST ? found_backtrace : NULL;
+    __atomic_store_n(&unwind_backtrace, fast ? fast : step_by_step, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -212,11 +219,17 @@ void unwind_distrust(void)
     stack_memo_forget();
 }
 
-void unwind_begin(void)
+unwind_way unwind_begin(void)
 {
+    unwind_way way = __atomic_load_n(&unwind_backtrace, __ATOMIC_ACQUIRE);
     checked.frame = ARCH_STACK_TOP();
     for (int i = 0; i < CHECKED_PAGES; i++)
         checked.page[i] = 0;
+    if (way && way == fast && unwinds < SLOW_UNWINDS) {
+        unwinds++;
+        return step_by_step;
+    }
+    return way;
 }
 
 struct walk {

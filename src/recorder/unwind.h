@@ -19,11 +19,14 @@ void unwind_find_own(void);
 // addresses is wrong. From now on each frame is looked up (slower).
 void unwind_distrust(void);
 
-// The return addresses of this thread's stack, innermost first, at most `depth`; NULL before
-// unwind_prepare. A pointer, because a function around it would be one more frame to unwind.
-// unwind_begin is to be called before, by the function that calls it.
-extern int (*unwind_backtrace)(void **frames, int depth);
-void unwind_begin(void);
+// How to unwind: writes the return addresses of this thread's stack, innermost first, at most
+// `depth`, and says how many. NULL before unwind_prepare.
+typedef int (*unwind_way)(void **frames, int depth);
+extern unwind_way unwind_backtrace;
+
+// The way that suits the calling thread, to be used once, by the function that asks: a function
+// around it would be one more frame to unwind. NULL: there is none.
+unwind_way unwind_begin(void);
 
 // Remembers the stack that begins at `origin`, of which unwind_backtrace said `frames`, from the
 // origin on (see stack_memo.h).
