@@ -287,6 +287,8 @@ static int stay(const struct arguments *arguments, const sigset_t *signals, cons
     else
         printf("process %d is as it was (it stood still for %.1f ms)\n", pid,
                (double)report.pause_ns / 1e6);
+    if (runs)
+        live_say_left(&report);
     printf("  what it never closed  unclosed report '%s'\n", trace);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "attach/attach.h"
 #include "cli/cli.h"
 
 pid_t live_pid(const char *text)
@@ -40,4 +41,14 @@ pid_t live_parse_pid(int argc, char **argv, const char *doc)
     const struct argp argp = {.parser = parse, .args_doc = "PID", .doc = doc};
     (void)argp_parse(&argp, argc, argv, 0, NULL, &pid);
     return pid;
+}
+
+void live_say_left(const struct attach_report *report)
+{
+    if (report->patching.left > 0 || report->patching.failure.error != 0)
+        cli_message("functions of the process stay patched, because %s; that leads to the "
+                    "recorder, which does nothing any more",
+                    report->patching.failure.error != 0
+                        ? "its threads could not be stopped all at once"
+                        : "somebody else has changed their first bytes since");
 }
