@@ -2,7 +2,8 @@
 scripts/attach-soak (a thousand times). Each target checks itself all the time; see victim.h.
 
 A target is lost if it ends, hangs, finds anything changed, or cannot be attached to or detached
-from. Loops attach to one process again and again, "fresh" ones to a new process each time.
+from; but for a refusal that asks to try again (no safe moment, a helper that still leaves), after which
+it must be as before: those are counted apart. Loops attach to one process again and again, "fresh" ones to a new process each time.
 """
 
 import os
@@ -22,7 +23,11 @@ SPARE_SECONDS = 120 # for a loop, besides one second for each time
 
 class Result:
     def __init__(self, times):
-        self.times, self.done, self.lost, self.pause, self.notes = times, 0, 0, 0.0, []
+        self.times, self.done, self.lost, self.refused = times, 0, 0, 0
+        self.pause, self.notes = 0.0, []
+
+    def tried(self):
+        return self.done + self.lost + self.refused
 
     def lose(self, reason):
         self.lost += 1
@@ -49,21 +54,36 @@ class Row:
     def run(self, test, times):
         """Result: what happened. test: a harness.AttachTest that is set up."""
         result = Result(times)
-        while result.done + result.lost < times:
+        while result.tried() < times:
             before = result.done
             try:
                 process = test.start(*self.command, env=self.env)
                 getattr(self, self.kind)(test, process, result)
             except (AssertionError, subprocess.SubprocessError, OSError, ValueError) as reason:
-                result.lose(f"{self.name}: {reason}")
+                if not self.is_refusal(test, process, reason, result):
+                    result.lose(f"{self.name}: {reason}")
                 if result.lost > 9 and result.done == before:
                     result.notes.append("given up")
                     break
             test.kill(process)
         return result
 
+    @staticmethod
+    def is_refusal(test, process, reason, result):
+        if "try again" not in str(reason):
+            return False
+        try:
+            test.assert_clean(process.pid)
+            test.end(process)
+        except (AssertionError, subprocess.SubprocessError, OSError) as harm:
+            result.lose(f"{harm} after: {reason}")
+            return True
+        result.refused += 1
+        result.notes.append(str(reason).split("injector: ")[-1].strip()[:200])
+        return True
+
     def loop(self, test, process, result):
-        times = result.times - result.done - result.lost
+        times = result.times - result.tried()
         output = test.inject("loop", process.pid, self.library, test.folder, times, check=False,
                              timeout=SPARE_SECONDS + times)
         done, pause = re.search(r"(\d+) loops.* most ([0-9.]+) ms", output.stdout).groups()

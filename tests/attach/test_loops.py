@@ -16,6 +16,7 @@ class Loops(harness.AttachTest):
             with self.subTest(row.name):
                 result = row.run(self, harness.times(max(2, row.times // 100)))
                 self.assertEqual(0, result.lost, result.notes)
+                self.assertLess(result.refused, result.times, result.notes)
                 print(f"{row.name}: 0 of {result.times} lost, longest pause {result.pause:.1f} ms",
                       file=sys.stderr, flush=True)
 
