@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "recorder/api.h"
@@ -13,7 +14,7 @@
 #include "recorder/sites.h"
 #include "recorder/unwind.h"
 
-enum { MOST_MODULES = 1 << 14, PAGE = 4096 };
+enum { MOST_MODULES = 1 << 14 };
 
 struct lock modules_lock = LOCK_INITIALIZER;
 
@@ -58,13 +59,14 @@ static void read_build_id(struct module *module, const ElfW(Phdr) * segment)
 
 static void read_segments(struct module *module, const struct dl_phdr_info *info)
 {
+    const uint64_t page = getauxval(AT_PAGESZ); // on aarch64 it may be larger than 4096
     module->bias = info->dlpi_addr;
     module->start = UINT64_MAX;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         uint64_t from = info->dlpi_addr + segment->p_vaddr, to = from + segment->p_memsz;
         if (segment->p_type == PT_LOAD) {
-            module->start = from < module->start ? from & ~(uint64_t)(PAGE - 1) : module->start;
+            module->start = from < module->start ? from & ~(page - 1) : module->start;
             module->end = to > module->end ? to : module->end;
             if ((segment->p_flags & PF_X) && module->text_end == 0) {
                 module->text_start = from;
@@ -72,8 +74,8 @@ static void read_segments(struct module *module, const struct dl_phdr_info *info
                 module->text_flags = segment->p_flags;
             }
         } else if (segment->p_type == PT_GNU_RELRO) {
-            module->relro_start = from & ~(uint64_t)(PAGE - 1);
-            module->relro_end = to & ~(uint64_t)(PAGE - 1);
+            module->relro_start = from & ~(page - 1);
+            module->relro_end = to & ~(page - 1);
         } else if (segment->p_type == PT_DYNAMIC) {
             module->dynamic = (const ElfW(Dyn) *)from; // NOLINT(performance-no-int-to-ptr)
         } else if (segment->p_type == PT_NOTE && module->build_id_bytes == 0) {
