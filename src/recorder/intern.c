@@ -40,12 +40,11 @@ struct interned_location {
 };
 static struct interned_location *locations;
 
-void intern_reset(void)
+void intern_reset(bool give_back)
 {
-    // The entries stay where they are: they are copies of the parent's memory and cost nothing.
-    names = NULL;
-    stacks = NULL;
-    locations = NULL;
+    TABLE_RESET(struct name, names, give_back);
+    TABLE_RESET(struct interned_stack, stacks, give_back);
+    TABLE_RESET(struct interned_location, locations, give_back);
 }
 
 static uint32_t name_add(const char *text, size_t bytes)

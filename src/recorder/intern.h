@@ -9,8 +9,9 @@
 
 extern struct lock intern_lock; // taken around fork by process.c
 
-// Drops all tables: the trace they point into is not this process's any more.
-void intern_reset(void);
+// Drops all tables: the trace they point into is not this process's any more, or complete.
+// give_back: as in TABLE_RESET (table.h); false unless no other thread is in the recorder.
+void intern_reset(bool give_back);
 
 // Another module was mapped at [start, end): a stack with these addresses, seen again, is a new
 // one. Result: whether any stack had such a frame.

@@ -20,9 +20,9 @@ struct misuse_entry {
 };
 static struct misuse_entry *misuses;
 
-void misuse_reset(void)
+void misuse_reset(bool give_back)
 {
-    misuses = NULL;
+    TABLE_RESET(struct misuse_entry, misuses, give_back);
 }
 
 static struct misuse_entry *misuse_add(const struct misuse_key *key, uint32_t function,

@@ -2,9 +2,13 @@
 #ifndef UNCLOSED_MISUSE_H
 #define UNCLOSED_MISUSE_H
 
+#include <stdbool.h>
+
 #include "trace/lock.h"
 
 extern struct lock misuse_lock; // taken around fork by process.c
-void misuse_reset(void);        // after a fork
+
+// As intern_reset.
+void misuse_reset(bool give_back);
 
 #endif

@@ -35,9 +35,9 @@ static struct pool *pools;
 static struct pool no_pool = {.lock = LOCK_INITIALIZER}; // for sites of sessions from no pool
 static struct pool *by_ref[MOST_POOLS + 1];
 
-void pools_reset(void)
+void pools_reset(bool give_back)
 {
-    pools = NULL;
+    TABLE_RESET(struct pool, pools, give_back);
     lock_init(&no_pool.lock); // perhaps taken by a thread that is not in this child
     memset(by_ref, 0, sizeof by_ref);
 }

@@ -3,6 +3,7 @@
 #ifndef UNCLOSED_POOLS_H
 #define UNCLOSED_POOLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "recorder/sites.h"
@@ -31,7 +32,8 @@ void pool_count_failed(uint32_t pool, bool timed_out, uint64_t took_ns);
 // only if it was slower than opening a connection should be.
 bool pool_wants_shortage(uint32_t pool, bool failed, uint64_t waited_ns, uint64_t now_ns);
 
-void pools_reset(void); // after a fork
+// As intern_reset.
+void pools_reset(bool give_back);
 
 // Take and give back the lock of every pool, around fork.
 void pools_lock_all(void);

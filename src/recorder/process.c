@@ -111,11 +111,11 @@ void process_forked(void)
             lock_init(inner_locks[i]);
     }
     sessions_forked(clean);
-    intern_reset();
-    sites_reset();
-    pools_reset();
+    intern_reset(false);
+    sites_reset(false);
+    pools_reset(false);
     modules_reset();
-    misuse_reset();
+    misuse_reset(false);
     if (recorder_trace.header) {
         trace_forget(&parent_trace);
         parent_trace = recorder_trace;

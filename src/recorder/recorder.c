@@ -242,11 +242,11 @@ void recorder_forget_trace(void)
     atomic_store(&opened, false);
     open_error = 0;
     atomic_fetch_add(&recorder_generation, 1);
-    intern_reset();
-    sites_reset();
-    pools_reset();
+    intern_reset(alone);
+    sites_reset(alone);
+    pools_reset(alone);
     modules_reset();
-    misuse_reset();
+    misuse_reset(alone);
     sessions_clear();
     trace_retire(&recorder_trace, alone);
     lock_give(&open_lock);

@@ -46,9 +46,9 @@ void sites_forget_caches(void)
     atomic_fetch_add(&forgotten, 1);
 }
 
-void sites_reset(void)
+void sites_reset(bool give_back)
 {
-    sites = NULL;
+    TABLE_RESET(struct site_entry, sites, give_back);
     sites_forget_caches();
 }
 

@@ -2,6 +2,7 @@
 #ifndef UNCLOSED_SITES_H
 #define UNCLOSED_SITES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "recorder/session.h"
@@ -25,6 +26,8 @@ unsigned site_hold_bucket(uint64_t held_ns);
 
 void sites_forget_cache(void);  // this thread's
 void sites_forget_caches(void); // every thread's, at its next look
-void sites_reset(void);         // after a fork
+
+// As intern_reset.
+void sites_reset(bool give_back);
 
 #endif

@@ -47,4 +47,17 @@ static inline uint64_t hash_bytes(const void *bytes, size_t count)
 #define uthash_free(block, bytes) arena_free(block, bytes)
 #include <uthash.h>
 
+// Empties a table. give_back: into the arena; else its entries are left where they are: after a
+// fork they are copies of the parent's memory, which cost nothing as long as nobody writes there.
+#define TABLE_RESET(type, head, give_back)                                                         \
+    do {                                                                                           \
+        type *entry_, *next_;                                                                      \
+        if (give_back)                                                                             \
+            HASH_ITER (hh, head, entry_, next_) {                                                  \
+                HASH_DEL(head, entry_);                                                            \
+                arena_free(entry_, sizeof *entry_);                                                \
+            }                                                                                      \
+        (head) = NULL;                                                                             \
+    } while (0)
+
 #endif

@@ -28,10 +28,10 @@ void stand_in_begin(void)
     unlink(path);
     atomic_fetch_add(&recorder_generation, 1);
     sessions_clear();
-    intern_reset();
-    sites_reset();
-    pools_reset();
-    misuse_reset();
+    intern_reset(true);
+    sites_reset(true);
+    pools_reset(true);
+    misuse_reset(true);
     trace_forget(&recorder_trace);
     if (trace_create(&recorder_trace, path) != 0)
         abort();
