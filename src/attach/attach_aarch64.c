@@ -30,6 +30,7 @@
 #include <ucontext.h>
 
 #include "attach/process.h"
+#include "attach/system_calls.h"
 
 const uint16_t arch_elf_machine = EM_AARCH64;
 const char arch_name[] = "aarch64";
@@ -218,41 +219,10 @@ static bool was_put_back(const struct user_regs_struct *r, const struct arch_wai
            r->regs[0] == wait->arguments[0];
 }
 
-// Calls that wait and answer EINTR, not a request to restart, when a stop wakes them: signal(7)
-// "never restarted", and those with a time limit on the socket. Issuing one again does no harm,
-// because an interrupted one has done nothing.
-static bool answers_interrupted(long number)
-{
-    switch (number) {
-    case SYS_epoll_pwait:
-    case SYS_epoll_pwait2:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_rt_sigtimedwait:
-    case SYS_io_getevents:
-    case SYS_io_pgetevents:
-    case SYS_io_uring_enter:
-    case SYS_read:
-    case SYS_readv:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_recvmmsg:
-    case SYS_accept:
-    case SYS_accept4:
-    case SYS_write:
-    case SYS_writev:
-    case SYS_sendto:
-    case SYS_sendmsg:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool was_interrupted(const struct user_regs_struct *r, const struct arch_wait *wait)
 {
     return is_at_wait(r, wait) && r->pc == wait->program_counter && (long)r->regs[0] == -EINTR &&
-           answers_interrupted(wait->number);
+           system_call_answers_interrupted(wait->number);
 }
 
 // At the exit of a system call the kernel has not yet done anything about it.
@@ -263,7 +233,7 @@ static bool is_unfinished(const struct arch_registers *registers)
         return false;
     return result == -RESTARTSYS || result == -RESTARTNOINTR || result == -RESTARTNOHAND ||
            result == -RESTART_RESTARTBLOCK ||
-           (result == -EINTR && answers_interrupted(registers->call));
+           (result == -EINTR && system_call_answers_interrupted(registers->call));
 }
 
 bool arch_is_blocked(const struct arch_registers *registers, const struct arch_wait *wait)

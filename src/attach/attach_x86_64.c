@@ -15,6 +15,8 @@
 #include <sys/uio.h>
 #include <ucontext.h>
 
+#include "attach/system_calls.h"
+
 const uint16_t arch_elf_machine = EM_X86_64;
 const char arch_name[] = "x86-64";
 
@@ -146,38 +148,6 @@ static bool wants_restart(const struct arch_registers *registers)
            result == -RESTART_RESTARTBLOCK;
 }
 
-// Calls that wait and answer EINTR, not a request to restart, when a stop wakes them: signal(7)
-// "never restarted", and those with a time limit on the socket. Issuing one again does no harm,
-// because an interrupted one has done nothing.
-static bool answers_interrupted(long number)
-{
-    switch (number) {
-    case SYS_epoll_wait:
-    case SYS_epoll_pwait:
-    case SYS_epoll_pwait2:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_rt_sigtimedwait:
-    case SYS_io_getevents:
-    case SYS_io_pgetevents:
-    case SYS_io_uring_enter:
-    case SYS_read:
-    case SYS_readv:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_recvmmsg:
-    case SYS_accept:
-    case SYS_accept4:
-    case SYS_write:
-    case SYS_writev:
-    case SYS_sendto:
-    case SYS_sendmsg:
-        return true;
-    default:
-        return false;
-    }
-}
-
 void arch_name_restarted(const struct target *target, struct arch_registers *registers)
 {
     enum { MOVE_TO_EAX = 0xb8, MOVE_BYTES = 5 };
@@ -195,7 +165,7 @@ void arch_name_restarted(const struct target *target, struct arch_registers *reg
 static bool was_interrupted(const struct arch_registers *registers)
 {
     return (long)registers->general.rax == -EINTR &&
-           answers_interrupted((long)registers->general.orig_rax);
+           system_call_answers_interrupted((long)registers->general.orig_rax);
 }
 
 bool arch_is_blocked(const struct arch_registers *registers, const struct arch_wait *wait)

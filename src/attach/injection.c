@@ -1,7 +1,4 @@
-// See injection.h.
-//
-// All ptrace calls are made in a forked child. Whatever happens to this program or to a thread that
-// would not stop in time, its end lets every thread of the target go.
+// See injection.h. All ptrace calls are made in a forked child (child.h).
 #include "attach/injection.h"
 
 #include <elf.h>
@@ -11,11 +8,10 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "attach/child.h"
 #include "attach/helper_layout.h"
 #include "attach/process.h"
 #include "attach/safe_point.h"
@@ -36,7 +32,6 @@ enum {
     POLL_NS = 100000,
     HOLD_MS = 2000,
     HOLD_ASLEEP_MS = 50,
-    PRIORITY = -15,
 };
 
 #define MS UINT64_C(1000000)
@@ -304,75 +299,61 @@ static int start_thread(struct tracee *tracee, const struct injection_plan *plan
 
 enum task { TASK_START, TASK_UNMAP };
 
-static void borrow_and_work(const struct target *target, const struct injection_plan *plan,
-                            enum task task, uint64_t base, struct injection_result *result)
+struct work {
+    const struct target *target;
+    const struct injection_plan *plan;
+    enum task task;
+    uint64_t base; // TASK_UNMAP
+    struct injection_result *result;
+};
+
+static void borrow_and_work(void *data)
 {
+    const struct work *work = data;
+    const struct injection_plan *plan = work->plan;
+    struct injection_result *result = work->result;
     static struct tracee tracee;
     const uint64_t begin = process_now();
-    tracee.target = target;
+    tracee.target = work->target;
     tracee.gadgets = &plan->gadgets;
     if (safe_point_borrow(&tracee, &result->single, &result->failure) != 0)
         return;
     result->borrowed = tracee.tid;
     result->search_ns = tracee.stopped_at - begin;
-    if (task == TASK_UNMAP)
-        unmap_borrowed(&tracee, plan, base);
-    else if (seccomp_check(target->pid, tracee.tid, &result->failure) == 0)
+    if (work->task == TASK_UNMAP)
+        unmap_borrowed(&tracee, plan, work->base);
+    else if (seccomp_check(work->target->pid, tracee.tid, &result->failure) == 0)
         start_thread(&tracee, plan, result);
     tracee_release(&tracee);
     result->pause_ns = process_now() - tracee.stopped_at;
 }
 
 // Runs the above in a child process. Result: as said in result->failure.
-static int run_in_child(const struct target *target, const struct injection_plan *plan,
-                        enum task task, uint64_t base, struct injection_result *result)
+static int run_in_child(struct work *work)
 {
-    int ends[2];
-    sigset_t all;
-    sigset_t old;
+    struct injection_result *result = work->result;
+    const struct child_work child = {.run = borrow_and_work,
+                                     .data = work,
+                                     .result = result,
+                                     .result_bytes = sizeof *result,
+                                     .purpose = "attach"};
+    struct failure failure;
     *result = (struct injection_result){0};
-    if (pipe(ends) != 0)
-        return failure_set(&result->failure, errno, "cannot make a pipe: %s", strerror(errno));
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &old); // Ctrl-C is not to end the child in the middle
-    const pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        signal(SIGCHLD, SIG_DFL);               // tracee.h
-        setpriority(PRIO_PROCESS, 0, PRIORITY); // where allowed: a thread waits for us
-        borrow_and_work(target, plan, task, base, result);
-        const ssize_t written = write(ends[1], result, sizeof *result);
-        _exit(written == sizeof *result ? 0 : 1);
-    }
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    close(ends[1]);
-    ssize_t got = -1;
-    if (child > 0) {
-        do {
-            got = read(ends[0], result, sizeof *result);
-        } while (got < 0 && errno == EINTR);
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
-        }
-    }
-    close(ends[0]);
-    if (got != sizeof *result) {
-        *result = (struct injection_result){0};
-        failure_set(&result->failure, ECHILD,
-                    "the process that was to attach has died; process "
-                    "%d goes on as before, try again",
-                    target->pid);
-    }
+    if (child_run(&child, work->target->pid, &failure) != 0)
+        *result = (struct injection_result){.failure = failure};
     return -result->failure.error;
 }
 
 int injection_start(const struct target *target, const struct injection_plan *plan,
                     struct injection_result *result)
 {
-    return run_in_child(target, plan, TASK_START, 0, result);
+    return run_in_child(
+        &(struct work){.target = target, .plan = plan, .task = TASK_START, .result = result});
 }
 
 int injection_unmap(const struct target *target, const struct injection_plan *plan, uint64_t base,
                     struct injection_result *result)
 {
-    return run_in_child(target, plan, TASK_UNMAP, base, result);
+    return run_in_child(&(struct work){
+        .target = target, .plan = plan, .task = TASK_UNMAP, .base = base, .result = result});
 }

@@ -2,16 +2,14 @@
 #include "attach/patching.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "attach/arch.h"
+#include "attach/child.h"
 #include "attach/freeze.h"
 #include "attach/process.h"
 #include "recorder/patch_table.h"
@@ -28,6 +26,7 @@ enum {
 struct work {
     const struct target *target;
     uint64_t table; // its address
+    bool restore;   // or write
     struct patch_table copy;
     struct patching_result *result;
 };
@@ -198,8 +197,9 @@ static bool has_state(const struct patch_table *table, enum patch_state state)
     return false;
 }
 
-static void work_in_attempts(struct work *work, bool restore)
+static void work_in_attempts(void *data)
 {
+    struct work *work = data;
     struct patching_result *result = work->result;
     int error = 0;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -208,11 +208,12 @@ static void work_in_attempts(struct work *work, bool restore)
             error = -ESRCH;
             break;
         }
-        if (!has_state(&work->copy, restore ? PATCH_WRITTEN : PATCH_PREPARED))
+        if (!has_state(&work->copy, work->restore ? PATCH_WRITTEN : PATCH_PREPARED))
             break;
         error = freeze_begin(&freeze, work->target, process_now() + STOP_MS * MS);
         if (error == 0) {
-            result->left = restore ? restore_frozen(work, &freeze) : write_frozen(work, &freeze);
+            result->left =
+                work->restore ? restore_frozen(work, &freeze) : write_frozen(work, &freeze);
             const uint64_t pause = freeze_end(&freeze);
             result->pause_ns = pause > result->pause_ns ? pause : result->pause_ns;
             if (result->left == 0)
@@ -230,45 +231,20 @@ static void work_in_attempts(struct work *work, bool restore)
                     work->target->pid, strerror(-error));
 }
 
-// In a child process, so that its end lets go what it holds, see docs/attach.md.
 static int run_in_child(const struct target *target, uint64_t table, bool restore,
                         struct patching_result *result)
 {
-    static struct work work;
-    int ends[2];
-    sigset_t all;
-    sigset_t old;
+    static struct work work; // large
+    const struct child_work child = {.run = work_in_attempts,
+                                     .data = &work,
+                                     .result = result,
+                                     .result_bytes = sizeof *result,
+                                     .purpose = "patch functions"};
+    struct failure failure;
     *result = (struct patching_result){0};
-    if (pipe(ends) != 0)
-        return failure_set(&result->failure, errno, "cannot make a pipe: %s", strerror(errno));
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &old); // Ctrl-C is not to end the child in the middle
-    const pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        signal(SIGCHLD, SIG_DFL); // tracee.h
-        work = (struct work){.target = target, .table = table, .result = result};
-        work_in_attempts(&work, restore);
-        const ssize_t sent = write(ends[1], result, sizeof *result);
-        _exit(sent == sizeof *result ? 0 : 1);
-    }
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    close(ends[1]);
-    ssize_t got = -1;
-    if (child > 0) {
-        do {
-            got = read(ends[0], result, sizeof *result);
-        } while (got < 0 && errno == EINTR);
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
-        }
-    }
-    close(ends[0]);
-    if (got != sizeof *result) {
-        *result = (struct patching_result){0};
-        failure_set(&result->failure, ECHILD,
-                    "the process that was to patch functions has died; process %d goes on",
-                    target->pid);
-    }
+    work = (struct work){.target = target, .table = table, .restore = restore, .result = result};
+    if (child_run(&child, target->pid, &failure) != 0)
+        *result = (struct patching_result){.failure = failure};
     return -result->failure.error;
 }
 

@@ -66,16 +66,6 @@ char process_state(pid_t pid, pid_t tid)
     return process_status(pid, tid, "State", value, sizeof value) == 0 ? value[0] : '\0';
 }
 
-long process_system_call(pid_t pid, pid_t tid)
-{
-    char path[PATH_BYTES];
-    char text[256];
-    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, tid);
-    if (read_file(path, text, sizeof text) <= 0)
-        return -2;
-    return strncmp(text, "running", 7) == 0 ? -1 : strtol(text, NULL, 10);
-}
-
 bool process_waits_in(pid_t pid, pid_t tid, long *number, uint64_t values[8])
 {
     char path[PATH_BYTES];

@@ -22,9 +22,6 @@ long process_number(pid_t pid, pid_t tid, const char *key);
 // State letter of a thread as in /proc/PID/task/TID/stat, or 0 if it is gone.
 char process_state(pid_t pid, pid_t tid);
 
-// The number of the system call a sleeping thread is in; -1: it is running, -2: not known.
-long process_system_call(pid_t pid, pid_t tid);
-
 // The system call that a thread waits in: its number, in values its six arguments, stack pointer
 // and program counter. Result: whether it does and that may be known (Linux: /proc/PID/syscall).
 bool process_waits_in(pid_t pid, pid_t tid, long *number, uint64_t values[8]);

@@ -3,8 +3,12 @@
 #include "attach/seccomp.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -103,8 +107,10 @@ static bool load(struct machine *m, const struct sock_filter *step, const struct
     return true;
 }
 
-uint32_t seccomp_run(const struct sock_filter *program, size_t length,
-                     const struct seccomp_data *data)
+// Runs one filter program on `data`. Result: what it returns (SECCOMP_RET_*),
+// SECCOMP_RET_KILL_PROCESS for a program that is not valid.
+static uint32_t run_filter(const struct sock_filter *program, size_t length,
+                           const struct seccomp_data *data)
 {
     struct machine m = {0};
     for (size_t i = 0; i < length; i++) { // jumps go forward only
@@ -225,7 +231,7 @@ static void try_calls(const struct sock_filter *program, size_t length, bool rse
     for (size_t i = 0; i < sizeof expected_calls / sizeof expected_calls[0]; i++) {
         struct seccomp_data data = {.nr = expected_calls[i].number, .arch = FILTER_ARCHITECTURE};
         memcpy(data.args, expected_calls[i].arguments, sizeof data.args);
-        if (!is_acceptable(seccomp_run(program, length, &data), &expected_calls[i], rseq))
+        if (!is_acceptable(run_filter(program, length, &data), &expected_calls[i], rseq))
             add_name(names, expected_calls[i].name);
     }
 }

@@ -119,16 +119,6 @@ enum tracee_event tracee_wait(struct tracee *tracee, uint64_t deadline)
     }
 }
 
-void tracee_release(struct tracee *tracee)
-{
-    if (tracee->borrowed)
-        tracee_give_back(tracee);
-    hide_interruption(tracee);
-    if (tracee->stopped)
-        ptrace(PTRACE_DETACH, tracee->tid, 0, 0);
-    tracee->stopped = false;
-}
-
 // A thread that is moved while in a restartable sequence would go on in its middle, although the
 // kernel believes that it has left it.
 static bool in_restartable_sequence(const struct tracee *tracee)
@@ -205,6 +195,24 @@ static int leave_call(struct tracee *tracee)
     return error;
 }
 
+// Gives back what tracee_borrow put aside; the thread stays stopped.
+static void give_back(struct tracee *tracee)
+{
+    if (!tracee->borrowed)
+        return;
+    tracee->borrowed = false;
+    struct arch_registers registers = tracee->state.registers;
+    // Signals that came since are delivered now, as they would be on any way out of the kernel.
+    const uint64_t pending = process_pending_signals(tracee->target->pid, tracee->tid);
+    if ((pending & ~tracee->state.signals) == 0)
+        arch_reissue_interrupted(&registers, &tracee->state.wait);
+    // In this order: with its old mask and the frame still there it would restore itself.
+    arch_write_vectors(tracee->tid, &tracee->state);
+    ptrace(PTRACE_SETSIGMASK, tracee->tid, sizeof tracee->state.signals, &tracee->state.signals);
+    arch_write_registers(tracee->tid, &registers);
+    put_stack_back(tracee);
+}
+
 int tracee_borrow(struct tracee *tracee)
 {
     static const uint64_t all_signals = ~UINT64_C(0);
@@ -231,28 +239,8 @@ int tracee_borrow(struct tracee *tracee)
             error = -errno;
     }
     if (error != 0)
-        tracee_give_back(tracee);
+        give_back(tracee);
     return error;
-}
-
-int tracee_give_back(struct tracee *tracee)
-{
-    if (!tracee->borrowed)
-        return 0;
-    tracee->borrowed = false;
-    struct arch_registers registers = tracee->state.registers;
-    // Signals that came since are delivered now, as they would be on any way out of the kernel.
-    const uint64_t pending = process_pending_signals(tracee->target->pid, tracee->tid);
-    if ((pending & ~tracee->state.signals) == 0)
-        arch_reissue_interrupted(&registers, &tracee->state.wait);
-    // In this order: with its old mask and the frame still there it would restore itself.
-    int error = arch_write_vectors(tracee->tid, &tracee->state);
-    if (ptrace(PTRACE_SETSIGMASK, tracee->tid, sizeof tracee->state.signals,
-               &tracee->state.signals) != 0)
-        error = -errno;
-    const int registers_error = arch_write_registers(tracee->tid, &registers);
-    put_stack_back(tracee);
-    return error != 0 ? error : registers_error;
 }
 
 // Runs a prepared thread through one system call. Result: 0 or -errno.
@@ -314,4 +302,13 @@ pid_t tracee_clone(struct tracee *tracee, uint64_t stack, uint64_t entry, uint64
     if (error == 0)
         error = run_call(tracee, &registers, &answer);
     return error != 0 ? error : (pid_t)answer;
+}
+
+void tracee_release(struct tracee *tracee)
+{
+    give_back(tracee);
+    hide_interruption(tracee);
+    if (tracee->stopped)
+        ptrace(PTRACE_DETACH, tracee->tid, 0, 0);
+    tracee->stopped = false;
 }

@@ -65,9 +65,6 @@ void tracee_release(struct tracee *tracee);
 // not at this moment (no room on its stack, signals pending, in a restartable sequence); -errno.
 int tracee_borrow(struct tracee *tracee);
 
-// Gives back what tracee_borrow put aside; the thread stays stopped. Result: 0 or -errno.
-int tracee_give_back(struct tracee *tracee);
-
 // Has a borrowed thread make a system call. Result: 0 with what it answered in *answer, or -errno
 // if that could not be done.
 int tracee_call(struct tracee *tracee, long number, const uint64_t arguments[6], int64_t *answer);

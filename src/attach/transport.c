@@ -39,7 +39,8 @@ static int copy_file(int from, int to)
     return 0;
 }
 
-void transport_close(struct helper *helper, int number)
+// Closes a descriptor of the target.
+static void close_there(struct helper *helper, int number)
 {
     const uint64_t arguments[5] = {(uint64_t)number};
     int64_t answer = 0;
@@ -245,7 +246,7 @@ int transport_load_library(struct helper *helper, const char *path, uint64_t *li
             error = load_from_copy(helper, library, link, failure);
         if (error != -ETIMEDOUT && error != -ESRCH) {
             helper_close_at_end(helper, 0, -1);
-            transport_close(helper, number);
+            close_there(helper, number);
         }
     }
     close(library);
@@ -318,7 +319,7 @@ static int raise_number(struct helper *helper, int number)
     int64_t answer = -1;
     if (helper_system_call(helper, SYS_fcntl, arguments, &answer) != 0 || answer < 0)
         return number;
-    transport_close(helper, number);
+    close_there(helper, number);
     return (int)answer;
 }
 
@@ -362,8 +363,8 @@ int transport_descriptor(struct helper *helper, int file, struct failure *failur
             number = receive_descriptor(helper, ends[1]);
         helper_close_at_end(helper, 0, -1);
         helper_close_at_end(helper, 1, -1);
-        transport_close(helper, ends[0]);
-        transport_close(helper, ends[1]);
+        close_there(helper, ends[0]);
+        close_there(helper, ends[1]);
         if (number < 0 && error == 0)
             error = number;
     }

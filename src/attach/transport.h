@@ -18,7 +18,4 @@ int transport_load_library(struct helper *helper, const char *path, uint64_t *li
 // *failure filled in.
 int transport_descriptor(struct helper *helper, int file, struct failure *failure);
 
-// Closes a descriptor of the target.
-void transport_close(struct helper *helper, int number);
-
 #endif

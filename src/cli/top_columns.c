@@ -36,11 +36,6 @@ static const struct top_column *column_of(int key)
     return &columns[i];
 }
 
-const struct top_column *top_column_by_key(enum top_key key)
-{
-    return column_of((int)key);
-}
-
 const struct top_column *top_column_by_letter(char letter)
 {
     for (size_t i = 0; i < COLUMNS; i++)

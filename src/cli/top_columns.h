@@ -31,7 +31,6 @@ struct top_layout top_layout_fit(unsigned columns);
 enum top_key top_layout_next(const struct top_layout *layout, enum top_key key, int step);
 
 const struct top_column *top_column_by_letter(char letter); // NULL: none
-const struct top_column *top_column_by_key(enum top_key key);
 
 // The text of a title or cell, as wide as the column is in the layout (names may be longer if
 // `width` is 0), and how it looks.

@@ -103,8 +103,3 @@ struct trace_session *python_created_session(PyObject *object)
                 __atomic_load_n(&record->state, __ATOMIC_ACQUIRE) == TRACE_SLOT_LIVE;
     return same ? record : NULL;
 }
-
-bool python_created_any(void)
-{
-    return bits != 0;
-}

@@ -6,7 +6,6 @@
 #ifndef UNCLOSED_PYTHON_CREATED_H
 #define UNCLOSED_PYTHON_CREATED_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "recorder/python_api.h"
@@ -25,8 +24,5 @@ void python_created_hold(PyObject *object, uint32_t slot);
 
 // The session it was last said to hold, if that is out still; NULL. Inside recorder_enter.
 struct trace_session *python_created_session(PyObject *object);
-
-// Whether anything was noted about any object.
-bool python_created_any(void);
 
 #endif

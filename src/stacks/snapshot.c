@@ -1,17 +1,12 @@
-// Stopping, copying, letting go: see snapshot.h.
-//
-// All ptrace calls are made in a forked child, so that a thread that could not be stopped in time
-// (in an uninterruptible sleep) is let go by its end.
+// Stopping, copying, letting go: see snapshot.h. All ptrace calls are made in a forked child
+// (attach/child.h).
 #include "stacks/snapshot.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "attach/child.h"
 #include "attach/process.h"
 #include "attach/tracee.h"
 
@@ -21,7 +16,6 @@ enum {
     STOP_MS = 1000,      // until a thread is given up that does not stop
     ALL_STOPS_MS = 3000, // the same of all of them together
     LEAST_MS = 20,
-    PRIORITY = -15,
     RED_ZONE = 128, // what functions may use below their stack pointer
 };
 
@@ -99,17 +93,25 @@ static int take(const struct snapshot_source *source, struct snapshot *snapshot,
     return error;
 }
 
-static void take_all(const struct snapshot_source *source, struct snapshot *snapshots, size_t count)
+struct work {
+    const struct snapshot_source *source;
+    struct snapshot *snapshots;
+    size_t count;
+};
+
+static void take_all(void *data)
 {
+    const struct work *work = data;
     uint64_t left = ALL_STOPS_MS * MS;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < work->count; i++) {
+        struct snapshot *snapshot = &work->snapshots[i];
         const uint64_t begin = process_now();
         uint64_t patience = left < STOP_MS * MS ? left : STOP_MS * MS;
         if (patience < LEAST_MS * MS)
             patience = LEAST_MS * MS;
-        snapshots[i].error = take(source, &snapshots[i], begin + patience);
+        snapshot->error = take(work->source, snapshot, begin + patience);
         const uint64_t spent = process_now() - begin;
-        if (snapshots[i].error == -ETIMEDOUT)
+        if (snapshot->error == -ETIMEDOUT)
             left = spent < left ? left - spent : 0;
     }
 }
@@ -117,32 +119,10 @@ static void take_all(const struct snapshot_source *source, struct snapshot *snap
 int snapshot_take(const struct snapshot_source *source, struct snapshot *snapshots, size_t count,
                   struct failure *failure)
 {
-    const pid_t pid = source->target->pid;
-    sigset_t all;
-    sigset_t old;
+    struct work work = {.source = source, .snapshots = snapshots, .count = count};
+    const struct child_work child = {
+        .run = take_all, .data = &work, .purpose = "look at threads"}; // their memory is shared
     for (size_t i = 0; i < count; i++)
         snapshots[i].error = -ECHILD;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &old); // Ctrl-C is not to end the child in the middle
-    const pid_t child = fork();
-    if (child == 0) {
-        signal(SIGCHLD, SIG_DFL);               // tracee.h
-        setpriority(PRIO_PROCESS, 0, PRIORITY); // where allowed: a thread waits for us
-        take_all(source, snapshots, count);
-        _exit(0);
-    }
-    const int error = errno;
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    if (child < 0)
-        return failure_set(failure, error, "cannot start a process to look at process %d: %s", pid,
-                           strerror(error));
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (WIFEXITED(status))
-        return 0;
-    return failure_set(failure, ECHILD,
-                       "the process that was to look at process %d has died; that goes on as "
-                       "before, try again",
-                       pid);
+    return child_run(&child, source->target->pid, failure);
 }
