@@ -5,7 +5,7 @@
 // leaves alone, and keeps values there across the call (GCC: -fipa-ra, part of -O2). What a
 // program's own code uses of the vector registers is not known, so all of them are saved, with
 // XSAVE, as ld.so does when it binds a function lazily.
-#include "recorder/hook.h"
+#include "recorder/hook_x86_64.h"
 
 // Behind struct call: registers that the real function has left, and where the others are.
 #define KEPT_RCX CALL_BYTES
@@ -54,31 +54,9 @@
     .type wrapper_patched, @function
 wrapper_patched:
     .cfi_startproc
-    .cfi_def_cfa_offset 16
-    pushq %rbp
-    .cfi_def_cfa_offset 24
-    .cfi_offset %rbp, -24
-    movq %rsp, %rbp
-    .cfi_def_cfa %rbp, 24
-    pushq %rbx
-    .cfi_offset %rbx, -32
-    subq $PATCHED_BYTES, %rsp
-    andq $-64, %rsp
-    movq %rsp, %rbx                // the struct call
-    movq %rdi, 0(%rbx)
-    movq %rsi, 8(%rbx)
-    movq %rdx, 16(%rbx)
-    movq %rcx, 24(%rbx)
-    movq %r8, 32(%rbx)
-    movq %r9, 40(%rbx)
-    movq %rax, CALL_OTHER(%rbx)
-    movq %r10, CALL_OTHER+8(%rbx)
+    enter_frame PATCHED_BYTES, 64
     movq %r11, KEPT_R11(%rbx)
-    movq 8(%rbp), %rax
-    movq %rax, CALL_INDEX(%rbx)
-    movq 16(%rbp), %rax
-    movq %rax, CALL_RETURN(%rbx)
-    movq %rbp, CALL_FRAME(%rbx)
+    note_call
     subq hook_vector_bytes(%rip), %rsp
     movq %rsp, KEPT_VECTORS(%rbx)
     xorl %eax, %eax
@@ -100,30 +78,12 @@ wrapper_patched:
     movq %rax, 8(%rbp)
     restore_arguments
     .cfi_remember_state
-    movq -8(%rbp), %rbx
-    movq %rbp, %rsp
-    popq %rbp
-    .cfi_restore %rbp
-    .cfi_restore %rbx
-    .cfi_def_cfa %rsp, 16
-    leaq 8(%rsp), %rsp
-    .cfi_def_cfa_offset 8
+    leave_frame
     jmp *-8(%rsp)
     .cfi_restore_state
 
 .Lthrough:
-    subq $HOOK_STACK_BYTES, %rsp
-    leaq 24(%rbp), %rsi            // the caller's stack arguments
-    movl %esi, %eax
-    andl $4095, %eax
-    cmpl $(4096 - HOOK_STACK_BYTES), %eax
-    ja .Lcareful
-    .set offset, 0
-    .rept HOOK_STACK_BYTES / 16
-    movups offset(%rsi), %xmm0
-    movaps %xmm0, offset(%rsp)
-    .set offset, offset + 16
-    .endr
+    copy_stack_arguments .Lcareful
 .Lcopied:
     restore_vectors
     restore_arguments
@@ -154,30 +114,12 @@ wrapper_patched_returned:
     movq CALL_RESULT(%rbx), %rax
     movq CALL_RESULT+8(%rbx), %rdx
     .cfi_remember_state
-    movq -8(%rbp), %rbx
-    movq %rbp, %rsp
-    popq %rbp
-    .cfi_restore %rbp
-    .cfi_restore %rbx
-    .cfi_def_cfa %rsp, 16
-    leaq 8(%rsp), %rsp
-    .cfi_def_cfa_offset 8
+    leave_frame
     ret
     .cfi_restore_state
 
-    // The arguments may run into a page that is not there: on a small stack of a coroutine.
 .Lcareful:
-    movq %rsi, %rdi
-    call hook_readable             // rax: bytes, a multiple of 8
-    xorl %ecx, %ecx
-    leaq 24(%rbp), %rsi
-.Lcopy:
-    cmpq %rax, %rcx
-    jae .Lcopied
-    movq (%rsi,%rcx), %rdx
-    movq %rdx, (%rsp,%rcx)
-    addq $8, %rcx
-    jmp .Lcopy
+    copy_carefully .Lcopied
     .cfi_endproc
     .size wrapper_patched, . - wrapper_patched
 

@@ -3,7 +3,7 @@
 // The wrapper calls the real function from a frame of its own, with unwind information: C++
 // exceptions, longjmp and thread cancellation pass through it. Arguments that lie on the stack are
 // copied, because the real function looks for them above its own return address.
-#include "recorder/hook.h"
+#include "recorder/hook_x86_64.h"
 
     .text
 
@@ -79,25 +79,7 @@ hook_stubs:
     .type wrapper, @function
 wrapper:
     .cfi_startproc
-    .cfi_def_cfa_offset 16
-    pushq %rbp
-    .cfi_def_cfa_offset 24
-    .cfi_offset %rbp, -24
-    movq %rsp, %rbp
-    .cfi_def_cfa %rbp, 24
-    pushq %rbx
-    .cfi_offset %rbx, -32
-    subq $CALL_BYTES, %rsp
-    andq $-16, %rsp
-    movq %rsp, %rbx                // the struct call
-    movq %rdi, 0(%rbx)
-    movq %rsi, 8(%rbx)
-    movq %rdx, 16(%rbx)
-    movq %rcx, 24(%rbx)
-    movq %r8, 32(%rbx)
-    movq %r9, 40(%rbx)
-    movq %rax, CALL_OTHER(%rbx)
-    movq %r10, CALL_OTHER+8(%rbx)
+    enter_frame CALL_BYTES, 16
     movaps %xmm0, CALL_VECTOR(%rbx)
     movaps %xmm1, CALL_VECTOR+16(%rbx)
     movaps %xmm2, CALL_VECTOR+32(%rbx)
@@ -106,11 +88,7 @@ wrapper:
     movaps %xmm5, CALL_VECTOR+80(%rbx)
     movaps %xmm6, CALL_VECTOR+96(%rbx)
     movaps %xmm7, CALL_VECTOR+112(%rbx)
-    movq 8(%rbp), %rax
-    movq %rax, CALL_INDEX(%rbx)
-    movq 16(%rbp), %rax
-    movq %rax, CALL_RETURN(%rbx)
-    movq %rbp, CALL_FRAME(%rbx)
+    note_call
     movq %rbx, %rdi
     call hook_before
     cmpl $HOOK_THROUGH, %eax
@@ -121,30 +99,12 @@ wrapper:
     movq CALL_TARGET(%rbx), %r11
     restore_arguments %rbx
     .cfi_remember_state
-    movq -8(%rbp), %rbx
-    movq %rbp, %rsp
-    popq %rbp
-    .cfi_restore %rbp
-    .cfi_restore %rbx
-    .cfi_def_cfa %rsp, 16
-    leaq 8(%rsp), %rsp             // the stub's number
-    .cfi_def_cfa_offset 8
+    leave_frame
     jmp *%r11
     .cfi_restore_state
 
 .Lthrough:
-    subq $HOOK_STACK_BYTES, %rsp
-    leaq 24(%rbp), %rsi            // the caller's stack arguments
-    movl %esi, %eax
-    andl $4095, %eax
-    cmpl $(4096 - HOOK_STACK_BYTES), %eax
-    ja .Lcareful
-    .set offset, 0
-    .rept HOOK_STACK_BYTES / 16
-    movups offset(%rsi), %xmm0
-    movaps %xmm0, offset(%rsp)
-    .set offset, offset + 16
-    .endr
+    copy_stack_arguments .Lcareful
 .Lcopied:
     restore_arguments %rbx
     call *CALL_TARGET(%rbx)
@@ -162,30 +122,12 @@ wrapper_returned:
     movaps CALL_RESULT_VECTOR(%rbx), %xmm0
     movaps CALL_RESULT_VECTOR+16(%rbx), %xmm1
     .cfi_remember_state
-    movq -8(%rbp), %rbx
-    movq %rbp, %rsp
-    popq %rbp
-    .cfi_restore %rbp
-    .cfi_restore %rbx
-    .cfi_def_cfa %rsp, 16
-    leaq 8(%rsp), %rsp
-    .cfi_def_cfa_offset 8
+    leave_frame
     ret
     .cfi_restore_state
 
-    // The arguments may run into a page that is not there: on a small stack of a coroutine.
 .Lcareful:
-    movq %rsi, %rdi
-    call hook_readable             // rax: bytes, a multiple of 8
-    xorl %ecx, %ecx
-    leaq 24(%rbp), %rsi
-.Lcopy:
-    cmpq %rax, %rcx
-    jae .Lcopied
-    movq (%rsi,%rcx), %rdx
-    movq %rdx, (%rsp,%rcx)
-    addq $8, %rcx
-    jmp .Lcopy
+    copy_carefully .Lcopied
 
     // The real function is to take the program for its caller: its return address is that of a
     // `ret` in the caller's module, and the next one is ours.
