@@ -8,25 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Bytes read, fewer at the end of the file.
-static size_t read_at(const struct trace_glance *glance, uint64_t offset, void *data, size_t bytes)
-{
-    size_t done = 0;
-    while (done < bytes) {
-        ssize_t got = pread(glance->fd, (char *)data + done, bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        done += (size_t)got;
-    }
-    return done;
-}
+#include "trace/trace_reader_private.h"
 
 static int read_header(struct trace_glance *glance)
 {
     struct trace_header *header = &glance->header;
-    if (read_at(glance, 0, header, sizeof *header) != sizeof *header ||
+    if (reader_read_at(glance->fd, 0, header, sizeof *header) != sizeof *header ||
         memcmp(header->magic, TRACE_MAGIC, sizeof header->magic) != 0 ||
         header->version != TRACE_VERSION || header->byte_order != TRACE_BYTE_ORDER)
         return -EBADMSG;
@@ -94,7 +81,7 @@ static int walk(struct trace_glance *glance)
     while (glance->walked + sizeof(struct trace_chunk) <= end) {
         struct trace_chunk chunk;
         int error = 0;
-        if (read_at(glance, glance->walked, &chunk, sizeof chunk) != sizeof chunk ||
+        if (reader_read_at(glance->fd, glance->walked, &chunk, sizeof chunk) != sizeof chunk ||
             chunk.magic != TRACE_CHUNK_MAGIC || chunk.bytes < TRACE_CHUNK_ALIGN ||
             chunk.bytes > end - glance->walked)
             return -EBADMSG;
@@ -115,7 +102,7 @@ static int walk(struct trace_glance *glance)
 static uint32_t count_of(const struct trace_glance *glance, const struct glance_chunk *chunk)
 {
     struct trace_chunk now;
-    if (read_at(glance, chunk->offset - sizeof now, &now, sizeof now) != sizeof now)
+    if (reader_read_at(glance->fd, chunk->offset - sizeof now, &now, sizeof now) != sizeof now)
         return 0;
     return now.count < chunk->capacity ? now.count : chunk->capacity;
 }
@@ -137,8 +124,8 @@ static int take_sessions(struct trace_glance *glance)
             glance->session_count = total;
         }
         size_t bytes = count * sizeof *glance->sessions;
-        if (count > 0 &&
-            read_at(glance, chunk->offset, glance->sessions + chunk->first - 1, bytes) != bytes)
+        if (count > 0 && reader_read_at(glance->fd, chunk->offset,
+                                        glance->sessions + chunk->first - 1, bytes) != bytes)
             return -EIO;
     }
     return 0;
@@ -160,14 +147,14 @@ static int take_site_chunk(struct trace_glance *glance, const struct glance_chun
     }
     for (uint32_t at = 0; at < count; at += AT_ONCE) {
         uint32_t part = count - at < AT_ONCE ? count - at : AT_ONCE;
-        if (read_at(glance, chunk->offset + at * sizeof *some, some, part * sizeof *some) !=
-            part * sizeof *some)
+        if (reader_read_at(glance->fd, chunk->offset + at * sizeof *some, some,
+                           part * sizeof *some) != part * sizeof *some)
             return -EIO;
         for (uint32_t i = 0; i < part; i++) {
             bool hidden = some[i].kind == 0 || some[i].flags & TRACE_SITE_WRAPPER;
-            glance->sites[chunk->first - 1 + at + i] = (struct glance_site){
-                .late = hidden ? 0 : some[i].late,
-                .reclaimed = hidden ? 0 : some[i].ended[TRACE_RECLAIMED]};
+            glance->sites[chunk->first - 1 + at + i] =
+                (struct glance_site){.late = hidden ? 0 : some[i].late,
+                                     .reclaimed = hidden ? 0 : some[i].ended[TRACE_RECLAIMED]};
         }
     }
     return 0;
@@ -194,7 +181,7 @@ bool glance_is_still(const struct trace_glance *glance, uint32_t ref)
             continue;
         uint64_t offset = chunk->offset + (uint64_t)(ref - chunk->first) * sizeof now;
         const struct trace_session *seen = &glance->sessions[ref - 1];
-        return read_at(glance, offset, &now, sizeof now) == sizeof now &&
+        return reader_read_at(glance->fd, offset, &now, sizeof now) == sizeof now &&
                now.state == seen->state && now.generation == seen->generation &&
                now.acquired_ns == seen->acquired_ns && now.site == seen->site;
     }

@@ -57,12 +57,11 @@ void reader_complain(struct trace_reader *reader, const char *format, ...)
         reader->problems[reader->problem_count++] = text;
 }
 
-// Reads up to `bytes` bytes; the number read, which is smaller at the end of the file.
-static size_t read_at(const struct trace_reader *reader, uint64_t offset, void *data, size_t bytes)
+size_t reader_read_at(int fd, uint64_t offset, void *data, size_t bytes)
 {
     size_t done = 0;
     while (done < bytes) {
-        ssize_t got = pread(reader->fd, (char *)data + done, bytes - done, (off_t)(offset + done));
+        ssize_t got = pread(fd, (char *)data + done, bytes - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
@@ -126,7 +125,8 @@ static uint64_t find_chunk(const struct trace_reader *reader, uint64_t offset, u
 {
     for (; offset + TRACE_CHUNK_ALIGN <= end; offset += TRACE_CHUNK_ALIGN) {
         struct trace_chunk chunk;
-        if (read_at(reader, offset, &chunk, sizeof chunk) == sizeof chunk && is_chunk(&chunk))
+        if (reader_read_at(reader->fd, offset, &chunk, sizeof chunk) == sizeof chunk &&
+            is_chunk(&chunk))
             return offset;
     }
     return end;
@@ -138,7 +138,7 @@ static void walk_chunks(struct trace_reader *reader, uint64_t end)
     while (reader->walked + sizeof(struct trace_chunk) <= end) {
         uint64_t offset = reader->walked;
         struct trace_chunk chunk;
-        if (read_at(reader, offset, &chunk, sizeof chunk) < sizeof chunk)
+        if (reader_read_at(reader->fd, offset, &chunk, sizeof chunk) < sizeof chunk)
             return;
         if (!is_chunk(&chunk)) {
             reader->walked = find_chunk(reader, offset + TRACE_CHUNK_ALIGN, end);
@@ -171,7 +171,7 @@ static void refresh_directory(struct trace_reader *reader)
 {
     struct trace_header header;
     struct stat status;
-    if (read_at(reader, 0, &header, sizeof header) < sizeof header ||
+    if (reader_read_at(reader->fd, 0, &header, sizeof header) < sizeof header ||
         fstat(reader->fd, &status) < 0 || status.st_size < 0)
         return;
     reader->file_bytes = (uint64_t)status.st_size;
@@ -190,7 +190,7 @@ static bool load_chunk(struct trace_reader *reader, struct reader_chunk *chunk)
 {
     struct trace_chunk now;
     uint32_t count = 0;
-    if (read_at(reader, chunk->offset, &now, sizeof now) == sizeof now)
+    if (reader_read_at(reader->fd, chunk->offset, &now, sizeof now) == sizeof now)
         count = now.count;
     if (count > chunk->capacity) {
         reader_complain(reader,
@@ -209,7 +209,8 @@ static bool load_chunk(struct trace_reader *reader, struct reader_chunk *chunk)
     chunk->data = malloc(bytes ? bytes : 1);
     if (!chunk->data)
         return false;
-    chunk->count = (uint32_t)(read_at(reader, start, chunk->data, bytes) / chunk->record_bytes);
+    chunk->count =
+        (uint32_t)(reader_read_at(reader->fd, start, chunk->data, bytes) / chunk->record_bytes);
     return true;
 }
 
@@ -219,7 +220,7 @@ static void settle_slot(const struct trace_reader *reader, uint64_t offset,
 {
     struct trace_session again;
     int tries = 0;
-    while (read_at(reader, offset, &again, sizeof again) == sizeof again &&
+    while (reader_read_at(reader->fd, offset, &again, sizeof again) == sizeof again &&
            memcmp(&again, slot, sizeof again) != 0 && ++tries < SLOT_TRIES)
         *slot = again;
     if (tries == SLOT_TRIES)
@@ -235,7 +236,8 @@ static bool settle_slots(const struct trace_reader *reader, struct reader_chunk 
     struct trace_session *again = malloc(chunk->count ? chunk->count * sizeof *again : 1);
     if (!again)
         return false;
-    size_t copied = read_at(reader, start, again, chunk->count * sizeof *again) / sizeof *again;
+    size_t copied =
+        reader_read_at(reader->fd, start, again, chunk->count * sizeof *again) / sizeof *again;
     for (size_t i = 0; i < chunk->count; i++)
         if (i >= copied || memcmp(&again[i], &slots[i], sizeof *slots) != 0)
             settle_slot(reader, start + i * sizeof *slots, &slots[i]);
@@ -269,7 +271,7 @@ static int load_spaces(struct trace_reader *reader)
 static int check_header(struct trace_reader *reader)
 {
     struct trace_header *header = &reader->header;
-    size_t got = read_at(reader, 0, header, sizeof *header);
+    size_t got = reader_read_at(reader->fd, 0, header, sizeof *header);
     if (got < sizeof header->magic || memcmp(header->magic, TRACE_MAGIC, 8) != 0) {
         reader_complain(reader,
                         "%s: not a trace (it does not begin with \"%s\"); give a file that "

@@ -1,8 +1,12 @@
-// What the parts of the reader share with each other and with nobody else.
+// What those who read trace files share with each other and with nobody else.
 #ifndef UNCLOSED_TRACE_READER_PRIVATE_H
 #define UNCLOSED_TRACE_READER_PRIVATE_H
 
 #include "trace/trace_reader.h"
+
+// Copies up to `bytes` bytes from `offset` on. Result: their number, smaller at the end of the file
+// or after an error.
+size_t reader_read_at(int fd, uint64_t offset, void *data, size_t bytes);
 
 // Adds a message to reader->problems (the first READER_PROBLEMS of them are kept).
 __attribute__((format(printf, 2, 3))) void reader_complain(struct trace_reader *reader,
