@@ -14,15 +14,15 @@ enum { RUN_OPTIONS_MOST = 32 };
 
 struct run {
     // What the user said.
-    char **command;                // NULL-terminated
-    int error_exitcode;            // 0: none
-    bool no_patch;                 // --no-patch
-    const char **patch_in;         // --patch-in: files
+    char **command;        // NULL-terminated
+    int error_exitcode;    // 0: none
+    bool no_patch;         // --no-patch
+    const char **patch_in; // --patch-in: files
     size_t patch_in_count;
     char *value[RUN_OPTIONS_MOST]; // by index in option_table, from flags or the environment
     struct options options;        // the same, parsed
     // What follows from it.
-    char *library;  // libunclosed.so
+    char *library;           // libunclosed.so
     struct patches *patches; // patches.h; NULL: not wanted
     char *fallback; // folder for traces of processes that may not write to the output's; or NULL
     uint64_t run_id;

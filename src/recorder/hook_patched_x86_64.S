@@ -5,7 +5,7 @@
 // leaves alone, and keeps values there across the call (GCC: -fipa-ra, part of -O2). What a
 // program's own code uses of the vector registers is not known, so all of them are saved, with
 // XSAVE, as ld.so does when it binds a function lazily.
-#include "recorder/hook_x86_64.h"
+#include "recorder/hook_x86_64.inc"
 
 // Behind struct call: registers that the real function has left, and where the others are.
 #define KEPT_RCX CALL_BYTES

@@ -3,7 +3,7 @@
 // The wrapper calls the real function from a frame of its own, with unwind information: C++
 // exceptions, longjmp and thread cancellation pass through it. Arguments that lie on the stack are
 // copied, because the real function looks for them above its own return address.
-#include "recorder/hook_x86_64.h"
+#include "recorder/hook_x86_64.inc"
 
     .text
 

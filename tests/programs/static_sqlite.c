@@ -1,5 +1,5 @@
-// SQLite is linked into this program itself, invisible to the dynamic linker: its functions are seen
-// only if their entries are patched.
+// SQLite is linked into this program itself, invisible to the dynamic linker: its functions are
+// seen only if their entries are patched.
 //
 // Each argument is a shared copy of SQLite, loaded at run time, where one handle is leaked.
 #include <dlfcn.h>
