@@ -21,7 +21,7 @@ enum { KEY_ERROR_EXITCODE = 0x1000, KEY_GROUP_BY };
 
 static const struct argp_option options[] = {
     {"group-by", KEY_GROUP_BY, "GROUP", 0,
-     "Put sessions together by site (the standard), file, thread, pool or test", 0},
+     "Put sessions together by site (the default), file, thread, pool or test", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
     {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0, "Exit with N if sessions were never closed", 0},
     {0},

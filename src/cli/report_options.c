@@ -9,12 +9,10 @@
 enum { KEY_FORMAT = 0x2000, KEY_THRESHOLD, KEY_FRAMES };
 
 static const struct argp_option argp_options[] = {
-    {"format", KEY_FORMAT, "FORMAT", 0, "text (the standard) or json", 0},
-    {"threshold", KEY_THRESHOLD, "TIME", 0,
-     "Judge only sessions held longer than this (30s, 500ms, 2m), and list those that came back "
-     "later than this",
+    {"format", KEY_FORMAT, "FORMAT", 0, "text (the default) or json", 0},
+    {"threshold", KEY_THRESHOLD, "TIME", 0, "Only sessions held longer than this (30s, 500ms, 2m)",
      0},
-    {NULL, 'n', "N", 0, "List N entries (10; 0: all)", 0},
+    {NULL, 'n', "N", 0, "List N entries; 0: all (report: 10, held: all)", 0},
     {"frames", KEY_FRAMES, NULL, 0, "Show whole stacks, with frames of libraries and interpreters",
      0},
     {"native", KEY_FRAMES, NULL, OPTION_ALIAS, NULL, 0},

@@ -75,8 +75,8 @@ extern const size_t option_count;
 const char *option_set(const struct option_entry *entry, const char *value,
                        struct options *options);
 
-// Fills in all fields: what `get` knows, else the standard values. A bad value is passed to `bad`
-// (may be NULL) with the expected form, and the standard value holds.
+// Fills in all fields: what `get` knows, else the defaults. A bad value is passed to `bad`
+// (may be NULL) with the expected form, and the default holds.
 // get: value of an environment variable or NULL; data is passed to both.
 void options_read(struct options *options, const char *(*get)(void *data, const char *name),
                   void (*bad)(void *data, const struct option_entry *entry, const char *value,

@@ -8,7 +8,7 @@
 bool start_is_asked(void);
 
 // Fills in recorder_options: from the environment, or from a list "NAME=value\0...\0\0". What is
-// wrong is said on the log, and the standard value holds.
+// wrong is said on the log, and the default holds.
 void start_read_options(const char *list);
 
 #endif
