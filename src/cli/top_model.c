@@ -177,7 +177,7 @@ const char *top_row_name(const struct top_snapshot *snapshot, struct top_row *ro
     if (!row->name)
         row->name = row->site ? sheet_frame(snapshot->profile->arena, row->site->name,
                                             row->site->process->header->directory)
-                              : "(acquired before the trace)";
+                              : "(open before the trace)";
     return row->name;
 }
 

@@ -158,7 +158,7 @@ static void print_head(const struct text *text, const struct profile_session *se
     const char *place = session->unseen ? "(open before the attach: no acquire backtrace)"
                         : session->site ? sheet_frame(arena, session->site->name,
                                                       session->process->header->directory)
-                                        : "(acquired before the trace)";
+                                        : "(open before the trace)";
     if (session->unseen)
         age = arena_format(arena, "≥ %s", age);
     sheet_print(sheet, SHEET_BOLD, "%*s", (int)(12 + strlen(age) - sheet_columns(age)), age);

@@ -300,7 +300,7 @@ class Changes(TestCase):
         self.assertRegex(terminal.screen(), r"(?m)^> +2 .*render")
         unclosed("attach", str(process.pid), "-o", "second.trace")
         tell("settings 1")
-        terminal.wait(r"traced for (.*\n)*.*> +2 +0 +- .* \(acquired before the trace\)\n"
+        terminal.wait(r"traced for (.*\n)*.*> +2 +0 +- .* \(open before the trace\)\n"
                       r" +1 +\+?[01] +1 .*render")
         unclosed("detach", str(process.pid))
 
