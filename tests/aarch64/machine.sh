@@ -1,3 +1,4 @@
+#!/bin/sh
 # The first program of the machine that scripts/emulate-aarch64 starts: attaches to what is in /t,
 # and says what happened. Run by busybox.
 mkdir -p /proc /sys /dev /tmp
