@@ -30,8 +30,6 @@ struct patches {
     bool has_sqlite; // ... and SQLite is in it
 };
 
-extern char **environ;
-
 static struct patches *begin(const char *pools, enum plan_mode mode)
 {
     struct specs_error error;

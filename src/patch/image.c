@@ -75,7 +75,7 @@ bool image_contains(const char *path, const void *bytes, size_t count)
         return false;
     const int failed = image_open(&image, fd);
     (void)close(fd);
-    const bool found = !failed && memmem(image.data, image.bytes, bytes, count);
+    const bool found = !failed && image.data && memmem(image.data, image.bytes, bytes, count);
     if (!failed)
         image_close(&image);
     return found;

@@ -83,10 +83,11 @@ static bool take_outcome(const char **text, struct patch_step *step)
 
 static bool take_code(const char **text, struct patch_step *step)
 {
-    for (; digit((*text)[0]) >= 0; *text += 2) {
-        if (digit((*text)[1]) < 0 || step->bytes == PATCH_PLAN_CODE_BYTES)
+    for (int high; (high = digit((*text)[0])) >= 0; *text += 2) {
+        const int low = digit((*text)[1]);
+        if (low < 0 || step->bytes == PATCH_PLAN_CODE_BYTES)
             return false;
-        step->code[step->bytes++] = (uint8_t)(digit((*text)[0]) << 4 | digit((*text)[1]));
+        step->code[step->bytes++] = (uint8_t)(high * 16 + low);
     }
     while (**text == ' ') {
         (*text)++;

@@ -167,7 +167,7 @@ class AttachTest(unittest.TestCase):
         process.terminate()
         output, _ = process.communicate(timeout=TIMEOUT)
         self.assertEqual(0, process.returncode, output)
-        last = output.splitlines()[-1]
+        last = (output.splitlines() or [""])[-1]
         self.assertRegex(last, r"^ok \d+$")
         return int(last.split()[1])
 
