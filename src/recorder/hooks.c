@@ -1,8 +1,8 @@
 // What happens before and after a wrapped call: from registers to sessions.
 //
 // The heart of the recorder. Knows call specs, the session table and pools; not how the call came
-// here (an exported symbol, a rewritten slot), nor what is special to SQLite (sqlite.c) or to the
-// dynamic linker (dl_hooks.c).
+// here (an exported symbol, a rewritten slot, a patched entry), nor what is special to SQLite
+// (sqlite.c) or to the dynamic linker (dl_hooks.c).
 #include "recorder/hook.h"
 
 #include <errno.h>

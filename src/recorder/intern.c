@@ -1,8 +1,8 @@
 // Interned strings, stacks and code locations: each is in the trace once, and equal ones have equal
 // references. Knows the trace writer and nothing of sessions.
 //
-// The tables are indices into the trace, whose records never move. After a fork they are dropped,
-// because the child has a trace of its own.
+// The tables are indices into the trace, whose records never move. They are dropped when another
+// trace begins: in a forked child, and after a detach.
 #include "recorder/intern.h"
 
 #include <string.h>

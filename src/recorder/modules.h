@@ -45,6 +45,6 @@ bool module_find(uint64_t address, struct module *module);
 // All modules are to be hooked again (after detach).
 void modules_forget_hooks(void);
 
-void modules_reset(void); // after a fork: nothing is in the trace
+void modules_reset(void); // another trace begins, with nothing in it
 
 #endif

@@ -111,11 +111,7 @@ void process_forked(void)
             lock_init(inner_locks[i]);
     }
     sessions_forked(clean);
-    intern_reset(false);
-    sites_reset(false);
-    pools_reset(false);
-    modules_reset();
-    misuse_reset(false);
+    recorder_forget_tables(false);
     if (recorder_trace.header) {
         trace_forget(&parent_trace);
         parent_trace = recorder_trace;

@@ -12,7 +12,6 @@
 
 #include "recorder/process.h"
 #include "recorder/python_layout.h"
-#include "recorder/python_life.h"
 #include "recorder/recorder.h"
 
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.13

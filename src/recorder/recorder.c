@@ -234,6 +234,15 @@ void recorder_unlock_opening(void)
     lock_give(&open_lock);
 }
 
+void recorder_forget_tables(bool give_back)
+{
+    intern_reset(give_back);
+    sites_reset(give_back);
+    pools_reset(give_back);
+    modules_reset();
+    misuse_reset(give_back);
+}
+
 void recorder_forget_trace(void)
 {
     const bool alone = presence_wait(&recorder_thread);
@@ -242,11 +251,7 @@ void recorder_forget_trace(void)
     atomic_store(&opened, false);
     open_error = 0;
     atomic_fetch_add(&recorder_generation, 1);
-    intern_reset(alone);
-    sites_reset(alone);
-    pools_reset(alone);
-    modules_reset();
-    misuse_reset(alone);
+    recorder_forget_tables(alone);
     sessions_clear();
     trace_retire(&recorder_trace, alone);
     lock_give(&open_lock);

@@ -59,6 +59,10 @@ void recorder_leave(void);
 bool recorder_open_trace(void);
 int recorder_open_error(void); // why: -errno
 
+// Nothing of this process is in the trace that is written next, after a fork or a detach: drops
+// what points into the last one, but for sessions. give_back: as in intern_reset.
+void recorder_forget_tables(bool give_back);
+
 // The trace, if there is one, is complete: the next one to be opened is another. To be called while
 // inactive; waits for the threads that are inside.
 void recorder_forget_trace(void);

@@ -12,6 +12,17 @@ struct shard *shard_of(const struct session_key *key, unsigned *hash)
     return &session_shards[(*hash >> 24) % SHARDS]; // the low bits choose the bucket
 }
 
+struct entry *entry_lock(uint32_t kind, uint64_t handle, struct shard **shard)
+{
+    struct session_key key = session_key_of(kind, handle);
+    unsigned hash;
+    struct entry *entry;
+    *shard = shard_of(&key, &hash);
+    lock_take(&(*shard)->lock);
+    HASH_FIND_BYHASHVALUE(hh, (*shard)->sessions, &key, sizeof key, hash, entry);
+    return entry;
+}
+
 uint32_t sessions_count(void)
 {
     uint32_t count = 0;
@@ -77,12 +88,8 @@ void entry_insert(struct entry *entry)
 bool entry_change(uint32_t kind, uint64_t handle,
                   void (*change)(struct entry *entry, const void *data), const void *data)
 {
-    struct session_key key = session_key_of(kind, handle);
-    unsigned hash;
-    struct shard *shard = shard_of(&key, &hash);
-    struct entry *entry;
-    lock_take(&shard->lock);
-    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
+    struct shard *shard;
+    struct entry *entry = entry_lock(kind, handle, &shard);
     if (entry)
         change(entry, data);
     lock_give(&shard->lock);
@@ -91,12 +98,8 @@ bool entry_change(uint32_t kind, uint64_t handle,
 
 struct trace_session *session_record(uint32_t kind, uint64_t handle)
 {
-    struct session_key key = session_key_of(kind, handle);
-    unsigned hash;
-    struct shard *shard = shard_of(&key, &hash);
-    struct entry *entry;
-    lock_take(&shard->lock);
-    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
+    struct shard *shard;
+    struct entry *entry = entry_lock(kind, handle, &shard);
     struct trace_session *record =
         entry && entry->generation == recorder_generation ? entry->record : NULL;
     lock_give(&shard->lock);

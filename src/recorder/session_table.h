@@ -46,6 +46,10 @@ static inline struct session_key session_key_of(uint32_t kind, uint64_t handle)
 // The shard of a key, and the key's hash.
 struct shard *shard_of(const struct session_key *key, unsigned *hash);
 
+// Takes the lock of the shard that a handle belongs to, which the caller gives back, and finds its
+// entry there. NULL: there is none.
+struct entry *entry_lock(uint32_t kind, uint64_t handle, struct shard **shard);
+
 // Gives `entry` a slot in the trace if it has none in this process's one. false: no room.
 bool entry_slot(struct entry *entry);
 

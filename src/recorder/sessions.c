@@ -231,12 +231,8 @@ void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint6
 
 bool session_take(uint32_t kind, uint64_t handle, struct session *session)
 {
-    struct session_key key = session_key_of(kind, handle);
-    unsigned hash;
-    struct shard *shard = shard_of(&key, &hash);
-    struct entry *entry;
-    lock_take(&shard->lock);
-    HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, entry);
+    struct shard *shard;
+    struct entry *entry = entry_lock(kind, handle, &shard);
     session->still_out = entry && entry->again > 0;
     if (session->still_out)
         entry->again--;
