@@ -204,12 +204,13 @@ static void print_patches(const struct arguments *arguments, const struct patche
     if (arguments->patch && result->failure.error != 0)
         cli_message("%s", result->failure.text);
     else if (arguments->patch && names && result->left > 0)
-        cli_message("%u functions inside of %s could not be patched, a thread was always in their "
+        cli_message("%u function%s inside of %s could not be patched, a thread was always in the "
                     "first bytes",
-                    (unsigned)result->left, file);
+                    (unsigned)result->left, result->left == 1 ? "" : "s", file);
     if (arguments->patch && result->written > 0)
-        printf("  patched               %u functions, all threads stood still for %.1f ms\n",
-               (unsigned)result->written, (double)result->pause_ns / 1e6);
+        printf("  patched               %u function%s, all threads stood still for %.1f ms\n",
+               (unsigned)result->written, result->written == 1 ? "" : "s",
+               (double)result->pause_ns / 1e6);
     if (!arguments->patch && names)
         printf("  not seen              calls of %s inside of %s;\n"
                "                        to see them: unclosed detach %d, then attach --patch %d\n",
@@ -285,10 +286,7 @@ static int stay(const struct arguments *arguments, const sigset_t *signals, cons
     else if (attach_stop(pid, &report, &failure) != 0)
         return cli_fail("%s", failure.text);
     else
-        printf("process %d is as it was (it stood still for %.1f ms)\n", pid,
-               (double)report.pause_ns / 1e6);
-    if (runs)
-        live_say_left(&report);
+        live_say_detached(pid, &report);
     printf("  what it never closed  unclosed report '%s'\n", trace);
     return 0;
 }

@@ -15,9 +15,7 @@ int command_detach(int argc, char **argv)
         "The process goes on undisturbed and can be attached to again.");
     if (attach_stop(pid, &report, &failure) != 0)
         return cli_fail("%s", failure.text);
-    printf("process %d is as it was (it stood still for %.1f ms)\n", pid,
-           (double)report.pause_ns / 1e6);
-    live_say_left(&report);
+    live_say_detached(pid, &report);
     if (report.trace[0] != '\0')
         printf("  what it never closed  unclosed report '%s'\n", report.trace);
     return 0;

@@ -4,6 +4,8 @@
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "attach/attach.h"
@@ -43,12 +45,16 @@ pid_t live_parse_pid(int argc, char **argv, const char *doc)
     return pid;
 }
 
-void live_say_left(const struct attach_report *report)
+void live_say_detached(pid_t pid, const struct attach_report *report)
 {
-    if (report->patching.left > 0 || report->patching.failure.error != 0)
+    const struct patching_result *patching = &report->patching;
+    const bool left = patching->left > 0 || patching->failure.error != 0;
+    printf("process %d is %s (it stood still for %.1f ms)\n", pid,
+           left ? "not recorded any more" : "as it was", (double)report->pause_ns / 1e6);
+    if (left)
         cli_message("functions of the process stay patched, because %s; that leads to the "
                     "recorder, which does nothing any more",
-                    report->patching.failure.error != 0
+                    patching->failure.error != 0
                         ? "its threads could not be stopped all at once"
                         : "somebody else has changed their first bytes since");
 }

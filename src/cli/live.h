@@ -10,8 +10,8 @@ pid_t live_pid(const char *text);
 // Parses the command line of a subcommand whose only argument is a PID. doc: as in struct argp.
 pid_t live_parse_pid(int argc, char **argv, const char *doc);
 
-// Says after a detach if functions could not be restored.
+// Says after a detach how it went, also if functions could not be restored.
 struct attach_report;
-void live_say_left(const struct attach_report *report);
+void live_say_detached(pid_t pid, const struct attach_report *report);
 
 #endif
