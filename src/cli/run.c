@@ -178,7 +178,7 @@ static void parse_command_line(struct run *run, int argc, char **argv)
         .doc = "Runs COMMAND and reports on standard error which database sessions it opened or "
                "checked out and never gave back.\vThe exit status is that of COMMAND; 125 if "
                "unclosed itself fails, 126 if COMMAND cannot be executed, 127 if it is not found. "
-               "Each option can be given as a variable too: --wait-threshold as "
+               "What concerns the recorder can be given as a variable too: --wait-threshold as "
                "UNCLOSED_WAIT_THRESHOLD."};
     arguments.pools = calloc((size_t)argc + 1, sizeof *arguments.pools);
     run->patch_in = calloc((size_t)argc + 1, sizeof *run->patch_in);

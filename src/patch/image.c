@@ -12,10 +12,9 @@
 
 #include "recorder/patch_plan.h"
 
-int image_open(struct image *image, int fd)
+static int map_file(struct image *image, int fd)
 {
     struct stat status;
-    *image = (struct image){0};
     if (fstat(fd, &status) != 0)
         return -errno;
     if (!S_ISREG(status.st_mode) || (size_t)status.st_size < sizeof(Elf64_Ehdr))
@@ -38,6 +37,17 @@ int image_open(struct image *image, int fd)
     image->segments = (const void *)(image->data + header->e_phoff);
     image->segment_count = header->e_phnum;
     return 0;
+}
+
+int image_open(struct image *image, const char *path)
+{
+    *image = (struct image){0};
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    const int error = map_file(image, fd);
+    (void)close(fd);
+    return error;
 }
 
 void image_close(struct image *image)
@@ -70,14 +80,10 @@ const uint8_t *image_at(const struct image *image, uint64_t address, size_t byte
 bool image_contains(const char *path, const void *bytes, size_t count)
 {
     struct image image;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
+    if (image_open(&image, path) != 0)
         return false;
-    const int failed = image_open(&image, fd);
-    (void)close(fd);
-    const bool found = !failed && image.data && memmem(image.data, image.bytes, bytes, count);
-    if (!failed)
-        image_close(&image);
+    const bool found = image.data && memmem(image.data, image.bytes, bytes, count);
+    image_close(&image);
     return found;
 }
 

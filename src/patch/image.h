@@ -17,9 +17,9 @@ struct image {
     unsigned segment_count;
 };
 
-// Opens the 64-bit little-endian ELF executable or library `fd`, which may be closed afterwards.
-// Result: 0, -ENOEXEC if it is something else, or -errno.
-int image_open(struct image *image, int fd);
+// Opens the 64-bit little-endian ELF executable or library at `path`. Result: 0, -ENOEXEC if it is
+// something else, or -errno.
+int image_open(struct image *image, const char *path);
 void image_close(struct image *image);
 
 // The `bytes` bytes that the file has for `address`; NULL if it has not all of them.

@@ -6,7 +6,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <error.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,12 +337,7 @@ static bool add_image(struct plan *plan, const struct image *image, const char *
 bool plan_add_file(struct plan *plan, const char *path, const char *shown, enum plan_scope scope)
 {
     struct image image;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return false;
-    const int failed = image_open(&image, fd);
-    (void)close(fd);
-    if (failed)
+    if (image_open(&image, path) != 0)
         return false;
     const bool any =
         image.header->e_machine == EM_X86_64 && add_image(plan, &image, path, shown, scope);

@@ -15,8 +15,7 @@ struct function_symbol {
 };
 
 // Calls `visit` for each function that the file at `path` defines; the name is valid during the
-// call. Result: false if there are only
-// those that the dynamic linker needs. Not thread-safe.
+// call. Result: false if there are only those that the dynamic linker needs. Not thread-safe.
 bool function_symbols(const char *path,
                       void (*visit)(const struct function_symbol *symbol, void *data), void *data);
 

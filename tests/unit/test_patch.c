@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include <capstone/capstone.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -209,11 +208,9 @@ static void functions_of_real_programs_can_be_moved(void **state)
     size_t all = 0;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct mass mass = {0};
-        const int fd = open(files[i], O_RDONLY);
-        if (fd < 0)
+        if (access(files[i], R_OK) != 0)
             continue;
-        assert_int_equal(image_open(&mass.image, fd), 0);
-        close(fd);
+        assert_int_equal(image_open(&mass.image, files[i]), 0);
         assert_int_equal(cs_open(CS_ARCH_X86, CS_MODE_64, &mass.engine), CS_ERR_OK);
         cs_option(mass.engine, CS_OPT_DETAIL, CS_OPT_ON);
         (void)function_symbols(files[i], check_function, &mass);
