@@ -207,13 +207,13 @@ static void set_growth(json_t *object, const struct profile_growth *growth)
     if (growth->width_ns == 0)
         return;
     json_t *numbers = json_object();
-    json_object_set_new(numbers, "origin", json_real((double)growth->origin_ns / 1e9));
+    json_object_set_new(numbers, "from", json_real((double)growth->origin_ns / 1e9));
     json_set_number(numbers, "pid", growth->process->header->pid);
-    json_set_seconds(numbers, "width", growth->width_ns);
+    json_set_seconds(numbers, "step", growth->width_ns);
     json_t *out = json_array();
     for (unsigned i = 0; i < growth->count; i++)
         json_array_append_new(out, json_integer((json_int_t)growth->least_out[i]));
-    json_object_set_new(numbers, "out", out);
+    json_object_set_new(numbers, "least_out", out);
     json_object_set_new(numbers, "grows", json_boolean(profile_grows(growth)));
     json_object_set_new(object, "timeline", numbers);
 }

@@ -43,11 +43,11 @@ static const char *timeline_of(const json_t *root)
     if (!timeline)
         return "none";
     int used =
-        snprintf(text, sizeof text, "%g+%g:", json_real_value(json_object_get(timeline, "origin")),
-                 json_real_value(json_object_get(timeline, "width")));
+        snprintf(text, sizeof text, "%g+%g:", json_real_value(json_object_get(timeline, "from")),
+                 json_real_value(json_object_get(timeline, "step")));
     size_t index;
     const json_t *value;
-    json_array_foreach(json_object_get(timeline, "out"), index, value) used +=
+    json_array_foreach(json_object_get(timeline, "least_out"), index, value) used +=
         snprintf(text + used, sizeof text - (size_t)used, " %d", (int)json_integer_value(value));
     if (json_is_true(json_object_get(timeline, "grows")))
         strcat(text, " grows");
