@@ -43,7 +43,7 @@ LEFT_OUT = {
     "Storm.test_read_while_it_runs": "the executable of the process is the emulator",
 }
 PATCHES = {"unclosed_patches"}  # entries of functions are patched on x86-64 only
-OPTIONS = {"--log": "UNCLOSED_LOG", "--depth": "UNCLOSED_DEPTH", "--timeline": "UNCLOSED_TIMELINE"}
+OPTIONS = {"--log": "UNCLOSED_LOG", "--depth": "UNCLOSED_DEPTH"}
 
 
 def emulated(self, command, how="run", options=(), pools=(), env=None, cwd=None, traces=None,
