@@ -42,6 +42,7 @@ struct lock sqlite_copies_lock = LOCK_INITIALIZER;
 static struct {
     uint64_t backup, source;
 } backups[BACKUPS];
+static atomic_uint backup_count; // of them in use
 struct lock sqlite_backups_lock = LOCK_INITIALIZER;
 
 static atomic_uint zombies; // in the table; while 0, sqlite3_finalize is none of our business
@@ -253,6 +254,8 @@ static uint32_t list_statements(const struct sqlite_api *api, uint64_t db, uint3
 static uint32_t backups_of(uint64_t source)
 {
     uint32_t count = 0;
+    if (atomic_load_explicit(&backup_count, memory_order_relaxed) == 0)
+        return 0;
     lock_take(&sqlite_backups_lock);
     for (int i = 0; i < BACKUPS; i++)
         count += backups[i].backup != 0 && backups[i].source == source;
@@ -321,6 +324,7 @@ static void note_backup(uint64_t backup, uint64_t source)
         if (backups[i].backup == 0) {
             backups[i].backup = backup;
             backups[i].source = source;
+            atomic_fetch_add(&backup_count, 1);
             break;
         }
     }
@@ -331,8 +335,10 @@ static void forget_backup(uint64_t backup)
 {
     lock_take(&sqlite_backups_lock);
     for (int i = 0; i < BACKUPS; i++)
-        if (backups[i].backup == backup)
+        if (backups[i].backup == backup) {
             backups[i].backup = 0;
+            atomic_fetch_sub(&backup_count, 1);
+        }
     lock_give(&sqlite_backups_lock);
 }
 

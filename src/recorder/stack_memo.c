@@ -6,6 +6,11 @@
 // has saved. So, if all return addresses and all saved frame pointers are where they were and what
 // they were, from the innermost on, the unwinder would walk the same way again. Reading them is
 // several times faster than unwinding.
+//
+// Most code uses the frame pointer as a register like any other. What was saved then is anything,
+// and often another thing each time. Whether a function's frame is found by the frame pointer is
+// said by its unwind information, so it is so always or never; and if it is, the frame pointer is
+// an address on the stack. A saved value that was none does not matter, then and ever.
 #include "recorder/stack_memo.h"
 
 #include <pthread.h>
@@ -27,7 +32,8 @@ struct memo {
     uint64_t return_address;
     uint32_t checks; // 0: a candidate
     uint32_t frames;
-    uint32_t misses; // since it was chosen or last recalled
+    uint32_t misses; // times it was met since it was chosen or last recalled
+    uint32_t others; // met at its place since it was last met itself
     uint32_t patience;
     bool cut;
     uint64_t hash;                // of the frames
@@ -118,7 +124,7 @@ bool stack_memo_recall(const struct stack_origin *origin, struct stack *stack)
     stack->hash = stack->count == 0 ? memo->hash : 0;
     stack->count += memo->frames;
     stack->cut = memo->cut;
-    memo->misses = 0;
+    memo->misses = memo->others = 0;
     return true;
 }
 
@@ -129,15 +135,16 @@ bool stack_memo_wants(const struct stack_origin *origin)
         return false;
     struct memo *memo = memo_of(all, origin);
     if (!is_key(memo, origin)) {
-        // What is recalled often stays; a newcomer waits until it is not.
-        if (memo->return_slot && memo->checks > 0 && ++memo->misses < PATIENCE)
+        // What is met often stays; a newcomer waits until it is not.
+        if (memo->return_slot && ++memo->others < PATIENCE)
             return false;
-        memo->checks = memo->misses = 0;
+        memo->checks = memo->misses = memo->others = 0;
         memo->return_slot = origin->return_slot;
         memo->return_address = *origin->return_slot;
         memo->patience = PATIENCE;
         return false;
     }
+    memo->others = 0;
     if (++memo->misses < memo->patience)
         return false;
     // A stack that begins alike and goes on differently each time is not worth the effort.
@@ -146,34 +153,61 @@ bool stack_memo_wants(const struct stack_origin *origin)
     return true;
 }
 
-static bool add(struct memo *memo, const uint64_t *word)
+// What is compared of a stack, while it is walked.
+struct walked {
+    struct memo *memo;
+    bool is_frame[CHECKS];     // whether that check is a saved frame pointer
+    const uint64_t *last_slot; // of the outermost return address so far
+};
+
+static bool add(struct walked *walked, const uint64_t *word, bool is_frame)
 {
+    struct memo *memo = walked->memo;
     if (memo->checks == CHECKS)
         return false;
+    walked->is_frame[memo->checks] = is_frame;
     memo->check[memo->checks++] = (struct check){word, *word};
     return true;
 }
 
-static bool keep(struct memo *memo, void *const *frames, uint32_t count,
+static bool walk(struct walked *walked, void *const *frames, uint32_t count,
                  bool (*next)(void *data, struct stack_step *step), void *data)
 {
-    const uint64_t *last_frame_slot = NULL, *last_slot = NULL;
+    const uint64_t *last_frame_slot = NULL;
+    struct memo *memo = walked->memo;
     struct stack_step step;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t address = (uint64_t)(uintptr_t)frames[i];
         if (!next(data, &step) || step.address != address || *step.slot != address ||
-            step.slot <= last_slot)
+            step.slot <= walked->last_slot)
             return false;
-        last_slot = step.slot;
-        if (!add(memo, step.slot))
+        walked->last_slot = step.slot;
+        if (!add(walked, step.slot, false))
             return false;
         if (!unwind_is_own(address))
             memo->frame[memo->frames++] = address;
-        if (step.frame_slot && step.frame_slot != last_frame_slot && !add(memo, step.frame_slot))
+        if (step.frame_slot && step.frame_slot != last_frame_slot &&
+            !add(walked, step.frame_slot, true))
             return false;
         last_frame_slot = step.frame_slot;
     }
     return true;
+}
+
+// Drops the saved frame pointers by which no frame was found: those that are no addresses on the
+// stack from `first` to the outermost return address.
+static void drop_plain_registers(struct walked *walked, const uint64_t *first)
+{
+    struct memo *memo = walked->memo;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < memo->checks; i++) {
+        uint64_t value = memo->check[i].value;
+        bool on_stack =
+            value >= (uint64_t)(uintptr_t)first && value <= (uint64_t)(uintptr_t)walked->last_slot;
+        if (!walked->is_frame[i] || on_stack)
+            memo->check[kept++] = memo->check[i];
+    }
+    memo->checks = kept;
 }
 
 void stack_memo_keep(const struct stack_origin *origin, void *const *frames, uint32_t count,
@@ -185,8 +219,11 @@ void stack_memo_keep(const struct stack_origin *origin, void *const *frames, uin
         return;
     memo->checks = memo->frames = 0;
     memo->cut = cut;
+    struct walked walked = {.memo = memo};
     // The caller's frame pointer, which the wrapper has saved, is the first thing to compare.
-    if (!add(memo, origin->frame_slot) || !keep(memo, frames, count, next, data))
+    if (add(&walked, origin->frame_slot, true) && walk(&walked, frames, count, next, data))
+        drop_plain_registers(&walked, origin->frame_slot);
+    else
         memo->checks = 0;
     memo->hash = stack_hash(memo->frame, memo->frames);
 }

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -219,17 +220,27 @@ void unwind_distrust(void)
     stack_memo_forget();
 }
 
+// Whether the thread can have what libunwind keeps for it: ld.so ends the process if there is no
+// memory for a thread's copy of a library's variables. They come from the program's malloc.
+static bool has_room(void)
+{
+    enum { AMPLE = 16384 };
+    void *volatile room = malloc(AMPLE); // or the compiler knows better
+    free(room);
+    return room != NULL;
+}
+
 unwind_way unwind_begin(void)
 {
     unwind_way way = __atomic_load_n(&unwind_backtrace, __ATOMIC_ACQUIRE);
     checked.frame = ARCH_STACK_TOP();
     for (int i = 0; i < CHECKED_PAGES; i++)
         checked.page[i] = 0;
-    if (way && way == fast && unwinds < SLOW_UNWINDS) {
+    if (!way || way != fast || unwinds > SLOW_UNWINDS)
+        return way;
+    if (unwinds < SLOW_UNWINDS || has_room())
         unwinds++;
-        return step_by_step;
-    }
-    return way;
+    return unwinds > SLOW_UNWINDS ? way : step_by_step;
 }
 
 struct walk {
