@@ -32,7 +32,9 @@ size_t target_read_part(const struct target *target, uint64_t address, void *dat
 {
     const struct iovec to = {data, bytes};
     const struct iovec from = {(void *)(uintptr_t)address, bytes}; // NOLINT(*-int-to-ptr)
-    const ssize_t got = process_vm_readv(target->thread, &to, 1, &from, 1, 0);
+    ssize_t got = process_vm_readv(target->pid, &to, 1, &from, 1, 0);
+    if (got < 0 && errno == ESRCH) // the first thread may leave at any time
+        got = process_vm_readv(process_living_thread(target->pid), &to, 1, &from, 1, 0);
     return got > 0 ? (size_t)got : 0;
 }
 
@@ -70,7 +72,7 @@ static int read_auxiliary_vector(struct target *target)
 {
     char path[64];
     uint64_t vector[256];
-    snprintf(path, sizeof path, "/proc/%d/auxv", target->thread);
+    snprintf(path, sizeof path, "/proc/%d/auxv", process_living_thread(target->pid));
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return -errno;
@@ -93,8 +95,8 @@ static int read_auxiliary_vector(struct target *target)
 int target_open(struct target *target, pid_t pid, struct failure *failure)
 {
     char path[64];
-    *target = (struct target){.pid = pid, .thread = process_living_thread(pid)};
-    snprintf(path, sizeof path, "/proc/%d/mem", target->thread);
+    *target = (struct target){.pid = pid};
+    snprintf(path, sizeof path, "/proc/%d/mem", process_living_thread(pid));
     target->memory = open(path, O_RDWR | O_CLOEXEC);
     if (target->memory < 0)
         return failure_set(failure, errno, "cannot open the memory of process %d: %s", pid,

@@ -28,7 +28,6 @@ struct module {
 
 struct target {
     pid_t pid;
-    pid_t thread;     // one that lives, see process_living_thread
     int memory;       // /proc/PID/mem; stays with the memory it had when opened, also over an exec
     uint64_t headers; // AT_PHDR
     uint64_t header_count;

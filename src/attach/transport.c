@@ -90,7 +90,7 @@ static int make_memory_file(struct helper *helper, int library, struct failure *
                            strerror((int)-number));
     helper_close_at_end(helper, 0, (int)number);
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", helper->target->thread, (int)number);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", process_living_thread(pid), (int)number);
     const int file = open(path, O_RDWR | O_CLOEXEC);
     error = file < 0 ? -errno : copy_file(library, file);
     if (file >= 0)
@@ -201,7 +201,7 @@ static int load_from_copy(struct helper *helper, int library, uint64_t *link,
         int directory = -1;
         snprintf(name, sizeof name, ".unclosed-%d-%llx.so", pid, (unsigned long long)process_now());
         snprintf(path, sizeof path, "%s/%s", strcmp(folders[i], "/") == 0 ? "" : folders[i], name);
-        const int file = create_in_target(helper->target->thread, folders[i], name, &directory);
+        const int file = create_in_target(process_living_thread(pid), folders[i], name, &directory);
         if (file < 0)
             continue;
         error = copy_file(library, file);

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attach/process.h"
+
 enum { PAGE = 4096, HEADERS_MOST = 128, IMAGE_MOST = 256 << 20 };
 
 static const char deleted[] = " (deleted)";
@@ -75,7 +77,7 @@ static bool find_bias(const struct target *target, struct modules_entry *module)
 int modules_read(struct arena *arena, const struct target *target, struct modules *modules)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/maps", target->thread);
+    snprintf(path, sizeof path, "/proc/%d/maps", process_living_thread(target->pid));
     FILE *maps = fopen(path, "re");
     if (!maps)
         return -errno;
@@ -115,12 +117,13 @@ int modules_open(struct arena *arena, const struct target *target,
                  const struct modules_entry *module)
 {
     const struct modules_part *first = &module->parts.item[0];
+    const pid_t thread = process_living_thread(target->pid);
     const char *ways[] = {
-        arena_format(arena, "/proc/%d/root%s", target->thread, module->path),
+        arena_format(arena, "/proc/%d/root%s", thread, module->path),
         module->path,
-        arena_format(arena, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, target->thread, first->start,
+        arena_format(arena, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, thread, first->start,
                      first->end),
-        arena_format(arena, "/proc/%d/exe", target->thread),
+        arena_format(arena, "/proc/%d/exe", thread),
     };
     if (module->inode == 0)
         return -1;

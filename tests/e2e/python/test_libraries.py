@@ -39,7 +39,8 @@ class Libraries(PythonTestCase):
         report = self.check("gevent", {"gevent": 5}, {"gevent": 5, "gevent right": 50})
         pool = self.pool(report, **{"class": "QueuePool"})
         self.assertEqual((pool["timeouts"], pool["high_water"]["count"]), (1, 5))
-        holders = report["shortages"][0]["holders"]
+        # On a busy machine one of the fifty may have waited long before.
+        (holders,) = [s["holders"] for s in report["shortages"] if s["failed"]]
         self.assertEqual({(h.get("line"), h["count"]) for h in holders},
                          {(line_of(source(PROGRAM), "gevent"), 5)})
 
