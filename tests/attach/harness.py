@@ -66,6 +66,13 @@ class AttachTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.count = 0
 
+    def need_namespaces(self, *options):
+        """Skips where they cannot be made: in a chroot, or in a container with fewer rights."""
+        possible = subprocess.run(["unshare", *options, "true"], capture_output=True, text=True,
+                                  check=False)
+        if possible.returncode != 0:
+            self.skipTest(possible.stderr.strip())
+
     def start(self, *command, env=None, ready=True, stdin=None):
         """Starts a program that says "ready"; it is killed when the test ends."""
         program = command[0] if os.path.isabs(command[0]) else tool(command[0])

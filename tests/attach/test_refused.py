@@ -110,6 +110,7 @@ class Refused(harness.AttachTest):
             with open(setting, "w", encoding="ascii") as file:
                 file.write(f"{scope}\n")
             with self.subTest(scope):
+                self.need_namespaces("--mount")
                 self.refused(process.pid, expected, (
                     "unshare", "--mount", "sh", "-c",
                     f'mount --bind "{self.folder}/kernel" /proc/sys/kernel && exec "$@"', "sh",

@@ -154,6 +154,7 @@ class Namespaces(Places):
 
     def setUp(self):
         stacks_harness.HeldTest.setUp(self)
+        self.need_namespaces("--mount", "--pid", "--fork", "--mount-proc")
         inside = os.path.join(self.folder, "inside")
         os.mkdir(inside)
         script = os.path.join(self.folder, "begin.sh")
