@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "trace/clock.h"
+
 enum { PATH_BYTES = 64, STATUS_BYTES = 8192, NANOSECONDS = 1000000000 };
 
 // Reads a small file whole. Result: bytes read (the text is then NUL-terminated) or -errno.
@@ -179,9 +181,7 @@ bool process_same_files(pid_t one, pid_t other)
 
 uint64_t process_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
+    return clock_now(CLOCK_MONOTONIC);
 }
 
 void process_sleep(uint64_t ns)

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "trace/clock.h"
+
 struct waiting { // what is different while we wait
     sigset_t handled;
     sigset_t old_mask;
@@ -128,13 +130,6 @@ static void end_waiting(const struct waiting *waiting)
     (void)sigprocmask(SIG_SETMASK, &waiting->old_mask, NULL);
 }
 
-static uint64_t clock_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 // Waits for a signal, and looks after the traces meanwhile, if they are watched. Result: the
 // signal, or -1 when it is time for another look.
 static int wait_for_signal(const struct run *run, const struct waiting *waiting,
@@ -143,11 +138,11 @@ static int wait_for_signal(const struct run *run, const struct waiting *waiting,
     static uint64_t next_look_ns;
     if (!watch)
         return sigwaitinfo(&waiting->handled, info);
-    uint64_t now_ns = clock_now();
+    uint64_t now_ns = clock_now(CLOCK_MONOTONIC);
     if (now_ns >= next_look_ns) {
         run_traces_watch(run, watch);
         uint64_t pause_ns = watch_look(watch);
-        now_ns = clock_now();
+        now_ns = clock_now(CLOCK_MONOTONIC);
         next_look_ns = now_ns + pause_ns;
     }
     uint64_t left_ns = next_look_ns - now_ns;

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "trace/clock.h"
 #include "trace/trace_format.h"
 
 struct found {
@@ -227,14 +227,12 @@ static void each_in_fallback(const struct run *run, struct found *found,
 static void complete_header(const char *path, int status)
 {
     struct trace_header header;
-    struct timespec now;
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return;
     if (pread(fd, &header, sizeof header, 0) == sizeof header &&
         header.ended == TRACE_ENDED_UNKNOWN) {
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        header.end_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+        header.end_ns = clock_now(CLOCK_MONOTONIC);
         header.ended = WIFSIGNALED(status) ? TRACE_ENDED_SIGNAL : TRACE_ENDED_EXIT;
         header.end_status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
         size_t from = offsetof(struct trace_header, end_ns);

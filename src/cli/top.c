@@ -10,13 +10,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/top_print.h"
 #include "cli/top_screen.h"
 #include "cli/top_target.h"
 #include "cli/top_terminal.h"
 #include "recorder/options.h"
+#include "trace/clock.h"
 
 #define LEAST_INTERVAL_NS (TOP_SECOND / 10)
 #define MOST_INTERVAL_NS (3600 * TOP_SECOND)
@@ -79,13 +79,6 @@ static error_t parse_argument(int key, char *value, struct argp_state *state)
     }
 }
 
-static uint64_t now_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * TOP_SECOND + (uint64_t)now.tv_nsec;
-}
-
 // Reads the traces once more. The last state of ended processes stays: what grew and how fast would
 // be forgotten.
 static bool read_again(struct top_target *target, struct top_screen *screen)
@@ -98,8 +91,8 @@ static bool read_again(struct top_target *target, struct top_screen *screen)
         profile_free(profile);
         return true;
     }
-    top_model_take(screen->model, profile, now_ns(CLOCK_MONOTONIC));
-    screen->read_realtime = now_ns(CLOCK_REALTIME);
+    top_model_take(screen->model, profile, clock_now(CLOCK_MONOTONIC));
+    screen->read_realtime = clock_now(CLOCK_REALTIME);
     return true;
 }
 
@@ -146,15 +139,15 @@ static bool take_keys(struct top_screen *screen, uint64_t *due_ns)
 
 static void watch(struct top_target *target, struct top_screen *screen, const sigset_t *mask)
 {
-    uint64_t due_ns = now_ns(CLOCK_MONOTONIC) + screen->interval_ns;
+    uint64_t due_ns = clock_now(CLOCK_MONOTONIC) + screen->interval_ns;
     while (!ending) {
-        uint64_t now = now_ns(CLOCK_MONOTONIC);
+        uint64_t now = clock_now(CLOCK_MONOTONIC);
         if (now >= due_ns && !screen->frozen)
             (void)read_again(target, screen);
         if (now >= due_ns)
             due_ns = now + screen->interval_ns;
         top_screen_draw(screen);
-        now = now_ns(CLOCK_MONOTONIC);
+        now = clock_now(CLOCK_MONOTONIC);
         if (!top_terminal_wait(due_ns > now ? due_ns - now : 0, mask) ||
             !take_keys(screen, &due_ns))
             return;

@@ -20,6 +20,7 @@
 #include "report/owners.h"
 #include "report/reading.h"
 #include "report/sheet.h"
+#include "trace/clock.h"
 #include "trace/trace_glance.h"
 
 static const uint64_t millisecond = 1000000;
@@ -63,13 +64,6 @@ struct watch {
     LIST(struct watched *) traces;
     struct arena *arena;
 };
-
-static uint64_t clock_now(clockid_t clock)
-{
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static bool write_line(void *data, const char *line, size_t bytes)
 {

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "recorder/intern.h"
@@ -21,6 +20,7 @@
 #include "recorder/sessions.h"
 #include "recorder/sites.h"
 #include "recorder/trace_file.h"
+#include "trace/clock.h"
 #include "trace/lock.h"
 
 struct trace_writer recorder_trace;
@@ -161,16 +161,12 @@ void recorder_leave(void)
 
 uint64_t recorder_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return clock_now(CLOCK_MONOTONIC);
 }
 
 uint64_t recorder_now_coarse(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return clock_now(CLOCK_MONOTONIC_COARSE);
 }
 
 void recorder_lost(enum trace_lost reason)

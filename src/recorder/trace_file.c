@@ -15,6 +15,7 @@
 #include "recorder/output_name.h"
 #include "recorder/process.h"
 #include "recorder/recorder.h"
+#include "trace/clock.h"
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -48,8 +49,7 @@ static uint64_t start_ticks(void)
 
 static void fill_header(struct trace_header *header)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t realtime = clock_now(CLOCK_REALTIME);
     header->machine = MACHINE;
     header->pid = (uint32_t)getpid();
     header->parent_pid = (uint32_t)getppid();
@@ -58,8 +58,7 @@ static void fill_header(struct trace_header *header)
     header->threshold_ns = recorder_options.threshold_ns;
     header->start_ns = recorder_start_ns;
     header->last_ns = recorder_now();
-    header->start_realtime = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec -
-                             (header->last_ns - header->start_ns);
+    header->start_realtime = realtime - (header->last_ns - header->start_ns);
     header->process_start_ticks = start_ticks();
     header->flags |= recorder_is_child() ? TRACE_FLAG_FORKED : 0;
     ssize_t got = readlink("/proc/self/exe", header->exe, sizeof header->exe - 1);

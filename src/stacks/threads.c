@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attach/process.h"
+#include "trace/clock.h"
 
 enum { STARTTIME_FIELD = 22, STATE_FIELD = 3 };
 static const uint64_t second_ns = 1000000000;
@@ -50,13 +50,6 @@ pid_t threads_find(const struct threads *threads, uint32_t own_tid)
     return 0;
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * second_ns + (uint64_t)now.tv_nsec;
-}
-
 uint64_t threads_began(pid_t pid, pid_t tid)
 {
     char path[64];
@@ -75,6 +68,6 @@ uint64_t threads_began(pid_t pid, pid_t tid)
     const uint64_t ticks = strtoull(at, NULL, 10);
     // Ticks count from boot, with the time that the machine was suspended.
     const uint64_t since_boot = ticks * (second_ns / (uint64_t)sysconf(_SC_CLK_TCK));
-    const uint64_t suspended = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+    const uint64_t suspended = clock_now(CLOCK_BOOTTIME) - clock_now(CLOCK_MONOTONIC);
     return since_boot > suspended ? since_boot - suspended : 1;
 }

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "trace/clock.h"
 #include "trace/trace_reader_private.h"
 
 static void close_file(FILE **file)
@@ -124,9 +124,7 @@ void reader_find_process(struct trace_reader *reader, pid_t pid)
         pid = (pid_t)header->pid;
     reader->state = find_state(reader, pid);
     reader->pid = reader->state == READER_RUNNING ? pid : 0;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    uint64_t now_ns = clock_now(CLOCK_MONOTONIC);
     if (reader->state == READER_RUNNING)
         reader->end_ns = now_ns;
     else
