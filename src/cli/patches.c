@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/loader.h"
 #include "recorder/specs.h"
 #include "report/patch_words.h"
 
@@ -44,26 +45,16 @@ static struct patches *begin(const char *pools, enum plan_mode mode)
     return patches;
 }
 
-// The path in PT_INTERP of the ELF file at `path`; false: it has none, or is no ELF file.
+// The loader of the ELF file at `path`; false: it has none, or is no ELF file.
 static bool read_loader(const char *path, char loader[PATH_MAX])
 {
     Elf64_Ehdr header;
-    Elf64_Phdr segment;
-    bool found = false;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return false;
-    if (pread(fd, &header, sizeof header, 0) == sizeof header &&
-        memcmp(header.e_ident, ELFMAG, SELFMAG) == 0) {
-        for (int i = 0; i < header.e_phnum && !found; i++) {
-            const off_t at = (off_t)(header.e_phoff + (uint64_t)i * sizeof segment);
-            found = pread(fd, &segment, sizeof segment, at) == sizeof segment &&
-                    segment.p_type == PT_INTERP && segment.p_filesz < PATH_MAX;
-        }
-        const ssize_t bytes = found ? (ssize_t)segment.p_filesz : 0;
-        found = found && pread(fd, loader, (size_t)bytes, (off_t)segment.p_offset) == bytes;
-        loader[bytes] = '\0';
-    }
+    const bool found = pread(fd, &header, sizeof header, 0) == sizeof header &&
+                       memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+                       loader_of(fd, &header, loader, PATH_MAX) == 1;
     (void)close(fd);
     return found;
 }

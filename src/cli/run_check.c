@@ -3,6 +3,7 @@
 // Facts: ld.so(8), "Secure-execution mode" (LD_PRELOAD with slashes is ignored); execve(2) for
 // `#!` lines; a program without PT_INTERP is not dynamically linked, so that no ld.so runs.
 #include "cli/cli.h"
+#include "cli/loader.h"
 #include "cli/run.h"
 
 #include <elf.h>
@@ -62,25 +63,6 @@ static bool gains_privileges(int fd)
     return getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0;
 }
 
-// The path in PT_INTERP. Result: 1, 0 if there is none, -1 if the file cannot be made out.
-static int read_loader(int fd, const Elf64_Ehdr *header, char *loader, size_t bytes)
-{
-    for (int i = 0; i < header->e_phnum; i++) {
-        Elf64_Phdr segment;
-        off_t offset = (off_t)(header->e_phoff + (uint64_t)i * sizeof segment);
-        if (pread(fd, &segment, sizeof segment, offset) != sizeof segment)
-            return -1;
-        if (segment.p_type != PT_INTERP)
-            continue;
-        size_t length = segment.p_filesz < bytes ? segment.p_filesz : bytes - 1;
-        if (pread(fd, loader, length, (off_t)segment.p_offset) != (ssize_t)length)
-            return -1;
-        loader[length] = '\0';
-        return 1;
-    }
-    return 0;
-}
-
 static const char *check_elf(int fd, const char *path, const Elf64_Ehdr *header, bool *preload)
 {
     if (header->e_ident[EI_CLASS] != ELFCLASS64) {
@@ -97,7 +79,7 @@ static const char *check_elf(int fd, const char *path, const Elf64_Ehdr *header,
         return "it is a program for another processor";
     }
     char loader[PATH_MAX];
-    int has_loader = read_loader(fd, header, loader, sizeof loader);
+    int has_loader = loader_of(fd, header, loader, sizeof loader);
     if (has_loader == 0) {
         cli_message("%s is linked statically, nothing can be preloaded into it: link it "
                     "dynamically to see its sessions",
