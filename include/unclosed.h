@@ -29,8 +29,9 @@ struct unclosed_functions {
 };
 
 /* One pointer per module, NULL while untraced. The note tells the recorder where it is: the
- * distance from the note's descriptor to the pointer, so that no relocation is needed. */
-__attribute__((weak, visibility("hidden")))
+ * distance from the note's descriptor to the pointer, so that no relocation is needed. "used":
+ * link-time optimization does not see that the note needs it. */
+__attribute__((weak, used, visibility("hidden")))
 const struct unclosed_functions *unclosed_functions_here;
 
 __asm__(".pushsection .note.unclosed, \"aG\", %note, unclosed_note, comdat\n"

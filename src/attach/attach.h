@@ -2,8 +2,8 @@
 //
 // What the commands are made of. Knows how a recorder is called (recorder/attach contract in
 // docs/attach.md), not what it does. Not thread-safe.
-#ifndef UNCLOSED_ATTACH_H
-#define UNCLOSED_ATTACH_H
+#ifndef UNCLOSED_ATTACH_ATTACH_H
+#define UNCLOSED_ATTACH_ATTACH_H
 
 #include <stdbool.h>
 #include <stddef.h>

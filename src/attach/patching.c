@@ -12,7 +12,7 @@
 #include "attach/child.h"
 #include "attach/freeze.h"
 #include "attach/process.h"
-#include "recorder/patch_table.h"
+#include "shared/patch_table.h"
 
 #define MS UINT64_C(1000000)
 

@@ -20,10 +20,10 @@
 #include "cli/cli.h"
 #include "cli/live.h"
 #include "cli/patches.h"
-#include "cli/run.h"
+#include "cli/run/run.h"
 #include "cli/table.h"
 #include "cli/watch.h"
-#include "recorder/output_name.h"
+#include "shared/output_name.h"
 
 enum { KEY_DURATION = 'd' + 0x100, KEY_PATCH };
 

@@ -1,6 +1,6 @@
 // What the subcommands share: their table, their messages, their exit statuses.
-#ifndef UNCLOSED_CLI_H
-#define UNCLOSED_CLI_H
+#ifndef UNCLOSED_CLI_CLI_H
+#define UNCLOSED_CLI_CLI_H
 
 enum { // exit statuses of unclosed itself, as those of env(1)
     CLI_FAILURE = 125,

@@ -14,8 +14,8 @@
 
 #include "cli/cli.h"
 #include "cli/loader.h"
-#include "recorder/specs.h"
-#include "report/patch_words.h"
+#include "report/profile/patch_words.h"
+#include "shared/specs.h"
 
 #ifdef PATCH_SUPPORTED
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "recorder/options.h"
+#include "shared/options.h"
 
 enum { KEY_FORMAT = 0x2000, KEY_THRESHOLD, KEY_FRAMES };
 

@@ -6,7 +6,7 @@
 #include <argp.h>
 #include <stddef.h>
 
-#include "recorder/options.h"
+#include "shared/options.h"
 
 enum { TABLE_MOST = 32 };
 

@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "recorder/hold_log.h"
-#include "recorder/line_out.h"
-#include "report/owners.h"
-#include "report/reading.h"
-#include "report/sheet.h"
+#include "report/code/owners.h"
+#include "report/profile/reading.h"
+#include "report/render/text/sheet.h"
+#include "shared/hold_log.h"
+#include "shared/line_out.h"
 #include "trace/clock.h"
 #include "trace/trace_glance.h"
 

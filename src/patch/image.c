@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "recorder/patch_plan.h"
+#include "shared/patch_plan.h"
 
 static int map_file(struct image *image, int fd)
 {

@@ -16,7 +16,7 @@
 #include "patch/entered.h"
 #include "patch/image.h"
 #include "patch/symbols.h"
-#include "recorder/patch_plan.h"
+#include "shared/patch_plan.h"
 
 _Static_assert((int)DISPLACE_CODE_BYTES == (int)PATCH_PLAN_CODE_BYTES, "the plan has room for it");
 _Static_assert((int)DISPLACE_FIXUPS == (int)PATCH_PLAN_FIXUPS, "the plan has room for them");

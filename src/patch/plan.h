@@ -2,13 +2,13 @@
 //
 // Knows ELF symbols; the machine code is the business of displace.c and entered.c. Patching itself
 // is done in the process, by the recorder.
-#ifndef UNCLOSED_PATCH_PLAN_MAKER_H
-#define UNCLOSED_PATCH_PLAN_MAKER_H
+#ifndef UNCLOSED_PATCH_PLAN_H
+#define UNCLOSED_PATCH_PLAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "recorder/spec.h"
+#include "shared/spec.h"
 #include "trace/trace_patch.h"
 
 struct plan;

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "report/reading.h"
-#include "report/render.h"
+#include "report/profile/reading.h"
+#include "report/render/render.h"
 
 // A new format is one file and one line here.
 static const struct renderer {

@@ -3,15 +3,15 @@
 // Whoever prints a report (`unclosed report`, `unclosed run` at its end) fills in a request and
 // calls report_print; everything else in this folder is behind it. Knows nothing of the recorder
 // beyond the trace format, and nothing of command lines.
-#ifndef UNCLOSED_REPORT_H
-#define UNCLOSED_REPORT_H
+#ifndef UNCLOSED_REPORT_REPORT_H
+#define UNCLOSED_REPORT_REPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#include "report/now.h"
+#include "report/profile/now.h"
 
 enum report_group {
     REPORT_BY_SITE = 0,

@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 HEAD = """// Generated from src/specs/*.spec by src/specs/embed.py.
-#include "recorder/specs.h"
+#include "shared/specs.h"
 
 const char spec_shipped[] =
 """

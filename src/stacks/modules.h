@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "attach/target.h"
-#include "report/memory.h"
+#include "report/code/memory.h"
 
 struct modules_part { // one mapping
     uint64_t start, end;

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "attach/target.h"
-#include "recorder/python_layouts.h"
-#include "report/now.h"
+#include "report/profile/now.h"
+#include "shared/python_layouts.h"
 
 struct python_remote {
     const struct python_layout *layout;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "report/memory.h"
+#include "report/code/memory.h"
 
 struct threads; // opaque: those there were when it was made
 

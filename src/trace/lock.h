@@ -4,8 +4,8 @@
 // (thread sanitizers, lock profilers), and the recorder takes several locks in each traced call.
 // The three states are those of U. Drepper, "Futexes Are Tricky" (2011), section 6. Not recursive,
 // no cancellation point, errno may change.
-#ifndef UNCLOSED_LOCK_H
-#define UNCLOSED_LOCK_H
+#ifndef UNCLOSED_TRACE_LOCK_H
+#define UNCLOSED_TRACE_LOCK_H
 
 #include <linux/futex.h>
 #include <stdatomic.h>

@@ -13,8 +13,8 @@
 //     its session slots in use, so that opened - ended = live holds at whatever instant
 //     the process died.
 // A reader trusts nothing: each offset, count and reference has to be checked before use.
-#ifndef UNCLOSED_TRACE_FORMAT_H
-#define UNCLOSED_TRACE_FORMAT_H
+#ifndef UNCLOSED_TRACE_TRACE_FORMAT_H
+#define UNCLOSED_TRACE_TRACE_FORMAT_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
 //
 // Knows the file format. Trusts nothing in the file: what cannot be right is left out. Not
 // thread-safe.
-#ifndef UNCLOSED_TRACE_GLANCE_H
-#define UNCLOSED_TRACE_GLANCE_H
+#ifndef UNCLOSED_TRACE_TRACE_GLANCE_H
+#define UNCLOSED_TRACE_TRACE_GLANCE_H
 
 #include <stdbool.h>
 #include <stddef.h>

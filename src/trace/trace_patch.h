@@ -2,8 +2,8 @@
 //
 // Calls inside a program do not go through tables that could be rewritten; they are seen only if
 // the entry of the function is patched.
-#ifndef UNCLOSED_TRACE_PATCH_H
-#define UNCLOSED_TRACE_PATCH_H
+#ifndef UNCLOSED_TRACE_TRACE_PATCH_H
+#define UNCLOSED_TRACE_TRACE_PATCH_H
 
 // Numbers are never given another meaning.
 enum trace_patch {

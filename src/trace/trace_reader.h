@@ -10,8 +10,8 @@
 // are read until two copies agree.
 //
 // Thread safety: a reader is used by one thread at a time. Not for use in signal handlers.
-#ifndef UNCLOSED_TRACE_READER_H
-#define UNCLOSED_TRACE_READER_H
+#ifndef UNCLOSED_TRACE_TRACE_READER_H
+#define UNCLOSED_TRACE_TRACE_READER_H
 
 #include <stdbool.h>
 #include <stddef.h>

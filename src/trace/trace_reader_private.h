@@ -1,6 +1,6 @@
 // What those who read trace files share with each other and with nobody else.
-#ifndef UNCLOSED_TRACE_READER_PRIVATE_H
-#define UNCLOSED_TRACE_READER_PRIVATE_H
+#ifndef UNCLOSED_TRACE_TRACE_READER_PRIVATE_H
+#define UNCLOSED_TRACE_TRACE_READER_PRIVATE_H
 
 #include "trace/trace_reader.h"
 

@@ -7,8 +7,8 @@
 //
 // Thread safety: all functions may be called from several threads at once, except trace_create and
 // trace_forget. Signal safety: none of them may be called from a signal handler.
-#ifndef UNCLOSED_TRACE_WRITER_H
-#define UNCLOSED_TRACE_WRITER_H
+#ifndef UNCLOSED_TRACE_TRACE_WRITER_H
+#define UNCLOSED_TRACE_TRACE_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "report/profile.h"
-#include "report/render.h"
+#include "report/profile/profile.h"
+#include "report/render/render.h"
 #include "trace_image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

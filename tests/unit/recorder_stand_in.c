@@ -6,14 +6,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "recorder/intern.h"
-#include "recorder/misuse.h"
-#include "recorder/modules.h"
-#include "recorder/pools.h"
-#include "recorder/recorder.h"
-#include "recorder/sessions.h"
-#include "recorder/sites.h"
-#include "recorder/table.h"
+#include "recorder/books/misuse.h"
+#include "recorder/books/pools.h"
+#include "recorder/books/sessions.h"
+#include "recorder/books/sites.h"
+#include "recorder/core/intern.h"
+#include "recorder/core/recorder.h"
+#include "recorder/core/table.h"
+#include "recorder/stacks/modules.h"
 
 struct trace_writer recorder_trace;
 struct options recorder_options = {.depth = 64, .wait_threshold_ns = 10000000};

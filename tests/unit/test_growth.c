@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "recorder/growth.h"
+#include "recorder/books/growth.h"
 
 #define UNIT ((uint64_t)TRACE_GROWTH_UNIT_NS)
 #define SECOND (16 * UNIT)

@@ -11,7 +11,7 @@
 
 #include <time.h>
 
-#include "recorder/hold_log.h"
+#include "shared/hold_log.h"
 
 #define SECOND UINT64_C(1000000000)
 #define NOON (UINT64_C(1714564800) * SECOND) // 2024-05-01T12:00:00Z

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "report/frames.h"
+#include "report/code/frames.h"
 
 enum { MOST = 16 };
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "recorder/options.h"
-#include "recorder/output_name.h"
+#include "shared/options.h"
+#include "shared/output_name.h"
 
 static void durations(void **state)
 {

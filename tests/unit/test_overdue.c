@@ -11,10 +11,10 @@
 
 #include <unistd.h>
 
-#include "recorder/overdue.h"
-#include "recorder/recorder.h"
-#include "recorder/sessions.h"
-#include "recorder/sites.h"
+#include "recorder/books/overdue.h"
+#include "recorder/books/sessions.h"
+#include "recorder/books/sites.h"
+#include "recorder/core/recorder.h"
 #include "recorder_stand_in.h"
 
 #define MS UINT64_C(1000000)

@@ -17,7 +17,7 @@
 #include "patch/image.h"
 #include "patch/plan.h"
 #include "patch/symbols.h"
-#include "recorder/patch_plan.h"
+#include "shared/patch_plan.h"
 
 enum { HERE = 0x401000, THERE = 0x7000000 };
 

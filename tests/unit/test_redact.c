@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "recorder/redact.h"
+#include "shared/redact.h"
 
 static void passwords_go(void **state)
 {

@@ -9,10 +9,10 @@
 
 #include <pthread.h>
 
-#include "recorder/pools.h"
-#include "recorder/recorder.h"
-#include "recorder/sessions.h"
-#include "recorder/sites.h"
+#include "recorder/books/pools.h"
+#include "recorder/books/sessions.h"
+#include "recorder/books/sites.h"
+#include "recorder/core/recorder.h"
 #include "recorder_stand_in.h"
 
 static uint32_t kind;

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "recorder/spec.h"
-#include "recorder/specs.h"
+#include "shared/spec.h"
+#include "shared/specs.h"
 
 static struct spec specs[SPECS_CAPACITY];
 

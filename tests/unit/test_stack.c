@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "recorder/capture.h"
-#include "recorder/hook.h"
-#include "recorder/recorder.h"
-#include "recorder/table.h"
-#include "recorder/unwind.h"
+#include "recorder/core/recorder.h"
+#include "recorder/core/table.h"
+#include "recorder/hooks/hook.h"
+#include "recorder/stacks/capture.h"
+#include "recorder/stacks/unwind.h"
 #include "stack_paths.h"
 
 // What capture.c needs of the rest of the recorder.

@@ -10,8 +10,8 @@
 #include <link.h>
 #include <unistd.h>
 
-#include "report/owners.h"
-#include "report/symbols.h"
+#include "report/code/owners.h"
+#include "report/code/symbols.h"
 #include "symbols_example.h"
 
 static struct arena *arena;

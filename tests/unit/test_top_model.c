@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
-#include "cli/top_columns.h"
-#include "cli/top_model.h"
-#include "cli/top_timeline.h"
-#include "cli/top_track.h"
-#include "report/reading.h"
+#include "cli/top/columns.h"
+#include "cli/top/model.h"
+#include "cli/top/timeline.h"
+#include "cli/top/track.h"
+#include "report/profile/reading.h"
 #include "report_fixture.h"
 
 static const struct builder_frame settings[] = {{"/srv/trader/ui/settings.py", 214, "render"}, {0}};

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cli/top_text.h"
+#include "cli/top/text.h"
 
 static int set_up(void **state)
 {

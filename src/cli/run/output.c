@@ -1,0 +1,140 @@
+// Where the traces of a run go: checked before the command starts, so that nobody waits an hour for
+// a report that could never be written.
+#include "cli/cli.h"
+#include "cli/run/run.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shared/output_name.h"
+
+// `path` in front of which the working folder is put, if it is relative. Result: 0, -ENAMETOOLONG,
+// or what getcwd says: the folder may have been removed.
+// pattern: percent signs in the folder's name are doubled.
+static int make_absolute(char *path, size_t bytes, bool pattern)
+{
+    if (path[0] == '/')
+        return 0;
+    char *folder = getcwd(NULL, 0);
+    if (!folder)
+        return -errno;
+    char *absolute = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&absolute, &length);
+    if (!out)
+        cli_no_memory();
+    for (const char *at = folder; *at; at++)
+        (void)fprintf(out, "%s%c", pattern && *at == '%' ? "%" : "", *at);
+    (void)fprintf(out, "/%s", path);
+    if (fclose(out) != 0)
+        cli_no_memory();
+    bool fits = length < bytes;
+    if (fits)
+        memcpy(path, absolute, length + 1);
+    free(absolute);
+    free(folder);
+    return fits ? 0 : -ENAMETOOLONG;
+}
+
+// The path that the command itself would get, but for its pid.
+static int expected_path(const struct run *run, char *path, size_t bytes)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+    (void)gethostname(host, sizeof host - 1);
+    const struct output_names names = {.pid = (uint32_t)getpid(),
+                                       .executable = run->command[0],
+                                       .seconds = (uint64_t)time(NULL),
+                                       .host = host};
+    return output_name(run->options.output, &names, false, path, bytes);
+}
+
+// Whether a file of exactly this name may be in the way.
+static bool is_fixed(const char *pattern)
+{
+    for (const char *at = pattern; (at = strchr(at, '%')); at += 2) {
+        if (at[1] == 'p' || at[1] == 't' || at[1] == 'e')
+            return false;
+    }
+    return true;
+}
+
+static bool check_pattern(const struct run *run, char *path, size_t bytes)
+{
+    const char *given = run->options.output;
+    int error = expected_path(run, path, bytes);
+    struct stat status;
+    if (error == -EINVAL)
+        cli_message("--output '%s': only %%p, %%e, %%t, %%h and %%%% are known", given);
+    else if (error)
+        cli_message("--output '%s': the path is too long", given);
+    else if (path[strlen(path) - 1] == '/' || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)))
+        cli_message("--output '%s' is a folder; name a file in it, such as %s/%%e.%%p.trace", given,
+                    given);
+    else if (is_fixed(given) && !run->options.force && access(path, F_OK) == 0)
+        cli_message("--output '%s' exists; choose another name, or overwrite it with -f", given);
+    else
+        return true;
+    return false;
+}
+
+// Processes of a run that root starts may become others that cannot write to root's folders: they
+// find a place in this one, where everybody may create files but nobody can list them.
+static char *make_fallback(void)
+{
+    char *folder = strdup("/tmp/unclosed-XXXXXX");
+    if (!folder)
+        cli_no_memory();
+    if (mkdtemp(folder) && chmod(folder, 01733) == 0)
+        return folder;
+    free(folder);
+    return NULL;
+}
+
+static void leave_untraced(struct run *run, const char *folder, int error)
+{
+    cli_message("cannot write traces to %s: %s; choose another folder with -o. The command runs "
+                "untraced",
+                folder, strerror(error));
+    run->traced = false;
+    run->reason = "the folder for traces cannot be written to";
+}
+
+bool run_prepare_output(struct run *run)
+{
+    char path[PATH_MAX];
+    int error = make_absolute(run->options.output, sizeof run->options.output, true);
+    if (!error && run->options.log[0])
+        error = make_absolute(run->options.log, sizeof run->options.log, false);
+    if (error == -ENAMETOOLONG) {
+        cli_message("the path of the working folder is too long; name --output and --log with "
+                    "their whole paths");
+        return false;
+    }
+    if (error) {
+        leave_untraced(run, "the working folder", -error);
+        return true;
+    }
+    if (!check_pattern(run, path, sizeof path))
+        return false;
+    *strrchr(path, '/') = '\0';
+    const char *folder = path[0] ? path : "/";
+    if (access(folder, W_OK | X_OK) != 0) {
+        leave_untraced(run, folder, errno);
+        return true;
+    }
+    if (geteuid() == 0)
+        run->fallback = make_fallback();
+    return true;
+}
+
+void run_remove_fallback(const struct run *run)
+{
+    if (run->fallback)
+        (void)rmdir(run->fallback);
+}

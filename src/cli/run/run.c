@@ -1,0 +1,293 @@
+// `unclosed run`: runs a command with the recorder in it, then reports what it never closed.
+//
+// Order and command line only; each step is a file run_*.c of its own.
+#include "cli/run/run.h"
+#include "cli/cli.h"
+#include "cli/patches.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "report/report.h"
+#include "shared/spec.h"
+
+enum {
+    KEY_ERROR_EXITCODE = 'e' + 0x100,
+    KEY_NO_PATCH,
+    KEY_PATCH_IN,
+    KEY_TABLE = 0x1000,
+    OWN_OPTIONS = 3,
+};
+
+struct arguments { // what argp collects
+    struct run *run;
+    const char **pools; // of --pool, in order
+    size_t pool_count;
+};
+
+static const struct option_entry *entry_of_key(int key, size_t *index)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        if (key == KEY_TABLE + (int)i ||
+            (option_table[i].letter && key == option_table[i].letter)) {
+            *index = i;
+            return &option_table[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_value(struct run *run, size_t index, const char *value)
+{
+    free(run->value[index]);
+    run->value[index] = strdup(value);
+    if (!run->value[index])
+        cli_no_memory();
+}
+
+// An option of the table: remembered as text, for the command's environment, and parsed.
+static error_t take_option(struct arguments *arguments, size_t index, const char *value)
+{
+    const struct option_entry *entry = &option_table[index];
+    struct run *run = arguments->run;
+    if (entry->kind == OPTION_TEXTS) {
+        arguments->pools[arguments->pool_count++] = value;
+        return 0;
+    }
+    value = entry->kind == OPTION_BOOL ? entry->set : value;
+    const char *expected = option_set(entry, value, &run->options);
+    if (expected || !*value)
+        exit(cli_fail("--%s '%s': expected %s", entry->flag, value,
+                      expected ? expected : "a value"));
+    set_value(run, index, value);
+    return 0;
+}
+
+static int parse_exitcode(const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (errno || *end || end == text || number < 1 || number > 255)
+        exit(cli_fail("--error-exitcode '%s': expected an exit status from 1 to 255", text));
+    return (int)number;
+}
+
+static error_t parse_argument(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    size_t index = 0;
+    switch (key) {
+    case KEY_ERROR_EXITCODE:
+        arguments->run->error_exitcode = parse_exitcode(value);
+        return 0;
+    case KEY_NO_PATCH:
+        arguments->run->no_patch = true;
+        return 0;
+    case KEY_PATCH_IN:
+        arguments->run->patch_in[arguments->run->patch_in_count++] = value;
+        return 0;
+    case ARGP_KEY_ARG: // the command: from here on nothing is ours
+        arguments->run->command = &state->argv[state->next - 1];
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        exit(cli_fail("which command? For example: unclosed run -- python3 app.py"));
+    default:
+        return entry_of_key(key, &index) ? take_option(arguments, index, value) : ARGP_ERR_UNKNOWN;
+    }
+}
+
+// The table's flags and ours, for argp.
+static void fill_options(struct argp_option *options)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_entry *entry = &option_table[i];
+        if (entry->flag)
+            options[count++] =
+                (struct argp_option){.name = entry->flag,
+                                     .key = entry->letter ? entry->letter : KEY_TABLE + (int)i,
+                                     .arg = entry->argument,
+                                     .doc = entry->help};
+    }
+    options[count++] = (struct argp_option){
+        .name = "error-exitcode",
+        .key = KEY_ERROR_EXITCODE,
+        .arg = "N",
+        .doc = "Exit with N if the command succeeded, but sessions were never closed"};
+    options[count++] = (struct argp_option){
+        .name = "patch-in",
+        .key = KEY_PATCH_IN,
+        .arg = "FILE",
+        .doc = "Also see calls inside FILE, a program that the command starts or a library that it "
+               "loads, by patching functions in memory; may be given several times"};
+    options[count] = (struct argp_option){
+        .name = "no-patch",
+        .key = KEY_NO_PATCH,
+        .doc = "Do not patch functions in memory; calls inside the program are then not seen"};
+}
+
+static const char *get_variable(void *data, const char *name)
+{
+    (void)data;
+    return getenv(name);
+}
+
+static void refuse_variable(void *data, const struct option_entry *entry, const char *value,
+                            const char *expected)
+{
+    (void)data;
+    if (entry->flag)
+        exit(cli_fail("%s '%s': expected %s", entry->variable, value, expected));
+}
+
+// What the environment says, before the flags are parsed.
+static void take_environment(struct arguments *arguments)
+{
+    struct run *run = arguments->run;
+    options_read(&run->options, get_variable, refuse_variable, NULL);
+    for (size_t i = 0; i < option_count; i++) {
+        const char *value = getenv(option_table[i].variable);
+        if (!option_table[i].flag || !value || !*value)
+            continue;
+        if (option_table[i].kind == OPTION_TEXTS)
+            arguments->pools[arguments->pool_count++] = value;
+        else
+            set_value(run, i, value);
+    }
+}
+
+static void parse_command_line(struct run *run, int argc, char **argv)
+{
+    struct arguments arguments = {.run = run};
+    struct argp_option options[RUN_OPTIONS_MOST + OWN_OPTIONS + 1] = {{0}};
+    fill_options(options);
+    const struct argp argp = {
+        .options = options,
+        .parser = parse_argument,
+        .args_doc = "[--] COMMAND [ARGUMENT...]",
+        .doc = "Runs COMMAND and reports on standard error which database sessions it opened or "
+               "checked out and never gave back.\vThe exit status is that of COMMAND; 125 if "
+               "unclosed itself fails, 126 if COMMAND cannot be executed, 127 if it is not found. "
+               "What concerns the recorder can be given as a variable too: --wait-threshold as "
+               "UNCLOSED_WAIT_THRESHOLD."};
+    arguments.pools = calloc((size_t)argc + 1, sizeof *arguments.pools);
+    run->patch_in = calloc((size_t)argc + 1, sizeof *run->patch_in);
+    if (!arguments.pools || !run->patch_in)
+        cli_no_memory();
+    take_environment(&arguments);
+    (void)argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+    run->options.pools = run_pools_text(arguments.pools, arguments.pool_count);
+    free(arguments.pools);
+    if (!run->options.pools)
+        exit(CLI_FAILURE);
+}
+
+// Result: 0 or an exit status.
+static int prepare_patches(struct run *run)
+{
+    char program[PATH_MAX];
+    for (size_t i = 0; i < run->patch_in_count; i++)
+        if (access(run->patch_in[i], R_OK) != 0)
+            return cli_fail("--patch-in '%s': %s", run->patch_in[i], strerror(errno));
+    if (run->no_patch)
+        return 0;
+    run->patches = patches_of_command(run_find_program(run->command[0], program) ? program : NULL,
+                                      run->patch_in, run->patch_in_count, run->options.pools);
+    return 0;
+}
+
+// Finds out what can be traced, and says what cannot. Result: 0 or an exit status.
+static int prepare(struct run *run)
+{
+    bool preload = true;
+    run->library = cli_library_path();
+    if (!run->library)
+        return CLI_FAILURE;
+    run->library = run_library_for_all(run->library);
+    if (strpbrk(run->library, " :"))
+        return cli_fail("the loader cannot preload %s, for its path contains a blank or a colon; "
+                        "install unclosed somewhere else",
+                        run->library);
+    if (getrandom(&run->run_id, sizeof run->run_id, 0) != sizeof run->run_id)
+        return cli_fail("cannot get a random number: %s", strerror(errno));
+    run->traced = true;
+    if (!run_prepare_output(run))
+        return CLI_FAILURE;
+    if (run->traced) {
+        run->reason = run_check_command(run->command[0], &preload);
+        run->traced = preload;
+    }
+    return run->traced ? prepare_patches(run) : 0;
+}
+
+// No process left a trace: says why, as far as is known.
+static void say_nothing_traced(const struct run *run)
+{
+    struct spec asked[RUN_OPTIONS_MOST];
+    struct spec_error error;
+    if (run->reason) {
+        cli_message("nothing was recorded of %s: %s", run->command[0], run->reason);
+        return;
+    }
+    cli_message("no sessions: %s called none of the traced functions", run->command[0]);
+    int count = spec_parse(run->options.pools, NULL, asked, RUN_OPTIONS_MOST, &error);
+    for (int i = 0; i < count && i < RUN_OPTIONS_MOST; i++) {
+        const char *why = run->patches ? patches_reason(run->patches, asked[i].function) : NULL;
+        cli_message("never seen: %s, which --pool names%s%s", asked[i].function,
+                    why ? "; calls inside the program are not seen: " : "", why ? why : "");
+    }
+    if (run->patches && patches_is_stripped(run->patches, count > 0))
+        cli_message("%s has no symbol table, so that functions inside it cannot be found; trace a "
+                    "build that is not stripped, or install its debug symbols",
+                    run->command[0]);
+}
+
+// Result: how many sessions were never closed.
+static uint64_t report(const struct run *run)
+{
+    size_t count = 0;
+    char **paths = run_traces_find(run, &count);
+    run_remove_fallback(run); // before anybody interrupts the report
+    struct report_outcome outcome = {0};
+    if (count == 0) {
+        say_nothing_traced(run);
+    } else {
+        const struct report_request request = {.sources = (const char *const *)paths,
+                                               .source_count = count,
+                                               .run_id = run->run_id,
+                                               .limit = REPORT_DEFAULT_LIMIT};
+        (void)report_print(&request, stderr, &outcome);
+    }
+    run_traces_free(paths, count);
+    return outcome.never_closed;
+}
+
+int command_run(int argc, char **argv)
+{
+    static struct run run; // large, and kept to the end
+    parse_command_line(&run, argc, argv);
+    int failure = prepare(&run);
+    if (!failure)
+        failure = run_command(&run);
+    if (failure) {
+        run_remove_fallback(&run);
+        return failure;
+    }
+    (void)signal(SIGPIPE,
+                 SIG_IGN); // whoever reads the report may stop: the status is the command's
+    uint64_t never_closed = report(&run);
+    if (never_closed > 0 && run.error_exitcode && WIFEXITED(run.status) &&
+        WEXITSTATUS(run.status) == 0)
+        return run.error_exitcode;
+    run_end_alike(run.status);
+}

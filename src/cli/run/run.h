@@ -1,0 +1,79 @@
+// The parts of `unclosed run`, in the order in which they do their work.
+#ifndef UNCLOSED_CLI_RUN_RUN_H
+#define UNCLOSED_CLI_RUN_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cli/watch.h"
+#include "shared/options.h"
+
+enum { RUN_OPTIONS_MOST = 32 };
+
+struct run {
+    // What the user said.
+    char **command;        // NULL-terminated
+    int error_exitcode;    // 0: none
+    bool no_patch;         // --no-patch
+    const char **patch_in; // --patch-in: files
+    size_t patch_in_count;
+    char *value[RUN_OPTIONS_MOST]; // by index in option_table, from flags or the environment
+    struct options options;        // the same, parsed
+    // What follows from it.
+    char *library;           // libunclosed.so
+    struct patches *patches; // patches.h; NULL: not wanted
+    char *fallback; // folder for traces of processes that may not write to the output's; or NULL
+    uint64_t run_id;
+    bool traced;        // false: the command is run as it is, nothing can be recorded
+    const char *reason; // why nothing may be recorded although traced; or NULL
+    // What came of it.
+    pid_t pid;
+    int status; // as from waitpid
+};
+
+// run_pools.c: the text of specs that the values of --pool and UNCLOSED_POOLS stand for, to be
+// freed. NULL: one is malformed or cannot be read (a message was printed).
+char *run_pools_text(const char *const *values, size_t count);
+
+// run_check.c: looks at the file that `command` (a name as for execvp) would execute and says what
+// keeps a preloaded library out of it. Result: NULL, or the reason in a few words; a message with
+// the remedy was printed then. A command that is not there is not its business.
+// *preload: false if the command must not even be asked to preload (it would print an error).
+const char *run_check_command(const char *command, bool *preload);
+
+// The file that executing `command` starts in the end: the interpreter if it is a script.
+// Result: false if there is none. path: PATH_MAX bytes.
+bool run_find_program(const char *command, char *path);
+
+// run_library.c: `path` of the recorder, or if root runs us and not all users can read it, of a
+// copy that they can read. Takes `path` over; the result is to be freed.
+char *run_library_for_all(char *path);
+
+// run_output.c: makes options.output absolute, and sees to it that the traces can be written there;
+// makes run->fallback. Result: false if the value is no good (a message was printed: give up).
+// run->traced becomes false if the folder cannot be written to.
+bool run_prepare_output(struct run *run);
+
+// Removes the fallback folder, if it is empty.
+void run_remove_fallback(const struct run *run);
+
+// run_start.c: starts the command with the recorder in it, and waits until it has ended. Signals
+// sent to this process meanwhile go to the command.
+// Result: 0 with run->status, or the exit status if it could not be started (message printed).
+int run_command(struct run *run);
+
+// Exits with the command's exit status, or dies of its signal without a core dump of its own.
+void run_end_alike(int status) __attribute__((noreturn));
+
+// run_traces.c: watches all traces of this run that there are by now.
+void run_traces_watch(const struct run *run, struct watch *watch);
+
+// The paths of all traces of this run, sorted; what the command's own trace does not
+// know about its end is filled in, traces are brought home from the fallback folder. To be freed
+// with run_traces_free.
+char **run_traces_find(const struct run *run, size_t *count);
+void run_traces_free(char **paths, size_t count);
+
+#endif

@@ -1,0 +1,242 @@
+// Starting the command with the recorder in it, and being invisible while it runs.
+//
+// The command gets the signal mask and dispositions that `unclosed` got, and no descriptor of ours.
+// While it runs, signals of the terminal reach it by themselves, for it is in our process group;
+// those that somebody sends to us are passed on.
+#include "cli/cli.h"
+#include "cli/patches.h"
+#include "cli/run/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trace/clock.h"
+
+struct waiting { // what is different while we wait
+    sigset_t handled;
+    sigset_t old_mask;
+    struct sigaction old_child;
+};
+
+static void set(const char *name, const char *value)
+{
+    if (setenv(name, value, 1) != 0)
+        cli_no_memory();
+}
+
+// Puts the recorder in front of what is preloaded already.
+static void set_preload(const char *library)
+{
+    const char *others = getenv("LD_PRELOAD");
+    char *value = NULL;
+    if (!others || !*others) {
+        set("LD_PRELOAD", library);
+        return;
+    }
+    if (strstr(others, library))
+        return; // `unclosed run` inside of `unclosed run`
+    if (asprintf(&value, "%s:%s", library, others) < 0)
+        cli_no_memory();
+    set("LD_PRELOAD", value);
+    free(value);
+}
+
+// AddressSanitizer ends programs in front of whose runtime another library was loaded. Only with
+// gcc's, which is a shared library, and there the order does no harm: the recorder has no functions
+// of the same names. The command may execute such programs, so its own file does not tell.
+// The flag and what it is for: asan_flags.inc of LLVM's compiler-rt.
+static void allow_sanitizer(void)
+{
+    static const char flag[] = "verify_asan_link_order";
+    const char *given = getenv("ASAN_OPTIONS");
+    char *value = NULL;
+    if (given && strstr(given, flag))
+        return;
+    if (asprintf(&value, "%s%s%s=0", given ? given : "", given && *given ? ":" : "", flag) < 0)
+        cli_no_memory();
+    set("ASAN_OPTIONS", value);
+    free(value);
+}
+
+// In the child: the options as variables, and who the command is.
+static void set_environment(const struct run *run)
+{
+    char number[24];
+    for (size_t i = 0; i < option_count; i++) {
+        if (run->value[i])
+            set(option_table[i].variable, run->value[i]);
+        else
+            (void)unsetenv(option_table[i].variable);
+    }
+    set("UNCLOSED_OUTPUT", run->options.output);
+    if (run->options.log[0])
+        set("UNCLOSED_LOG", run->options.log);
+    if (run->options.pools)
+        set("UNCLOSED_POOLS", run->options.pools);
+    if (run->patches && *patches_text(run->patches))
+        set("UNCLOSED_PATCHES", patches_text(run->patches));
+    if (run->fallback)
+        set("UNCLOSED_FALLBACK", run->fallback);
+    if (run->options.threshold_ns > 0)
+        set("UNCLOSED_WATCHED", "yes");
+    (void)snprintf(number, sizeof number, "%016" PRIx64, run->run_id);
+    set("UNCLOSED_RUN", number);
+    (void)snprintf(number, sizeof number, "%d", getpid());
+    set("UNCLOSED_ROOT", number);
+    set_preload(run->library);
+    allow_sanitizer();
+}
+
+static void __attribute__((noreturn))
+become_command(const struct run *run, const struct waiting *waiting, int report)
+{
+    if (run->traced)
+        set_environment(run);
+    (void)sigaction(SIGCHLD, &waiting->old_child, NULL);
+    (void)sigprocmask(SIG_SETMASK, &waiting->old_mask, NULL);
+    (void)execvp(run->command[0], run->command);
+    int error = errno;
+    (void)!write(report, &error, sizeof error);
+    _exit(CLI_NOT_FOUND);
+}
+
+static void begin_waiting(struct waiting *waiting)
+{
+    static const int signals[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    const struct sigaction standard = {.sa_handler = SIG_DFL};
+    (void)sigemptyset(&waiting->handled);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        (void)sigaddset(&waiting->handled, signals[i]);
+    (void)sigprocmask(SIG_BLOCK, &waiting->handled, &waiting->old_mask);
+    // Inherited as ignored, it would keep us from learning how the command ended.
+    (void)sigaction(SIGCHLD, &standard, &waiting->old_child);
+}
+
+static void end_waiting(const struct waiting *waiting)
+{
+    // What came after the command's end was meant for the command.
+    const struct timespec now = {0};
+    while (sigtimedwait(&waiting->handled, NULL, &now) > 0)
+        continue;
+    (void)sigprocmask(SIG_SETMASK, &waiting->old_mask, NULL);
+}
+
+// Waits for a signal, and looks after the traces meanwhile, if they are watched. Result: the
+// signal, or -1 when it is time for another look.
+static int wait_for_signal(const struct run *run, const struct waiting *waiting,
+                           struct watch *watch, siginfo_t *info)
+{
+    static uint64_t next_look_ns;
+    if (!watch)
+        return sigwaitinfo(&waiting->handled, info);
+    uint64_t now_ns = clock_now(CLOCK_MONOTONIC);
+    if (now_ns >= next_look_ns) {
+        run_traces_watch(run, watch);
+        uint64_t pause_ns = watch_look(watch);
+        now_ns = clock_now(CLOCK_MONOTONIC);
+        next_look_ns = now_ns + pause_ns;
+    }
+    uint64_t left_ns = next_look_ns - now_ns;
+    const struct timespec pause = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+    return sigtimedwait(&waiting->handled, info, &pause);
+}
+
+// Waits for the command's end. Result: as of waitpid, or -1.
+static int wait_for(const struct run *run, const struct waiting *waiting, struct watch *watch)
+{
+    pid_t pid = run->pid;
+    for (;;) {
+        int status = 0;
+        pid_t ended = waitpid(pid, &status, WNOHANG);
+        if (ended == pid)
+            return status;
+        if (ended < 0 && errno != EINTR)
+            return -1;
+        siginfo_t info;
+        int signal = wait_for_signal(run, waiting, watch, &info);
+        // Not what the terminal sends to the whole group, nor what the command itself does.
+        if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL && info.si_pid != pid)
+            (void)kill(pid, signal);
+    }
+}
+
+// Result: the errno with which the command could not be executed, or 0.
+static int read_report(int fd)
+{
+    int error = 0;
+    ssize_t got = 0;
+    do {
+        got = read(fd, &error, sizeof error);
+    } while (got < 0 && errno == EINTR);
+    return got == sizeof error ? error : 0;
+}
+
+static int say_not_started(const char *command, int error)
+{
+    if (error == ENOENT && (!strchr(command, '/') || access(command, F_OK) != 0)) {
+        cli_message("%s: command not found; check its spelling and PATH", command);
+        return CLI_NOT_FOUND;
+    }
+    if (error == ENOENT) {
+        cli_message("%s: the interpreter or loader that it names does not exist", command);
+        return CLI_NOT_FOUND;
+    }
+    cli_message("%s: cannot be executed: %s; is it a program, and allowed to be run?", command,
+                strerror(error));
+    return CLI_NOT_EXECUTABLE;
+}
+
+int run_command(struct run *run)
+{
+    struct waiting waiting;
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) != 0)
+        return cli_fail("cannot make a pipe: %s", strerror(errno));
+    begin_waiting(&waiting);
+    run->pid = fork();
+    if (run->pid == 0)
+        become_command(run, &waiting, report[1]);
+    int error = errno;
+    (void)close(report[1]);
+    if (run->pid < 0) {
+        (void)close(report[0]);
+        end_waiting(&waiting);
+        return cli_fail("cannot fork: %s", strerror(error));
+    }
+    error = read_report(report[0]);
+    (void)close(report[0]);
+    struct watch *watch = NULL;
+    if (run->traced && error == 0 && run->options.threshold_ns > 0)
+        watch = watch_new(run->options.threshold_ns, run->options.log);
+    run->status = wait_for(run, &waiting, watch);
+    end_waiting(&waiting);
+    if (watch)
+        run_traces_watch(run, watch); // those of the last moment
+    watch_end(watch);
+    return error ? say_not_started(run->command[0], error) : 0;
+}
+
+void run_end_alike(int status)
+{
+    if (!WIFSIGNALED(status))
+        exit(WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILURE);
+    const struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t signal;
+    (void)fflush(NULL);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); // the core dump is the command's, not ours
+    (void)sigaction(WTERMSIG(status), &standard, NULL);
+    (void)sigemptyset(&signal);
+    (void)sigaddset(&signal, WTERMSIG(status));
+    (void)sigprocmask(SIG_UNBLOCK, &signal, NULL);
+    (void)raise(WTERMSIG(status));
+    exit(128 + WTERMSIG(status)); // only if that signal does not kill us
+}

@@ -1,0 +1,186 @@
+// Interned strings, stacks and code locations: each is in the trace once, and equal ones have equal
+// references. Knows the trace writer and nothing of sessions.
+//
+// The tables are indices into the trace, whose records never move. They are dropped when another
+// trace begins: in a forked child, and after a detach.
+#include "recorder/core/intern.h"
+
+#include <string.h>
+
+#include "recorder/core/recorder.h"
+#include "recorder/core/table.h"
+
+enum {
+    MOST_NAMES = 1 << 16, // database names are the program's: their number must be bounded
+    MOST_STACKS = 1 << 17,
+    MOST_LOCATIONS = 1 << 17,
+};
+
+struct lock intern_lock = LOCK_INITIALIZER;
+
+struct name {
+    uint32_t ref;
+    UT_hash_handle hh; // key: the text in the trace
+};
+static struct name *names;
+
+struct interned_stack {
+    uint32_t ref;
+    UT_hash_handle hh; // key: the frames in the trace
+};
+static struct interned_stack *stacks;
+
+struct location_key {
+    uint32_t file, function, line, language;
+};
+struct interned_location {
+    struct location_key key;
+    uint32_t ref;
+    UT_hash_handle hh;
+};
+static struct interned_location *locations;
+
+void intern_reset(bool give_back)
+{
+    TABLE_RESET(struct name, names, give_back);
+    TABLE_RESET(struct interned_stack, stacks, give_back);
+    TABLE_RESET(struct interned_location, locations, give_back);
+}
+
+static uint32_t name_add(const char *text, size_t bytes)
+{
+    if (HASH_COUNT(names) >= MOST_NAMES) {
+        recorder_lost(TRACE_LOST_NAMES);
+        return TRACE_NONE;
+    }
+    uint32_t ref = trace_append_string(&recorder_trace, text, bytes);
+    struct name *name = ref == TRACE_NONE ? NULL : arena_alloc(sizeof *name);
+    if (!name)
+        return ref;
+    name->ref = ref;
+    HASH_ADD_KEYPTR(hh, names, trace_string(&recorder_trace, ref), bytes, name);
+    return ref;
+}
+
+uint32_t name_intern_bytes(const char *text, size_t bytes)
+{
+    if (!text || !recorder_open_trace())
+        return TRACE_NONE;
+    struct name *name;
+    lock_take(&intern_lock);
+    HASH_FIND(hh, names, text, bytes, name);
+    uint32_t ref = name ? name->ref : name_add(text, bytes);
+    lock_give(&intern_lock);
+    return ref;
+}
+
+uint32_t name_intern(const char *text)
+{
+    return text ? name_intern_bytes(text, strlen(text)) : TRACE_NONE;
+}
+
+const char *name_text(uint32_t name)
+{
+    return recorder_trace.header ? trace_string(&recorder_trace, name) : "";
+}
+
+static uint32_t stack_add(const struct stack *stack, uint64_t now_ns)
+{
+    uint64_t words[2 + STACK_FRAMES];
+    struct trace_stack head = {
+        .seen_ns = now_ns,
+        .frame_count = stack->count,
+        .flags = stack->cut ? TRACE_STACK_CUT : 0,
+    };
+    _Static_assert(sizeof head == 2 * sizeof words[0], "a stack begins with two words");
+    memcpy(words, &head, sizeof head);
+    memcpy(words + 2, stack->frames, stack->count * sizeof words[0]);
+    uint32_t ref = trace_append_words(&recorder_trace, TRACE_STACKS, words, 2 + stack->count);
+    struct interned_stack *entry = ref == TRACE_NONE ? NULL : arena_alloc(sizeof *entry);
+    if (!entry)
+        return ref;
+    entry->ref = ref;
+    const uint64_t *kept = trace_words(&recorder_trace, TRACE_STACKS, ref) + 2;
+    HASH_ADD_KEYPTR(hh, stacks, kept, stack->count * sizeof *kept, entry);
+    return ref;
+}
+
+uint32_t stack_intern(const struct stack *stack, uint64_t now_ns)
+{
+    if (!recorder_open_trace())
+        return TRACE_NONE;
+    struct interned_stack *entry;
+    uint32_t ref = TRACE_NONE;
+    lock_take(&intern_lock);
+    HASH_FIND(hh, stacks, stack->frames, stack->count * sizeof stack->frames[0], entry);
+    if (entry)
+        ref = entry->ref;
+    else if (HASH_COUNT(stacks) < MOST_STACKS)
+        ref = stack_add(stack, now_ns);
+    else
+        recorder_lost(TRACE_LOST_SITES);
+    lock_give(&intern_lock);
+    return ref;
+}
+
+static bool stack_touches(const struct trace_stack *stack, uint64_t start, uint64_t end)
+{
+    for (uint32_t i = 0; i < stack->frame_count; i++)
+        if (stack->frames[i] >= start && stack->frames[i] < end)
+            return true;
+    return false;
+}
+
+bool intern_forget_range(uint64_t start, uint64_t end)
+{
+    bool any = false;
+    struct interned_stack *entry, *next;
+    lock_take(&intern_lock);
+    HASH_ITER (hh, stacks, entry, next) {
+        const void *kept = trace_words(&recorder_trace, TRACE_STACKS, entry->ref);
+        if (!stack_touches(kept, start, end))
+            continue;
+        any = true;
+        HASH_DEL(stacks, entry);
+        arena_free(entry, sizeof *entry);
+    }
+    lock_give(&intern_lock);
+    return any;
+}
+
+static uint32_t location_add(const struct location_key *key)
+{
+    struct trace_location *record;
+    uint32_t ref = trace_new_record(&recorder_trace, TRACE_LOCATIONS, &record);
+    struct interned_location *entry = record ? arena_alloc(sizeof *entry) : NULL;
+    if (!entry)
+        return ref;
+    record->file = key->file;
+    record->function = key->function;
+    record->line = key->line;
+    record->language = (uint16_t)key->language;
+    entry->key = *key;
+    entry->ref = ref;
+    HASH_ADD(hh, locations, key, sizeof entry->key, entry);
+    return ref;
+}
+
+uint32_t location_intern(uint32_t file, uint32_t function, uint32_t line,
+                         enum trace_language language)
+{
+    if (!recorder_open_trace())
+        return TRACE_NONE;
+    struct location_key key = {file, function, line, language};
+    struct interned_location *entry;
+    uint32_t ref = TRACE_NONE;
+    lock_take(&intern_lock);
+    HASH_FIND(hh, locations, &key, sizeof key, entry);
+    if (entry)
+        ref = entry->ref;
+    else if (HASH_COUNT(locations) < MOST_LOCATIONS)
+        ref = location_add(&key);
+    else
+        recorder_lost(TRACE_LOST_SITES);
+    lock_give(&intern_lock);
+    return ref;
+}

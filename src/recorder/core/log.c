@@ -1,0 +1,129 @@
+// The recorder's own words: see log.h. Knows nothing of sessions.
+#include "recorder/core/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "recorder/core/recorder.h"
+#include "shared/line_out.h"
+
+static struct stat standard_error;
+static bool has_standard_error;
+
+void log_remember_standard_error(void)
+{
+    has_standard_error = fstat(STDERR_FILENO, &standard_error) == 0;
+}
+
+static bool is_standard_error(void)
+{
+    struct stat now;
+    return has_standard_error && fstat(STDERR_FILENO, &now) == 0 &&
+           now.st_dev == standard_error.st_dev && now.st_ino == standard_error.st_ino;
+}
+
+void log_open(struct log *log)
+{
+    log->used = 0;
+    log->fd = !recorder_options.log[0] && is_standard_error() ? STDERR_FILENO : -1;
+    if (recorder_options.log[0])
+        log->fd = (int)syscall(SYS_openat, AT_FDCWD, recorder_options.log,
+                               O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+}
+
+static void flush(struct log *log)
+{
+    for (size_t done = 0; log->fd >= 0 && done < log->used;) {
+        long written = syscall(SYS_write, log->fd, log->text + done, log->used - done);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            break;
+        done += (size_t)written;
+    }
+    log->used = 0;
+}
+
+static void put(struct log *log, const char *text, size_t bytes)
+{
+    while (bytes > 0) {
+        size_t room = sizeof log->text - log->used;
+        size_t part = bytes < room ? bytes : room;
+        memcpy(log->text + log->used, text, part);
+        log->used += part;
+        text += part;
+        bytes -= part;
+        if (log->used == sizeof log->text)
+            flush(log);
+    }
+}
+
+void log_text(struct log *log, const char *text)
+{
+    put(log, text, strlen(text));
+}
+
+static void put_based(struct log *log, uint64_t number, unsigned base)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = "0123456789abcdef"[number % base];
+        number /= base;
+    } while (number > 0);
+    put(log, digits + at, sizeof digits - at);
+}
+
+void log_number(struct log *log, uint64_t number)
+{
+    put_based(log, number, 10);
+}
+
+void log_hex(struct log *log, uint64_t number)
+{
+    log_text(log, "0x");
+    put_based(log, number, 16);
+}
+
+void log_seconds(struct log *log, uint64_t ns)
+{
+    uint64_t tenths = (ns + 50000000) / 100000000;
+    log_number(log, tenths / 10);
+    log_text(log, ".");
+    log_number(log, tenths % 10);
+    log_text(log, " s");
+}
+
+void log_close(struct log *log)
+{
+    flush(log);
+    if (log->fd >= 0 && log->fd != STDERR_FILENO)
+        (void)syscall(SYS_close, log->fd);
+    log->fd = -1;
+}
+
+bool log_line(const char *line, size_t bytes)
+{
+    static struct log log; // large; the caller has a lock
+    log_open(&log);
+    bool written = line_out(log.fd, line, bytes);
+    log_close(&log);
+    return written;
+}
+
+void log_no_trace(const char *pattern, int error)
+{
+    struct log log;
+    log_open(&log);
+    log_text(&log, "unclosed: no trace file at ");
+    log_text(&log, pattern);
+    log_text(&log, ": ");
+    const char *reason = strerrordesc_np(error);
+    log_text(&log, reason ? reason : "unknown error");
+    log_text(&log, "; name a folder that this process may write to with -o or UNCLOSED_OUTPUT\n");
+    log_close(&log);
+}

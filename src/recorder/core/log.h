@@ -1,0 +1,36 @@
+// The recorder's own words: to standard error, or to the file that UNCLOSED_LOG names.
+//
+// Async-signal-safe: a fixed buffer of the caller's, numbers formatted here, written by system
+// call.
+#ifndef UNCLOSED_RECORDER_CORE_LOG_H
+#define UNCLOSED_RECORDER_CORE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOG_BYTES = 2048 };
+struct log {
+    int fd; // -1: not open
+    size_t used;
+    char text[LOG_BYTES];
+};
+
+// Remembers which file standard error is: nothing is ever written to another one that has got its
+// number since. To be called before the program runs.
+void log_remember_standard_error(void);
+
+void log_open(struct log *log);
+void log_text(struct log *log, const char *text);
+void log_number(struct log *log, uint64_t number);
+void log_hex(struct log *log, uint64_t number);
+void log_seconds(struct log *log, uint64_t ns); // "12.3 s"
+void log_close(struct log *log);                // writes what is left
+
+// Writes one line as line_out does. Not for several threads at once.
+bool log_line(const char *line, size_t bytes);
+
+// One line: no trace could be created at `pattern`, for this errno value, and what to do.
+void log_no_trace(const char *pattern, int error);
+
+#endif

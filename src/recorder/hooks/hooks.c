@@ -1,0 +1,381 @@
+// What happens before and after a wrapped call: from registers to sessions.
+//
+// The heart of the recorder. Knows call specs, the session table and pools; not how the call came
+// here (an exported symbol, a rewritten slot, a patched entry), nor what is special to SQLite
+// (sqlite.c) or to the dynamic linker (dl_hooks.c).
+#include "recorder/hooks/hook.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "recorder/books/overdue.h"
+#include "recorder/books/sessions.h"
+#include "recorder/core/log.h"
+#include "recorder/core/peek.h"
+#include "recorder/core/recorder.h"
+#include "recorder/hooks/dl_hooks.h"
+#include "recorder/hooks/functions.h"
+#include "recorder/hooks/nesting.h"
+#include "recorder/hooks/sqlite.h"
+#include "recorder/life/process.h"
+#include "recorder/stacks/capture.h"
+#include "shared/redact.h"
+
+extern const char hook_stubs[];
+
+uint64_t hook_stub(uint32_t index)
+{
+    return (uint64_t)(uintptr_t)hook_stubs + (uint64_t)index * HOOK_STUB_BYTES;
+}
+
+size_t hook_readable(uint64_t from)
+{
+    uint64_t page = getauxval(AT_PAGESZ);
+    uint64_t edge = (from + page) & ~(page - 1);
+    unsigned char there;
+    if (edge - from >= HOOK_STACK_BYTES)
+        return HOOK_STACK_BYTES; // the assembly thinks of the smallest pages
+    int kept = errno;
+    long result = syscall(SYS_mincore, edge, page, &there); // fails on what is not mapped
+    errno = kept;
+    return result == 0 ? HOOK_STACK_BYTES : (size_t)(edge - from) & ~(size_t)7;
+}
+
+// The value of the argument with this role; false: the spec has none.
+static bool argument(const struct call *call, enum spec_role role, uint64_t *value)
+{
+    for (int i = 0; i < call->spec->argument_count; i++) {
+        if (call->spec->argument[i].role == role) {
+            *value = call->argument[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+// What an argument of role `out` points to.
+static bool pointed_at(const struct call *call, enum spec_role out, uint64_t *value)
+{
+    uint64_t address;
+    if (!argument(call, out, &address) || address == 0)
+        return false;
+    if (call->spec->asked) // by the user, who may have taken the wrong argument
+        return peek_word(address, (uint64_t)(uintptr_t)call->frame, value);
+    memcpy(value, (const void *)address, sizeof *value); // NOLINT(performance-no-int-to-ptr)
+    return true;
+}
+
+static uint64_t handle_before(const struct call *call)
+{
+    uint64_t handle = 0;
+    if (!argument(call, SPEC_HANDLE, &handle))
+        (void)pointed_at(call, SPEC_HANDLE_OUT, &handle);
+    return handle;
+}
+
+static uint64_t handle_after(const struct call *call)
+{
+    uint64_t handle = 0;
+    if (call->spec->result == SPEC_RESULT_HANDLE)
+        return call->result[0];
+    if (!pointed_at(call, SPEC_HANDLE_OUT, &handle))
+        (void)argument(call, SPEC_HANDLE, &handle);
+    return handle;
+}
+
+static bool succeeded(const struct call *call)
+{
+    return spec_succeeded(call->spec, call->result[0]);
+}
+
+static uint32_t text_argument(const struct call *call, enum spec_role role)
+{
+    uint64_t address;
+    if (!argument(call, role, &address) || address == 0)
+        return TRACE_NONE;
+    char text[1024];
+    if (call->spec->asked && !peek_text(address, sizeof text))
+        return TRACE_NONE;
+    size_t bytes =
+        redact((const char *)address, text, sizeof text); // NOLINT(performance-no-int-to-ptr)
+    return name_intern_bytes(text, bytes);
+}
+
+// The pool of a call; if its spec names none, the one of its kind.
+static uint32_t pool_of(const struct call *call)
+{
+    uint32_t name = text_argument(call, SPEC_POOL_NAME);
+    return pool_intern(function_kind(call->spec), call->pool_address, name);
+}
+
+static void count_call(const struct call *call)
+{
+    struct trace_function *record =
+        recorder_trace.header ? function_record(call->hook->function) : NULL;
+    if (record && record->calls == 0) // what matters is whether there was one
+        record->calls = 1;
+}
+
+static void misuse(const struct call *call, enum trace_misuse_kind kind, uint64_t now)
+{
+    struct stack stack;
+    stack_capture(&stack);
+    session_misuse(kind, function_kind(call->spec), call->handle, call->hook->function->ref, &stack,
+                   now);
+}
+
+// Whether a call of the same kind encloses this one, an acquire or else a release: what it does is
+// counted there.
+static bool is_within(const struct call *call, bool acquire)
+{
+    struct nesting around = nesting_around(call);
+    return around.spec && (around.spec->verb == TRACE_ACQUIRE) == acquire &&
+           function_kind(around.spec) == function_kind(call->spec);
+}
+
+static unsigned before_release(struct call *call)
+{
+    call->handle = handle_before(call);
+    // A misuse is worth a trace, but not in a child, which may put away what it was born with.
+    if (call->handle == 0 || (!sessions_any() && (recorder_is_child() || !recorder_open_trace())))
+        return HOOK_TAIL;
+    if (call->spec->counted && is_within(call, false))
+        return HOOK_TAIL; // its session may still be out
+    call->taken = session_take(function_kind(call->spec), call->handle, &call->session);
+    if (call->session.still_out) {
+        nesting_enter(call);
+        return HOOK_THROUGH;
+    }
+    if (!call->taken) {
+        uint32_t site, database;
+        if (nesting_around(call).spec)
+            return HOOK_TAIL;        // released by the enclosing call
+        if (process_is_attached()) { // acquired before we came
+            session_inherited_ended(function_kind(call->spec), call->spec->session,
+                                    call->pool_address ? pool_of(call) : TRACE_NONE,
+                                    TRACE_RELEASED);
+            return HOOK_TAIL;
+        }
+        bool twice =
+            session_recently_ended(function_kind(call->spec), call->handle, &site, &database);
+        misuse(call, twice ? TRACE_MISUSE_DOUBLE : TRACE_MISUSE_UNKNOWN, recorder_now());
+        return HOOK_TAIL;
+    }
+    call->inherited = call->session.record->flags & TRACE_SESSION_INHERITED;
+    if (call->inherited && !process_is_attached())
+        misuse(call, TRACE_MISUSE_CHILD, call->session.taken_ns);
+    if (call->hook->sqlite)
+        sqlite_before_close(call);
+    nesting_enter(call);
+    return HOOK_THROUGH;
+}
+
+static unsigned before_use(struct call *call)
+{
+    if (recorder_generation == 1 && !process_is_attached())
+        return HOOK_TAIL; // nothing is inherited
+    call->handle = handle_before(call);
+    if (call->handle == 0 || !sessions_any())
+        return HOOK_TAIL;
+    uint32_t kind = function_kind(call->spec);
+    if (process_is_attached() && !session_is_known(kind, call->handle)) {
+        const struct inherited found = {
+            .handle = call->handle,
+            .kind = kind,
+            .session = (uint8_t)call->spec->session,
+            .held_by_caller = true,
+            .database = call->hook->sqlite ? sqlite_file(call->hook, call->handle) : TRACE_NONE,
+        };
+        (void)session_inherit(&found);
+    }
+    if (session_mark_used(kind, call->handle) && !process_is_attached())
+        misuse(call, TRACE_MISUSE_CHILD, recorder_now());
+    return HOOK_TAIL;
+}
+
+static unsigned before_traced(struct call *call)
+{
+    call->spec = function_spec(call->hook->function, call->argument);
+    if (!call->spec)
+        return HOOK_TAIL;
+    if (call->spec->verb != TRACE_ACQUIRE) // that is counted when there is a trace
+        count_call(call);
+    bool gives_back = call->spec->verb == TRACE_RELEASE || call->spec->verb == TRACE_DISCARD;
+    if (recorder_options.threshold_ns > 0 && !gives_back) // which is not out any more in a moment
+        overdue_check(recorder_now_coarse());
+    if (call->spec->verb == TRACE_USE)
+        return before_use(call);
+    if (!argument(call, SPEC_POOL, &call->pool_address))
+        call->pool_address = 0;
+    if (gives_back)
+        return before_release(call);
+    // The coarse clock will do: a wait that matters takes longer than its tick.
+    call->acquires_before = recorder_thread.acquires;
+    nesting_enter(call);
+    call->started_ns = recorder_now_coarse(); // last: what we did before is not the program's
+    return HOOK_THROUGH;
+}
+
+// The real function behind an exported symbol, for this caller.
+static bool find_real(struct call *call)
+{
+    call->target = call->hook->real;
+    if (call->target == 0)
+        call->target = dl_hooks_real(call->hook, call->return_address, &call->hook->sqlite);
+    return call->target != 0;
+}
+
+unsigned hook_before(struct call *call)
+{
+    struct hook *hook = &hooks[call->index];
+    if (call->index < HOOK_EXPORTED)
+        process_start(); // a constructor that ran before ours called it
+    call->hook = hook;
+    if (!find_real(call))
+        process_undefined(hook->function->name);
+    if (hook->function->special >= FUNCTION_DLOPEN && hook->function->special <= FUNCTION_DLCLOSE)
+        return dl_hooks_before(call);
+    if (!recorder_enter())
+        return HOOK_TAIL;
+    unsigned mode = HOOK_TAIL;
+    call->recording = atomic_load_explicit(&recorder_recording, memory_order_relaxed);
+    dl_hooks_catch_up();
+    if (hook->function->special == FUNCTION_TRACED)
+        mode = before_traced(call);
+    else if (hook->function->special == FUNCTION_EXIT)
+        process_exiting((int)call->argument[0]);
+    else
+        mode = sqlite_before(call);
+    recorder_leave();
+    return mode;
+}
+
+static void fill_acquire(const struct call *call, struct acquire *acquire)
+{
+    *acquire = (struct acquire){
+        .handle = handle_after(call),
+        .kind = function_kind(call->spec),
+        .session = call->spec->session,
+        .function = call->hook->function->ref,
+        .counted = call->spec->counted,
+        .started_ns = call->started_ns,
+        // Only if an acquire was recorded within this one can it be the same.
+        .since_ns = recorder_thread.acquires != call->acquires_before ? call->started_ns : 0,
+    };
+    struct nesting around = nesting_around(call);
+    bool from_pool = acquire->session != TRACE_HANDLE;
+    if (from_pool)
+        acquire->pool = pool_of(call);
+    else if (around.spec && around.spec->session != TRACE_HANDLE)
+        acquire->owner = pool_intern(function_kind(around.spec), around.pool_address, TRACE_NONE);
+    else
+        acquire->owner = recorder_thread.owner;
+    // apr_dbd_open has opened a sqlite3*: one connection, and that is it.
+    acquire->wrapper = !from_pool && recorder_thread.acquires != call->acquires_before &&
+                       recorder_thread.acquired_kind != acquire->kind;
+    acquire->database =
+        call->hook->sqlite ? sqlite_database(call) : text_argument(call, SPEC_DATABASE);
+}
+
+static void after_acquire(struct call *call)
+{
+    struct stack stack;
+    struct acquire acquire;
+    uint64_t now = recorder_now(); // first, likewise
+    bool success = succeeded(call);
+    if (call->pool_address == 0)
+        (void)pointed_at(call, SPEC_POOL_OUT, &call->pool_address);
+    if (!recorder_open_trace())
+        return;
+    count_call(call);
+    fill_acquire(call, &acquire);
+    acquire.stack = &stack;
+    const struct stack_origin origin = {call->frame + CALL_RETURN_SLOT, call->frame};
+    stack_capture_from(&origin, &stack);
+    if (acquire.handle == 0 || (!success && !call->spec->kept_on_failure)) {
+        if (is_within(call, true))
+            return;
+        acquire.wrapper = false; // nothing inside stands for it
+        session_acquire_failed(&acquire, false, now);
+        return;
+    }
+    (void)session_acquired(&acquire, now);
+    if (call->hook->sqlite)
+        sqlite_opened(call, acquire.kind, acquire.handle);
+}
+
+static enum trace_end end_of(const struct call *call)
+{
+    if (call->spec->verb == TRACE_DISCARD)
+        return TRACE_DISCARDED;
+    // A handle that belongs to a pool is the pool's to close, in whatever way.
+    bool pooled = call->session.record->flags & TRACE_SESSION_POOLED;
+    if (recorder_language_end && !pooled && session_word(&call->session) != 0)
+        return recorder_language_end((const void *)call->return_address); // NOLINT
+    return TRACE_RELEASED;
+}
+
+static void after_release(struct call *call)
+{
+    if (!call->taken)
+        return;
+    bool ended = succeeded(call);
+    enum trace_end end = end_of(call);
+    // What a collector closes is no zombie: it takes the statements away as well.
+    bool by_code = !ended || end == TRACE_RELEASED;
+    if (call->hook->sqlite && by_code && sqlite_after_close(call, ended))
+        return;
+    if (ended)
+        session_end(&call->session, end, call->session.taken_ns);
+    else
+        session_put_back(&call->session, TRACE_SESSION_REFUSED);
+}
+
+static void after_size(struct call *call)
+{
+    uint64_t size;
+    if (call->spec->result == SPEC_RESULT_POOL)
+        call->pool_address = call->result[0];
+    else if (call->pool_address == 0)
+        (void)pointed_at(call, SPEC_POOL_OUT, &call->pool_address);
+    if (argument(call, SPEC_SIZE, &size) && succeeded(call) && recorder_open_trace())
+        pool_describe(pool_of(call), TRACE_NONE, TRACE_NONE, (uint32_t)size, TRACE_UNKNOWN);
+}
+
+static void after_traced(struct call *call)
+{
+    nesting_leave(call);
+    switch (call->spec->verb) {
+    case TRACE_ACQUIRE:
+        after_acquire(call);
+        break;
+    case TRACE_RELEASE:
+    case TRACE_DISCARD:
+        after_release(call);
+        break;
+    default:
+        after_size(call);
+        break;
+    }
+}
+
+void hook_after(struct call *call)
+{
+    enum function_special special = call->hook->function->special;
+    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_DLCLOSE) {
+        dl_hooks_after(call);
+        return;
+    }
+    if (!recorder_enter())
+        return;
+    if (call->recording != atomic_load_explicit(&recorder_recording, memory_order_relaxed))
+        ; // detached and attached again meanwhile
+    else if (special == FUNCTION_TRACED)
+        after_traced(call);
+    else
+        sqlite_after(call);
+    recorder_leave();
+}

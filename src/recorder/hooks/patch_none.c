@@ -1,0 +1,25 @@
+// Patching entries on processors for which it is not written: see patch.h. Nothing is patched.
+#include "recorder/hooks/patch.h"
+
+void patches_load(void)
+{
+}
+
+void patches_module(const struct module *module)
+{
+    (void)module;
+}
+
+void patches_drop_unmapped(void)
+{
+}
+
+enum trace_patch patches_outcome(const char *name)
+{
+    (void)name;
+    return TRACE_PATCH_NONE;
+}
+
+void patches_written(void)
+{
+}

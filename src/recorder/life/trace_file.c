@@ -1,0 +1,174 @@
+// Where this process's trace goes, and what its header says. Knows nothing of sessions.
+#include "recorder/life/trace_file.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "recorder/core/log.h"
+#include "recorder/core/recorder.h"
+#include "recorder/life/process.h"
+#include "shared/output_name.h"
+#include "trace/clock.h"
+
+#if defined(__x86_64__)
+#define MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define MACHINE EM_AARCH64
+#endif
+
+// The beginning of a file in /proc or of a trace. Result: bytes read.
+static size_t read_start(const char *path, void *to, size_t bytes)
+{
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    long got = syscall(SYS_read, fd, to, bytes);
+    (void)syscall(SYS_close, fd);
+    return got > 0 ? (size_t)got : 0;
+}
+
+static uint64_t start_ticks(void)
+{
+    char text[1024];
+    text[read_start("/proc/self/stat", text, sizeof text - 1)] = 0;
+    const char *at = strrchr(text, ')'); // the name before it may contain anything
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    uint64_t ticks = 0;
+    for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
+        ticks = ticks * 10 + (uint64_t)(*at - '0');
+    return ticks;
+}
+
+static void fill_header(struct trace_header *header)
+{
+    uint64_t realtime = clock_now(CLOCK_REALTIME);
+    header->machine = MACHINE;
+    header->pid = (uint32_t)getpid();
+    header->parent_pid = (uint32_t)getppid();
+    header->uid = (uint32_t)geteuid();
+    header->run_id = recorder_options.run_id;
+    header->threshold_ns = recorder_options.threshold_ns;
+    header->start_ns = recorder_start_ns;
+    header->last_ns = recorder_now();
+    header->start_realtime = realtime - (header->last_ns - header->start_ns);
+    header->process_start_ticks = start_ticks();
+    header->flags |= recorder_is_child() ? TRACE_FLAG_FORKED : 0;
+    ssize_t got = readlink("/proc/self/exe", header->exe, sizeof header->exe - 1);
+    header->exe[got > 0 ? got : 0] = 0;
+    size_t length = read_start("/proc/self/cmdline", header->command, sizeof header->command - 1);
+    for (size_t i = 0; i + 1 < length; i++)
+        if (header->command[i] == 0)
+            header->command[i] = ' ';
+    if (!getcwd(header->directory, sizeof header->directory))
+        header->directory[0] = 0;
+}
+
+// With --force an existing trace is replaced, but never one of this same run or of a process that
+// is still alive.
+static void replace_old(const char *path)
+{
+    static struct trace_header old;
+    if (read_start(path, &old, sizeof old) == sizeof old &&
+        memcmp(old.magic, TRACE_MAGIC, sizeof old.magic) == 0) {
+        bool same_run = recorder_options.run_id != 0 && old.run_id == recorder_options.run_id;
+        if (same_run || (old.pid != (uint32_t)getpid() && kill((pid_t)old.pid, 0) == 0))
+            return;
+    }
+    (void)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+static bool append_number(char *path, size_t bytes, unsigned number)
+{
+    char digits[12];
+    size_t count = 0, length = strlen(path);
+    for (; number > 0; number /= 10)
+        digits[count++] = (char)('0' + number % 10);
+    if (length + 1 + count + 1 > bytes)
+        return false;
+    path[length++] = '.';
+    while (count > 0)
+        path[length++] = digits[--count];
+    path[length] = 0;
+    return true;
+}
+
+static int create_from(struct trace_writer *writer, const char *pattern,
+                       const struct output_names *names, bool force)
+{
+    enum { TRIES = 1000 };
+    static char
+        path[TRACE_PATH_BYTES]; // not on the stack, which may be small; the caller has a lock
+    for (unsigned try = 1; try < TRIES; try++) {
+        int error = output_name(pattern, names, try > 1, path, sizeof path);
+        if (error == 0 && try > 2 && !append_number(path, sizeof path, try - 1))
+            error = -ENAMETOOLONG;
+        if (error < 0)
+            return error;
+        if (try == 1 && force)
+            replace_old(path);
+        error = trace_create(writer, path);
+        if (error != -EEXIST)
+            return error;
+    }
+    return -EEXIST;
+}
+
+static int create_in_fallback(struct trace_writer *writer, const struct output_names *names)
+{
+    static char pattern[2 * OPTIONS_PATH_BYTES];
+    const char *base = strrchr(recorder_options.output, '/');
+    base = base ? base + 1 : recorder_options.output;
+    size_t folder = strlen(recorder_options.fallback);
+    memcpy(pattern, recorder_options.fallback, folder);
+    pattern[folder] = '/';
+    memcpy(pattern + folder + 1, base, strlen(base) + 1);
+    return create_from(writer, pattern, names, false);
+}
+
+// The file that unclosed attach has opened for this process, and for no forked child of it.
+static int create_given(struct trace_writer *writer)
+{
+    int fd = (int)recorder_options.trace_fd;
+    recorder_options.trace_fd = 0;
+    int error = trace_create_open(writer, fd, recorder_options.trace_name);
+    if (error == 0)
+        fill_header(writer->header);
+    return error;
+}
+
+int trace_file_create(struct trace_writer *writer)
+{
+    if (recorder_options.trace_fd != 0)
+        return create_given(writer);
+    char exe[512];
+    struct utsname host;
+    ssize_t got = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[got > 0 ? got : 0] = 0;
+    const char *base = strrchr(exe, '/');
+    struct output_names names = {
+        .pid = (uint32_t)getpid(),
+        .executable = base ? base + 1 : exe,
+        .seconds = (uint64_t)time(NULL),
+        .host = uname(&host) == 0 ? host.nodename : "unknown",
+    };
+    int error = create_from(writer, recorder_options.output, &names, recorder_options.force);
+    if (error < 0 && recorder_options.fallback[0])
+        error = create_in_fallback(writer, &names);
+    if (error < 0 && process_is_attached() && !recorder_is_child())
+        return error; // said by unclosed attach, which is waiting
+    if (error < 0) {
+        log_no_trace(recorder_options.output, -error);
+        error = trace_create(writer, NULL);
+    }
+    if (error == 0)
+        fill_header(writer->header);
+    return error;
+}

@@ -1,0 +1,406 @@
+// Python pools by call spec: acquire and release seen in the calls of their methods.
+//
+// The handle is an object, known by its address. Where it can be weakly referenced, its death
+// without a release ends the session as reclaimed.
+#include "recorder/runtimes/python/methods.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "recorder/books/sessions.h"
+#include "recorder/core/arena.h"
+#include "recorder/core/recorder.h"
+#include "recorder/life/process.h"
+#include "recorder/runtimes/python/await.h"
+#include "recorder/runtimes/python/context.h"
+#include "recorder/runtimes/python/created.h"
+#include "recorder/runtimes/python/layout.h"
+#include "recorder/runtimes/python/life.h"
+#include "recorder/runtimes/python/pool.h"
+#include "recorder/runtimes/python/sqlite.h"
+#include "recorder/runtimes/python/watch.h"
+#include "recorder/runtimes/python/wrap.h"
+#include "shared/specs.h"
+
+// How far each spec is; guarded by the GIL.
+enum progress { UNSEEN = 0, IMPORTING, WRAPPED };
+static uint8_t progress[SPECS_CAPACITY];
+static bool importing; // any spec may be at IMPORTING
+
+bool python_methods_importing(const char *module)
+{
+    int count;
+    bool any = false;
+    const struct spec *specs = recorder_specs(&count);
+    size_t length = strlen(module);
+    for (int i = 0; i < count; i++) {
+        if (!specs[i].python || strncmp(specs[i].function, module, length) != 0 ||
+            specs[i].function[length] != ':' || progress[i] == WRAPPED)
+            continue;
+        progress[i] = IMPORTING;
+        any = importing = true;
+    }
+    return any;
+}
+
+void python_methods_imported(void)
+{
+    int count;
+    const struct spec *specs = recorder_specs(&count);
+    for (int i = 0; i < count; i++)
+        if (specs[i].python && progress[i] == UNSEEN)
+            progress[i] = IMPORTING;
+    importing = true;
+    (void)python_methods_wrap(NULL);
+    for (int i = 0; i < count; i++)
+        if (progress[i] == IMPORTING)
+            progress[i] = UNSEEN;
+    importing = false;
+}
+
+void python_methods_forget(void)
+{
+    memset(progress, UNSEEN, sizeof progress);
+    importing = false;
+}
+
+// What a call says, by the roles of its spec.
+struct method_call {
+    const struct spec *spec;
+    PyObject *handle;            // borrowed; NULL: to be the result
+    PyObject *pool;              // borrowed or NULL
+    const char *name, *database; // or NULL
+    uint64_t started;
+    bool finalizer; // a release by the object itself, when it dies
+    bool taken;     // a release: `session` is out of the table
+    struct session session;
+};
+
+// Reads the arguments; false: the call is not meant (a value differs).
+static bool read_arguments(const struct python_invocation *invocation, struct method_call *call)
+{
+    const struct spec *spec = call->spec;
+    for (int i = 0; i < spec->argument_count; i++) {
+        const struct spec_argument *argument = &spec->argument[i];
+        PyObject *value = python_invocation_argument(invocation, (size_t)i,
+                                                     argument->name[0] ? argument->name : NULL);
+        if (argument->role == SPEC_EQUALS) {
+            long number = value ? py.PyLong_AsLong(value) : 0;
+            py.PyErr_Clear();
+            if (number != argument->equals)
+                return false;
+        }
+        if (!value || value == py._Py_NoneStruct)
+            continue;
+        if (argument->role == SPEC_HANDLE)
+            call->handle = value;
+        else if (argument->role == SPEC_POOL)
+            call->pool = value;
+        else if (argument->role == SPEC_POOL_NAME)
+            call->name = python_text(value);
+        else if (argument->role == SPEC_DATABASE)
+            call->database = python_text(value);
+    }
+    return true;
+}
+
+static void describe(PyObject *pool, struct python_pool_text *text)
+{
+    static const char *const sizes[] = {"max_size", "maxconn", "_maxconnections", "max_connections",
+                                        "_max_connections"};
+    PyObject *name = python_attribute(pool->type, "__name__");
+    const char *class_name = python_text(name);
+    snprintf(text->detail, sizeof text->detail, "%s", class_name ? class_name : "");
+    python_drop(name);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && text->size == TRACE_UNKNOWN; i++) {
+        long size = python_attribute_long(pool, sizes[i], -1);
+        if (size > 0)
+            text->size = (uint32_t)size;
+    }
+    name = python_attribute(pool, "name");
+    const char *own = python_text(name);
+    if (own)
+        snprintf(text->name, sizeof text->name, "%s", own);
+    python_drop(name);
+}
+
+// Whether a call that raised nothing succeeded.
+static bool succeeded(const struct spec *spec, PyObject *result)
+{
+    if (spec->result == SPEC_RESULT_HANDLE)
+        return result != py._Py_NoneStruct;
+    if (spec->result == SPEC_RESULT_NONZERO)
+        return py.PyObject_IsTrue(result) == 1;
+    if (spec->result != SPEC_RESULT_STATUS)
+        return true;
+    long status = py.PyLong_AsLong(result);
+    py.PyErr_Clear();
+    for (int i = 0; i < spec->status_count; i++)
+        if (spec->status[i] == status)
+            return true;
+    return false;
+}
+
+// A psycopg_pool.PoolTimeout, a DBUtils TooManyConnections, ...: by name, for want of a common
+// class.
+static bool is_timeout(PyObject *exception_type)
+{
+    PyObject *name = exception_type ? python_attribute(exception_type, "__name__") : NULL;
+    const char *text = python_text(name);
+    bool timeout = text && (strcasestr(text, "timeout") || strcasestr(text, "TooManyConnections") ||
+                            strcasestr(text, "MaxConnections") || strcmp(text, "PoolError") == 0);
+    python_drop(name);
+    return timeout;
+}
+
+// The pool of the trace that a call is about; TRACE_NONE if lost. Inside recorder_enter. A call
+// that names none is about the pool of its kind: what such a library opens is not the program's
+// either.
+static uint32_t pool_reference(const struct method_call *call, struct python_pool *pool)
+{
+    if (pool)
+        return python_pool_ref(pool);
+    const char *name = call->name ? call->name : call->spec->kind;
+    return pool_intern(name_intern(call->spec->kind), 0, name_intern(name));
+}
+
+// Records an acquire; handle NULL: it failed. Outside recorder_enter.
+static void note_acquire(const struct method_call *call, PyObject *handle, bool timed_out)
+{
+    struct python_pool *pool =
+        call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
+    struct python_moment moment;
+    uint32_t owner = TRACE_NONE;
+    python_moment_take(&moment);
+    if (recorder_enter()) {
+        struct stack stack;
+        python_moment_stack(&moment, NULL, &stack);
+        owner = pool_reference(call, pool);
+        struct acquire acquire = {
+            .handle = (uint64_t)(uintptr_t)handle,
+            .kind = name_intern(call->spec->kind),
+            .session = call->spec->session,
+            .pool = call->spec->session == TRACE_HANDLE ? TRACE_NONE : owner,
+            .owner = call->spec->kept ? owner : TRACE_NONE,
+            .database = call->database ? name_intern(call->database) : TRACE_NONE,
+            .task = python_moment_task(&moment),
+            .started_ns = call->started,
+            .since_ns = call->started,
+            .stack = &stack,
+        };
+        if (handle)
+            python_created_hold(handle, session_acquired(&acquire, recorder_now()));
+        else
+            session_acquire_failed(&acquire, timed_out, recorder_now());
+        recorder_leave();
+    }
+    python_moment_drop(&moment);
+    if (handle) {
+        python_watch_add(handle, call->spec);
+        python_sqlite_own(handle, owner, false);
+    }
+}
+
+// After an acquire: `result` or, if NULL, an exception, which is kept.
+static void acquire_done(PyObject *result, struct method_call *call)
+{
+    PyObject *type = NULL, *value = NULL, *traceback = NULL;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    PyObject *handle = call->spec->result == SPEC_RESULT_HANDLE ? result : call->handle;
+    if (result && handle && succeeded(call->spec, result))
+        note_acquire(call, handle, false);
+    else if (call->pool || call->name)
+        note_acquire(call, NULL, is_timeout(type));
+    py.PyErr_Restore(type, value, traceback);
+}
+
+// After an attach: a session that is given back and not known was acquired before. Wrappers of one
+// connection may be closed one within the other, or again when they are collected.
+static void inherit(const struct method_call *call, uint32_t kind, struct python_pool *pool)
+{
+    const struct inherited found = {
+        .handle = (uint64_t)(uintptr_t)call->handle,
+        .kind = kind,
+        .session = call->spec->session,
+        .held_by_caller = true,
+        .pool = pool ? python_pool_ref(pool) : TRACE_NONE,
+    };
+    uint32_t site, database;
+    if (call->spec->session == TRACE_CHECKOUT &&
+        !session_recently_ended(kind, found.handle, &site, &database))
+        (void)session_inherit(&found);
+}
+
+// Whether the method is called by its own object's __del__: DBUtils' connections close themselves
+// there, which is not the program's doing.
+static bool called_by_finalizer(PyObject *handle)
+{
+    struct python_walk walk;
+    char name[16];
+    python_walk_collect(&walk);
+    const struct python_walk_frame *frame = &walk.frames[0];
+    return walk.count > 0 && frame->locals && frame->locals[0] == handle &&
+           python_int_at(frame->code, python_layout->code_locals) > 0 &&
+           python_text_copy(python_at(frame->code, python_layout->code_name), name, sizeof name) &&
+           strcmp(name, "__del__") == 0;
+}
+
+// How a release that succeeded ends the session.
+static enum trace_end end_of(const struct method_call *call)
+{
+    if (call->finalizer)
+        return python_life_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+    return call->spec->verb == TRACE_DISCARD ? TRACE_DISCARDED : TRACE_RELEASED;
+}
+
+// Before a release: takes the session out of the table.
+static void release_begin(struct method_call *call)
+{
+    call->finalizer = called_by_finalizer(call->handle);
+    bool attached = process_is_attached();
+    struct python_pool *pool =
+        attached && call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
+    if (!recorder_enter())
+        return;
+    uint32_t kind = recorder_trace.header ? name_intern(call->spec->kind) : TRACE_NONE;
+    uint64_t handle = (uint64_t)(uintptr_t)call->handle;
+    if (attached && kind != TRACE_NONE && !session_is_known(kind, handle))
+        inherit(call, kind, pool);
+    call->taken = kind != TRACE_NONE && session_take(kind, handle, &call->session);
+    recorder_leave();
+}
+
+static void release_done(PyObject *result, struct method_call *call)
+{
+    PyObject *type, *value, *traceback;
+    if (!call->taken)
+        return;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    bool done = result && succeeded(call->spec, result);
+    enum trace_end end = end_of(call);
+    if (recorder_enter()) {
+        if (done)
+            session_end(&call->session, end, call->session.taken_ns);
+        else
+            session_put_back(&call->session, 0);
+        recorder_leave();
+    }
+    call->taken = false;
+    if (done)
+        python_watch_remove(call->handle);
+    py.PyErr_Restore(type, value, traceback);
+}
+
+static void call_done(PyObject *result, void *data)
+{
+    struct method_call *call = data;
+    if (call->spec->verb == TRACE_ACQUIRE)
+        acquire_done(result, call);
+    else
+        release_done(result, call);
+}
+
+static void drop_call(void *data)
+{
+    struct method_call *call = data;
+    // A release that was never awaited to its end has not happened.
+    release_done(NULL, call);
+    python_drop(call->handle);
+    python_drop(call->pool);
+    arena_free(call, sizeof *call);
+}
+
+// The call goes on when the program awaits the coroutine.
+static PyObject *await_later(PyObject *coroutine, const struct method_call *call)
+{
+    struct method_call *kept = arena_alloc(sizeof *kept);
+    if (!kept)
+        return coroutine;
+    *kept = *call;
+    kept->name = kept->database = NULL; // their texts may not live that long
+    if (kept->handle)
+        py.Py_IncRef(kept->handle);
+    if (kept->pool)
+        py.Py_IncRef(kept->pool);
+    const struct python_await watch = {.done = call_done, .drop = drop_call, .data = kept};
+    return python_await_wrap(coroutine, &watch);
+}
+
+// Calls the method with what this thread opens belonging to the call's pool.
+static PyObject *invoke_for_pool(const struct python_invocation *invocation,
+                                 const struct method_call *call)
+{
+    struct python_pool *pool =
+        call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
+    if (!recorder_enter())
+        return python_invoke(invocation);
+    uint32_t before = session_thread_owner(pool_reference(call, pool));
+    recorder_leave();
+    PyObject *result = python_invoke(invocation);
+    (void)session_thread_owner(before);
+    return result;
+}
+
+static PyObject *follow(const struct python_invocation *invocation, struct method_call *call)
+{
+    bool release = call->spec->verb == TRACE_RELEASE || call->spec->verb == TRACE_DISCARD;
+    // The object may die within the call, and is asked for afterwards.
+    PyObject *handle = call->handle;
+    if (handle)
+        py.Py_IncRef(handle);
+    if (release)
+        release_begin(call);
+    PyObject *result = release ? python_invoke(invocation) : invoke_for_pool(invocation, call);
+    if (result && python_await_is_coroutine(result))
+        result = await_later(result, call);
+    else if (call->spec->verb != TRACE_FILL)
+        call_done(result, call);
+    if (handle) {
+        PyObject *type, *value, *traceback;
+        py.PyErr_Fetch(&type, &value, &traceback);
+        py.Py_DecRef(handle);
+        py.PyErr_Restore(type, value, traceback);
+    }
+    return result;
+}
+
+static PyObject *method_called(const struct python_invocation *invocation)
+{
+    struct method_call call = {.spec = invocation->data};
+    enum trace_verb verb = call.spec->verb;
+    bool meant = verb == TRACE_ACQUIRE || verb == TRACE_FILL;
+    if (!atomic_load_explicit(&recorder_active, memory_order_relaxed) ||
+        !read_arguments(invocation, &call))
+        return python_invoke(invocation);
+    if ((verb == TRACE_RELEASE || verb == TRACE_DISCARD) && call.handle)
+        meant = true;
+    if (!meant)
+        return python_invoke(invocation);
+    call.started = recorder_now_coarse();
+    return follow(invocation, &call);
+}
+
+bool python_methods_wrap(const char *executed)
+{
+    int count;
+    bool complete = true;
+    if (!importing)
+        return true;
+    const struct spec *specs = recorder_specs(&count);
+    for (int i = 0; i < count; i++) {
+        if (progress[i] != IMPORTING)
+            continue;
+        char module[SPEC_NAME_BYTES];
+        const char *colon = strchr(specs[i].function, ':');
+        snprintf(module, sizeof module, "%.*s", (int)(colon - specs[i].function),
+                 specs[i].function);
+        if (python_module_ready(module, executed)) {
+            (void)python_wrap(module, colon + 1, method_called, &specs[i]);
+            progress[i] = WRAPPED;
+        } else {
+            complete = false;
+        }
+    }
+    importing = !complete;
+    return complete;
+}

@@ -1,0 +1,200 @@
+// Telling who closed a sqlite3.Connection.
+//
+// The module closes its handle from three places: the method close(), the destructor, and __init__
+// of an object that was open already. Only the first is the program's doing. The C function of the
+// method is replaced in the method's definition (a PyMethodDef in the module's writable data),
+// where nothing in Python can see it; it notes that close() is under way on this thread.
+#include "recorder/runtimes/python/sqlite.h"
+
+#include <link.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "recorder/core/recorder.h"
+#include "recorder/life/process.h"
+#include "recorder/runtimes/python/layout.h"
+
+enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.13
+enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
+
+static PyObject *connection_type;      // of the main interpreter
+static struct python_method *replaced; // where close_method stands
+static PyObject *(*real_close)(PyObject *self, PyObject *unused);
+static atomic_uintptr_t module_start, module_end; // of the code that calls sqlite3_close_v2
+
+static __thread unsigned closing __attribute__((tls_model("initial-exec")));
+
+static PyObject *close_method(PyObject *self, PyObject *unused)
+{
+    closing++;
+    PyObject *result = real_close(self, unused);
+    closing--;
+    return result;
+}
+
+// The module that an address is in, and whether another address in it may be written.
+struct module_search {
+    uintptr_t code, data;
+    uintptr_t start, end;
+    bool writable;
+};
+
+static int module_visit(struct dl_phdr_info *info, size_t size, void *pointer)
+{
+    struct module_search *search = pointer;
+    struct module_search found = *search;
+    bool has_code = false;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + header->p_vaddr, end = start + header->p_memsz;
+        if (header->p_type == PT_GNU_RELRO && search->data >= start && search->data < end)
+            return 1;
+        if (header->p_type != PT_LOAD)
+            continue;
+        if (search->code >= start && search->code < end) {
+            has_code = true;
+            found.start = start;
+            found.end = end;
+        }
+        if ((header->p_flags & PF_W) && search->data >= start && search->data < end)
+            found.writable = true;
+    }
+    if (has_code)
+        *search = found;
+    return has_code;
+}
+
+static void prepare(bool main_interpreter)
+{
+    PyObject *type = python_find("_sqlite3", "Connection");
+    PyObject *method = type ? python_attribute(type, "close") : NULL;
+    if (method && method->type == py.PyMethodDescr_Type) {
+        struct python_method *definition = python_at(method, DESCRIPTOR_METHOD);
+        struct module_search search = {.code = (uintptr_t)definition->function,
+                                       .data = (uintptr_t)&definition->function};
+        dl_iterate_phdr(module_visit, &search);
+        if (search.writable && definition->flags == PYTHON_METHOD_NOARGS &&
+            definition->function != (void *)close_method && // by an interpreter before this one
+            strcmp(definition->name, "close") == 0) {
+            real_close = definition->function;
+            __atomic_store_n(&definition->function, close_method, __ATOMIC_RELEASE);
+            replaced = definition;
+            atomic_store(&module_end, search.end);
+            atomic_store(&module_start, search.start);
+        }
+    }
+    python_drop(method);
+    if (main_interpreter)
+        connection_type = type; // kept
+    else
+        python_drop(type);
+}
+
+void python_sqlite_prepare(void)
+{
+    static atomic_flag busy = ATOMIC_FLAG_INIT; // interpreters may have a GIL each
+    bool main_interpreter = python_main_interpreter();
+    if (main_interpreter ? connection_type != NULL : atomic_load(&module_start) != 0)
+        return;
+    if (atomic_flag_test_and_set(&busy))
+        return;
+    prepare(main_interpreter);
+    atomic_flag_clear(&busy);
+}
+
+bool python_sqlite_is_some_connection(PyObject *object)
+{
+    return connection_type &&
+           (object->type == connection_type || py.PyType_IsSubtype(object->type, connection_type));
+}
+
+struct trace_session *python_sqlite_session(PyObject *connection)
+{
+    uint64_t handle = (uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB);
+    struct trace_session *record =
+        handle && recorder_trace.header ? session_record(name_intern("sqlite3"), handle) : NULL;
+    return record && !(record->flags & TRACE_SESSION_POOLED) ? record : NULL;
+}
+
+void python_sqlite_undo(void)
+{
+    if (replaced && replaced->function == (void *)close_method)
+        __atomic_store_n(&replaced->function, (void *)real_close, __ATOMIC_RELEASE);
+    replaced = NULL;
+    python_drop(connection_type);
+    connection_type = NULL;
+}
+
+void python_sqlite_forget(void)
+{
+    connection_type = NULL;
+}
+
+enum trace_end python_sqlite_end(const void *caller)
+{
+    uintptr_t start = atomic_load_explicit(&module_start, memory_order_relaxed);
+    uintptr_t end = atomic_load_explicit(&module_end, memory_order_relaxed);
+    if ((uintptr_t)caller < start || (uintptr_t)caller >= end || closing)
+        return TRACE_RELEASED;
+    return python_finalizing() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+}
+
+static void own_handle(const char *kind, uint64_t handle, uint32_t pool)
+{
+    if (!handle || !recorder_enter())
+        return;
+    if (recorder_trace.header)
+        (void)session_set_owner(name_intern(kind), handle, pool);
+    recorder_leave();
+}
+
+// The same for SQLite's own handles, which may have been opened before an attach.
+static void own_database(uint64_t handle, uint32_t pool)
+{
+    own_handle("sqlite3", handle, pool);
+    if (!handle || pool == TRACE_NONE || !process_is_attached() || !recorder_enter())
+        return;
+    const struct inherited found = {
+        .handle = handle,
+        .kind = name_intern("sqlite3"),
+        .session = TRACE_HANDLE,
+        .owner = pool,
+    };
+    if (recorder_trace.header)
+        (void)session_inherit(&found);
+    recorder_leave();
+}
+
+bool python_sqlite_is_connection(const PyObject *object)
+{
+    python_sqlite_prepare();
+    return connection_type && object->type == connection_type;
+}
+
+// What a connection object is made around: aiosqlite's and SQLAlchemy's adapters say `_connection`,
+// Django's DatabaseWrapper `connection`. A new reference or NULL.
+static PyObject *inner_connection(PyObject *connection)
+{
+    PyObject *inner = python_attribute(connection, "_connection");
+    return inner ? inner : python_attribute(connection, "connection");
+}
+
+void python_sqlite_own(PyObject *connection, uint32_t pool, bool itself)
+{
+    enum { DEEPEST = 4 };
+    python_sqlite_prepare();
+    py.Py_IncRef(connection);
+    for (int depth = 0; connection && connection_type && depth < DEEPEST; depth++) {
+        if (py.PyType_IsSubtype(connection->type, connection_type)) {
+            own_database((uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB), pool);
+            break;
+        }
+        if (itself || depth > 0)
+            own_handle("aiosqlite", (uint64_t)(uintptr_t)connection, pool);
+        PyObject *inner = inner_connection(connection);
+        py.Py_DecRef(connection);
+        connection = inner;
+    }
+    python_drop(connection);
+}

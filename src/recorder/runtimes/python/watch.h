@@ -1,0 +1,25 @@
+// Objects whose death without a release ends a session as reclaimed. Guarded by the GIL.
+#ifndef UNCLOSED_RECORDER_RUNTIMES_PYTHON_WATCH_H
+#define UNCLOSED_RECORDER_RUNTIMES_PYTHON_WATCH_H
+
+#include "recorder/runtimes/python/api.h"
+#include "shared/spec.h"
+
+// Watches the handle of a session of this spec, which must stay valid. Does nothing if the object
+// cannot be weakly referenced.
+void python_watch_add(PyObject *handle, const struct spec *spec);
+
+// Interpreter shutdown begins. What a library keeps open for a thread that still runs is its own to
+// leave open; with a thread that has ended it was lost. Inside recorder_enter.
+void python_watch_shutdown(void);
+
+// Its session has ended otherwise.
+void python_watch_remove(PyObject *handle);
+
+// Watches nothing any more. GIL held.
+void python_watch_drop(void);
+
+// The interpreter is gone, and with it what was watched.
+void python_watch_forget(void);
+
+#endif

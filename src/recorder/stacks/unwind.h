@@ -1,0 +1,45 @@
+// Native stacks, by libunwind.
+#ifndef UNCLOSED_RECORDER_STACKS_UNWIND_H
+#define UNCLOSED_RECORDER_STACKS_UNWIND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "recorder/stacks/stack_memo.h"
+
+// Loads libunwind into a scope of its own. Called where loading is harmless: from the recorder's
+// constructor or from within the program's own dlopen, once a traced function is in sight. Without
+// libunwind, glibc's backtrace() is used.
+void unwind_prepare(void);
+
+// Finds out where the recorder's own code is: to be called before anything else.
+void unwind_find_own(void);
+
+// Another module was mapped where frames had been seen: what the unwinder remembers about these
+// addresses is wrong. From now on each frame is looked up (slower).
+void unwind_distrust(void);
+
+// How to unwind: writes the return addresses of this thread's stack, innermost first, at most
+// `depth`, and says how many. NULL before unwind_prepare.
+typedef int (*unwind_way)(void **frames, int depth);
+extern unwind_way unwind_backtrace;
+
+// The way that suits the calling thread, to be used once, by the function that asks: a function
+// around it would be one more frame to unwind. NULL: there is none.
+unwind_way unwind_begin(void);
+
+// Remembers the stack that begins at `origin`, of which unwind_backtrace said `frames`, from the
+// origin on (see stack_memo.h).
+void unwind_remember(const struct stack_origin *origin, void *const *frames, uint32_t count,
+                     bool cut);
+
+// The recorder's own code, and whether `address` is in it.
+extern struct unwind_own {
+    uint64_t start, bytes;
+} unwind_own;
+static inline bool unwind_is_own(uint64_t address)
+{
+    return address - unwind_own.start < unwind_own.bytes;
+}
+
+#endif

@@ -1,0 +1,153 @@
+// Words and counts that every renderer needs: see profile.h.
+#include <string.h>
+
+#include "report/profile/profile.h"
+
+const char *profile_kind_name(enum trace_kind kind)
+{
+    static const char *const names[TRACE_KINDS] = {
+        [TRACE_HANDLE] = "handle",
+        [TRACE_CHECKOUT] = "checkout",
+        [TRACE_SESSION] = "session",
+        [TRACE_STATEMENT] = "statement",
+    };
+    return kind > 0 && kind < TRACE_KINDS ? names[kind] : "session";
+}
+
+const char *profile_misuse_name(enum trace_misuse_kind kind)
+{
+    switch (kind) {
+    case TRACE_MISUSE_UNKNOWN:
+        return "unknown handle";
+    case TRACE_MISUSE_DOUBLE:
+        return "double release";
+    case TRACE_MISUSE_CHILD:
+        return "parent's session in child";
+    }
+    return "misuse";
+}
+
+const char *profile_python_note(struct arena *arena, const struct profile_process *process)
+{
+    static const char *const reasons[] = {
+        [TRACE_PYTHON_OLD] = "is older than 3.8: its frames and pools are not seen",
+        [TRACE_PYTHON_FREE_THREADED] =
+            "has no GIL (a free-threading build): its frames and pools are not seen",
+        [TRACE_PYTHON_TRACES_REFS] =
+            "is a debug build with Py_TRACE_REFS: its frames and pools are not seen",
+        [TRACE_PYTHON_INCOMPLETE] =
+            "does not export the functions that are needed: its frames and pools are not seen",
+        [TRACE_PYTHON_NEW] = "is not known yet: no Python frames of handles, only of checkouts",
+        [TRACE_PYTHON_UNLIKE] =
+            "is not built as usual: no Python frames of handles, only of checkouts",
+    };
+    uint32_t flags = process->header->flags;
+    uint32_t reason = flags >> TRACE_FLAG_PYTHON_SHIFT & 0xff;
+    if (!(flags & TRACE_FLAG_PYTHON) || reason >= sizeof reasons / sizeof *reasons ||
+        !reasons[reason])
+        return NULL;
+    return arena_format(arena, "Python %u.%u %s", flags >> TRACE_FLAG_PYTHON_MAJOR_SHIFT,
+                        flags >> TRACE_FLAG_PYTHON_MINOR_SHIFT & 0xff, reasons[reason]);
+}
+
+const char *profile_python_besides(const struct profile_process *process)
+{
+    return process->header->flags & TRACE_FLAG_PYTHON_BESIDES
+               ? "Python code opened databases in interpreters besides the main one: the pools in "
+                 "these are not seen (mod_wsgi: use WSGIApplicationGroup %{GLOBAL})"
+               : NULL;
+}
+
+const char *profile_lost_reason(enum trace_lost reason)
+{
+    switch (reason) {
+    case TRACE_LOST_SPACE:
+        return "no room for the trace (disk full, file size limit, or its folder not writable)";
+    case TRACE_LOST_MEMORY:
+        return "no memory left in the process";
+    case TRACE_LOST_REENTRY:
+        return "called from a signal handler that interrupted the recorder";
+    case TRACE_LOST_STUBS:
+        return "more functions and copies of them than can be traced at once";
+    case TRACE_LOST_NAMES:
+        return "more different names than are kept";
+    case TRACE_LOST_SITES:
+        return "more different sites than are kept apart";
+    default:
+        return "a reason that this version does not know";
+    }
+}
+
+const char *profile_ended(const struct profile *profile, const struct profile_process *process)
+{
+    switch (process->state) {
+    case READER_RUNNING:
+        return "running";
+    case READER_EXITED:
+        return arena_format(profile->arena, "exit %d", process->header->end_status);
+    case READER_SIGNALED:
+        return arena_format(profile->arena, "signal %d", process->header->end_status);
+    case READER_EXEC:
+        return "exec";
+    case READER_DETACHED:
+        return "detached";
+    case READER_GONE:
+        break;
+    }
+    return "unknown";
+}
+
+bool profile_site_leaks(const struct profile_site *site)
+{
+    return site->tally.never_closed > 0 || site->tally.late > 0;
+}
+
+size_t profile_leaking_count(const struct profile *profile)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < profile->sites.count; i++)
+        count += profile_site_leaks(profile->sites.item[i]);
+    return count;
+}
+
+static const char *site_file(const struct profile_site *site)
+{
+    if (!site->name)
+        return "";
+    return site->name->file ? site->name->file : site->name->module ? site->name->module : "";
+}
+
+size_t profile_file_count(const struct profile *profile)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < profile->sites.count; i++) {
+        const struct profile_site *site = profile->sites.item[i];
+        bool first = site->tally.never_closed > 0;
+        for (size_t j = 0; first && j < i; j++)
+            first = profile->sites.item[j]->tally.never_closed == 0 ||
+                    strcmp(site_file(profile->sites.item[j]), site_file(site)) != 0;
+        count += first;
+    }
+    return count;
+}
+
+const char *profile_pattern(const struct profile_site *site)
+{
+    const struct profile_tally *tally = &site->tally;
+    uint64_t judged = tally->opened - tally->pooled - tally->below;
+    if (tally->never_closed == 0 || tally->held > 0)
+        return "";
+    if (tally->refused + tally->zombie == tally->never_closed)
+        return "close() came too early";
+    if (judged < 2)
+        return "";
+    return tally->never_closed == judged ? "no path closes it" : "some path skips close()";
+}
+
+const char *profile_code(const struct profile *profile, const struct frame *frame,
+                         const char *directory)
+{
+    const char *line =
+        frame ? code_text_line(profile->code, directory, frame->file, frame->line) : NULL;
+    return line ? line + strspn(line, " \t") : "";
+}

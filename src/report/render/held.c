@@ -1,0 +1,285 @@
+// Who holds what now: the sessions that are out, oldest first.
+#include <inttypes.h>
+#include <string.h>
+
+#include "report/render/json_values.h"
+#include "report/render/render.h"
+#include "report/render/text/text.h"
+
+// Whether a session is listed: handles that a pool keeps are nobody's.
+static bool is_listed(const struct profile *profile, const struct profile_session *session)
+{
+    return !(session->flags & TRACE_SESSION_POOLED) && session->age_ns >= profile->threshold_ns;
+}
+
+static const char *condition(const struct profile_session *session)
+{
+    if (session->flags & TRACE_SESSION_ZOMBIE)
+        return "zombie";
+    if (session->flags & TRACE_SESSION_REFUSED)
+        return "close refused";
+    if (session->flags & TRACE_SESSION_INHERITED)
+        return session->flags & TRACE_SESSION_USED ? "inherited, used since" : "inherited";
+    return "";
+}
+
+static json_t *now_json(const struct profile_now *now)
+{
+    json_t *object = json_object();
+    json_set_text(object, "problem", now->problem);
+    if (now->closed)
+        json_object_set_new(object, "closed", json_true());
+    if (now->place != NOW_UNKNOWN)
+        json_object_set_new(object, "in_function", json_boolean(now->place == NOW_INSIDE));
+    if (now->again)
+        json_object_set_new(object, "again", json_true());
+    if (now->suspended)
+        json_object_set_new(object, "suspended", json_true());
+    if (now->place == NOW_INSIDE)
+        json_set_number(object, "frame", now->at);
+    if (now->place == NOW_RETURNED && now->at < now->stack->count)
+        json_set_number(object, "caller", now->at);
+    if (now->stack)
+        json_object_set_new(object, "frames", json_frames(now->stack));
+    if (now->paused_ns > 0)
+        json_set_seconds(object, "paused", now->paused_ns);
+    return object;
+}
+
+static void set_acquired(const struct profile *profile, json_t *object,
+                         const struct profile_session *session)
+{
+    json_set_seconds(object, "acquired", session->acquired_ns);
+    json_set_text(object, "time",
+                  json_time_text(profile->arena, session->process, session->acquired_ns));
+}
+
+// Open before the attach: "age" is the least, and who holds it is what can be told.
+static void set_unseen(json_t *object, const struct profile_session *session)
+{
+    json_object_set_new(object, "before_attach", json_true());
+    if (session->age_most_ns > 0)
+        json_set_seconds(object, "age_at_most", session->age_most_ns);
+    json_set_text(object, "held_by", session->holder);
+    if (!session->holder_stack)
+        return;
+    json_t *holder = json_object();
+    size_t index = frames_user(session->holder_stack, 0);
+    if (index < session->holder_stack->count)
+        json_set_place(holder, &session->holder_stack->frame[index]);
+    json_object_set_new(holder, "frames", json_frames(session->holder_stack));
+    json_object_set_new(object, "holder", holder);
+}
+
+static json_t *session_json(const struct profile *profile, const struct profile_session *session)
+{
+    json_t *object = json_object();
+    json_set_seconds(object, "age", session->age_ns);
+    if (session->unseen)
+        set_unseen(object, session);
+    else
+        set_acquired(profile, object, session);
+    json_set_text(object, "kind", profile_kind_name(session->kind));
+    json_set_number(object, "pid", session->process->header->pid);
+    if (session->tid > 0)
+        json_set_number(object, "tid", session->tid);
+    json_set_text(object, "thread", session->thread);
+    json_set_text(object, "database", session->database);
+    json_set_text(object, "test", session->test);
+    json_set_text(object, "task", session->task);
+    json_set_text(object, "statement", session->detail);
+    json_set_text(object, "condition", condition(session));
+    if (session->overdue)
+        json_object_set_new(object, "overdue", json_true());
+    json_set_text(object, "handle", arena_format(profile->arena, "0x%" PRIx64, session->handle));
+    if (session->flags & TRACE_SESSION_ASKED)
+        json_object_set_new(object, "transaction",
+                            json_boolean(session->flags & TRACE_SESSION_TRANSACTION));
+    if (session->pool) {
+        json_t *pool = json_object();
+        json_set_text(pool, "kind", session->pool->kind);
+        json_set_text(pool, "name", session->pool->name);
+        json_object_set_new(object, "pool", pool);
+    }
+    if (session->site) {
+        json_set_text(object, "site", session->site->id);
+        json_set_place(object, session->site->name);
+        json_object_set_new(object, "frames", json_frames(session->site->stack));
+        if (session->site->created && session->site->created->count > 0)
+            json_object_set_new(object, "created", json_frames(session->site->created));
+    }
+    if (session->now)
+        json_object_set_new(object, "now", now_json(session->now));
+    return object;
+}
+
+void render_held_json(const struct profile *profile, const struct report_request *request,
+                      FILE *out)
+{
+    (void)request; // all of them are given
+    json_t *root = json_object();
+    json_set_number(root, "schema", 1);
+    json_t *held = json_array();
+    for (size_t i = 0; i < profile->sessions.count; i++)
+        if (is_listed(profile, profile->sessions.item[i]))
+            json_array_append_new(held, session_json(profile, profile->sessions.item[i]));
+    json_object_set_new(root, "held", held);
+    json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    fputc('\n', out);
+    json_decref(root);
+}
+
+// Those of this very session: another one of the site may have come another way.
+static void print_callers(const struct text *text, const struct profile_session *session)
+{
+    const struct frames *named = session->named;
+    const char *directory = session->process->header->directory;
+    if (!text->request->all_frames && named && session->named_index < named->count)
+        text_frames(text, named, &named->frame[session->named_index], directory, 14);
+    else
+        text_frames(text, session->site->stack, session->site->name, directory, 14);
+}
+
+static const char *thread_words(struct arena *arena, const struct profile_session *session)
+{
+    const char *name = sheet_clean(arena, session->thread, 40);
+    if (session->tid == 0)
+        return name[0] ? arena_format(arena, "thread %s", name) : NULL;
+    return name[0] ? arena_format(arena, "thread %s (tid %u)", name, session->tid)
+                   : arena_format(arena, "tid %u", session->tid);
+}
+
+static void print_head(const struct text *text, const struct profile_session *session,
+                       uint64_t alike)
+{
+    const struct sheet *sheet = &text->sheet;
+    struct arena *arena = sheet->arena;
+    const char *age = sheet_duration(arena, session->age_ns);
+    const char *place = session->unseen ? "(open before the attach: no acquire backtrace)"
+                        : session->site ? sheet_frame(arena, session->site->name,
+                                                      session->process->header->directory)
+                                        : "(open before the trace)";
+    if (session->unseen)
+        age = arena_format(arena, "≥ %s", age);
+    sheet_print(sheet, SHEET_BOLD, "%*s", (int)(12 + strlen(age) - sheet_columns(age)), age);
+    if (alike > 1)
+        sheet_print(sheet, SHEET_BOLD, "  %" PRIu64 " sessions", alike);
+    fprintf(sheet->out, "  %s\n", place);
+}
+
+// alike: how many sessions are shown as this one.
+static void print_session(const struct text *text, const struct profile_session *session,
+                          uint64_t alike)
+{
+    const struct sheet *sheet = &text->sheet;
+    struct arena *arena = sheet->arena;
+    const char *directory = session->process->header->directory;
+    print_head(text, session, alike);
+    struct sheet_line line = sheet_line_begin(sheet, 14);
+    sheet_line_add(&line, SHEET_PLAIN, profile_kind_name(session->kind));
+    sheet_line_add(&line, SHEET_PLAIN, thread_words(arena, session));
+    if (session->database[0])
+        sheet_line_add(
+            &line, SHEET_PLAIN,
+            arena_format(arena, "db %s",
+                         sheet_clean(arena, sheet_path(session->database, directory), 60)));
+    if (session->pool)
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "from %s", text_pool_name(arena, session->pool)));
+    if (session->test[0])
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "test %s", sheet_clean(arena, session->test, 80)));
+    if (session->task[0])
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "task %s", sheet_clean(arena, session->task, 60)));
+    if (session->flags & TRACE_SESSION_TRANSACTION)
+        sheet_line_add(&line, SHEET_WARN, "transaction open");
+    sheet_line_add(&line, SHEET_WARN, session->overdue ? "overdue" : "");
+    if (session->unseen)
+        sheet_line_add(&line, SHEET_PLAIN, text_holder(arena, session));
+    else
+        sheet_line_add(&line, SHEET_WARN, condition(session));
+    if (session->age_most_ns > 0)
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "for %s at most: its connection is no older",
+                                    sheet_duration(arena, session->age_most_ns)));
+    if (text->profile->processes.count > 1)
+        sheet_line_add(&line, SHEET_DIM,
+                       arena_format(arena, "pid %u", session->process->header->pid));
+    sheet_line_end(&line);
+    if (session->detail[0])
+        fprintf(
+            sheet->out, "%14s%s: %s\n", "",
+            text_statement_label(session->flags & (TRACE_SESSION_REFUSED | TRACE_SESSION_ZOMBIE)),
+            sheet_clean(arena, session->detail, sheet->width - 40));
+    if (session->site)
+        print_callers(text, session);
+    if (session->now)
+        text_now(text, session);
+}
+
+// Whether a reader would see no difference: many were open before the attach, and little is known.
+static bool is_alike(struct arena *arena, const struct profile_session *a,
+                     const struct profile_session *b)
+{
+    return a->unseen && b->unseen && a->process == b->process && a->kind == b->kind &&
+           a->pool == b->pool && a->tid == b->tid && a->flags == b->flags &&
+           strcmp(a->thread, b->thread) == 0 && strcmp(a->task, b->task) == 0 &&
+           strcmp(a->database, b->database) == 0 &&
+           strcmp(text_holder(arena, a), text_holder(arena, b)) == 0;
+}
+
+// How many listed sessions look like number `i`; 0: it was shown with an earlier one.
+static uint64_t count_alike(const struct text *text, size_t i)
+{
+    const struct profile *profile = text->profile;
+    const struct profile_session *session = profile->sessions.item[i];
+    uint64_t alike = 1;
+    for (size_t j = 0; j < profile->sessions.count && session->unseen; j++) {
+        if (j == i || !is_listed(profile, profile->sessions.item[j]) ||
+            !is_alike(text->sheet.arena, session, profile->sessions.item[j]))
+            continue;
+        if (j < i)
+            return 0;
+        alike++;
+    }
+    return alike;
+}
+
+void render_held_text(const struct profile *profile, const struct report_request *request,
+                      FILE *out)
+{
+    struct text text = {
+        .profile = profile, .request = request, .sheet = sheet_new(out, profile->arena)};
+    const struct sheet *sheet = &text.sheet;
+    size_t listed = 0;
+    size_t shown = 0;
+    for (size_t i = 0; i < profile->sessions.count; i++)
+        listed += is_listed(profile, profile->sessions.item[i]);
+    const struct profile_process *first =
+        profile->processes.count ? profile->processes.item[0] : NULL;
+    if (profile->processes.count == 1)
+        sheet_print(sheet, SHEET_BOLD, "unclosed: %s[%u]", text_program_name(sheet->arena, first),
+                    first->header->pid);
+    else
+        sheet_print(sheet, SHEET_BOLD, "unclosed: %zu processes", profile->processes.count);
+    fprintf(out, " %s %s\n", profile->running ? "holds" : "held at its end",
+            text_count(sheet->arena, listed, "session", "sessions"));
+    for (size_t i = 0; i < profile->sessions.count; i++) {
+        uint64_t alike = is_listed(profile, profile->sessions.item[i]) ? count_alike(&text, i) : 0;
+        if (alike == 0)
+            continue;
+        if (request->limit > 0 && shown >= request->limit)
+            break;
+        print_session(&text, profile->sessions.item[i], alike);
+        shown += alike;
+    }
+    if (shown < listed)
+        fprintf(out, "%zu more (-n 0 for all)\n", listed - shown);
+    text_now_pause(&text);
+    for (size_t i = 0; i < profile->problems.count; i++)
+        sheet_wrap(sheet, SHEET_WARN, 0,
+                   sheet_clean(sheet->arena,
+                               arena_format(sheet->arena, "note: %s", profile->problems.item[i]),
+                               0));
+}

@@ -1,0 +1,408 @@
+// The report as JSON, schema 1: for programs.
+//
+// Keys are added and never taken away. Seconds are floats; what is not known is absent; moments
+// called "at" count from the start of the process. Sites are referred to by their id.
+#include <jansson.h>
+#include <string.h>
+
+#include "report/profile/groups.h"
+#include "report/render/json_values.h"
+#include "report/render/render.h"
+
+enum { INDENT = 2 };
+
+static void set_notes(json_t *object, const struct profile *profile,
+                      const struct profile_process *process)
+{
+    const char *const notes[] = {profile_python_note(profile->arena, process),
+                                 profile_python_besides(process)};
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+        if (notes[i])
+            json_array_append_new(list, json_string(notes[i]));
+    if (json_array_size(list) > 0)
+        json_object_set(object, "notes", list);
+    json_decref(list);
+}
+
+static json_t *process_json(const struct profile *profile, const struct profile_process *process)
+{
+    json_t *object = json_object();
+    json_set_number(object, "pid", process->header->pid);
+    json_set_number(object, "parent_pid", process->header->parent_pid);
+    json_set_text(object, "exe", process->header->exe);
+    json_set_text(object, "command", process->header->command);
+    json_set_text(object, "directory", process->header->directory);
+    json_set_text(object, "trace", process->trace);
+    json_set_text(object, "started", json_time_text(profile->arena, process, 0));
+    json_set_seconds(object, "seconds", process->seconds_ns);
+    json_set_text(object, "ended", profile_ended(profile, process));
+    json_set_number(object, "lost", process->lost);
+    json_set_number(object, "opened", process->opened);
+    json_set_number(object, "never_closed", process->never_closed);
+    if (process->header->flags & TRACE_FLAG_ATTACHED)
+        json_object_set_new(object, "attached", json_true());
+    if (process->header->flags & TRACE_FLAG_FORKED)
+        json_object_set_new(object, "forked", json_true());
+    set_notes(object, profile, process);
+    json_t *reasons = json_object();
+    for (int reason = 0; reason < TRACE_LOST_REASONS; reason++)
+        if (process->header->lost[reason])
+            json_set_number(reasons, profile_lost_reason((enum trace_lost)reason),
+                            process->header->lost[reason]);
+    if (process->lost)
+        json_object_set(object, "lost_reasons", reasons);
+    json_decref(reasons);
+    return object;
+}
+
+static void set_tally(json_t *object, const struct profile_tally *tally)
+{
+    json_set_number(object, "opened", tally->opened);
+    json_set_number(object, "released", tally->released);
+    json_set_number(object, "never_closed", tally->never_closed);
+    json_set_number(object, "live", tally->live);
+    json_set_number(object, "held_now", tally->held);
+    json_set_number(object, "reclaimed", tally->reclaimed);
+    json_set_number(object, "at_shutdown", tally->shutdown);
+    json_set_number(object, "refused", tally->refused);
+    json_set_number(object, "zombie", tally->zombie);
+    json_set_number(object, "suppressed", tally->suppressed);
+    json_set_number(object, "discarded", tally->discarded);
+    json_set_number(object, "release_unseen", tally->unseen);
+    json_set_number(object, "pooled", tally->pooled);
+    json_set_number(object, "below_threshold", tally->below);
+    json_set_number(object, "late", tally->late);
+    json_set_number(object, "overdue", tally->overdue);
+    json_set_number(object, "inherited", tally->inherited);
+    json_set_number(object, "failed", tally->failed);
+}
+
+// How many were open before the fork or attach, and what became of them.
+static void set_inherited(json_t *object, const struct profile_inherited *counts)
+{
+    json_set_number(object, "inherited", profile_inherited_count(counts));
+    if (profile_inherited_count(counts) == 0)
+        return;
+    json_t *fates = json_object();
+    json_set_number(fates, "out", counts->out);
+    json_set_number(fates, "pooled", counts->pooled);
+    json_set_number(fates, "released", counts->released);
+    json_set_number(fates, "reclaimed", counts->reclaimed);
+    json_set_number(fates, "otherwise", counts->otherwise);
+    json_object_set_new(object, "inherited_now", fates);
+}
+
+static json_t *totals_json(const struct profile *profile)
+{
+    json_t *object = json_object();
+    for (int kind = TRACE_HANDLE; kind < TRACE_KINDS; kind++) {
+        json_t *tally = json_object();
+        set_tally(tally, &profile->totals[kind]);
+        set_inherited(tally, &profile->inherited[kind]);
+        json_object_set_new(object, profile_kind_name((enum trace_kind)kind), tally);
+    }
+    return object;
+}
+
+static json_t *holders_json(const profile_holders *holders)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < holders->count; i++) {
+        const struct profile_holder *holder = &holders->item[i];
+        json_t *object = json_object();
+        if (holder->site) {
+            json_set_text(object, "site", holder->site->id);
+            json_set_place(object, holder->site->name);
+        } else {
+            json_object_set_new(object, "before_attach", json_true());
+        }
+        json_set_number(object, "count", holder->count);
+        if (holder->longest_ns)
+            json_set_seconds(object, "longest", holder->longest_ns);
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+static json_t *timeline_json(const struct profile_pool *pool)
+{
+    const struct trace_timeline *timeline = pool->timeline;
+    const struct trace_header *header = pool->process->header;
+    int used = TRACE_TIMELINE_BUCKETS;
+    while (used > 0 && timeline->most_out[used - 1] == 0)
+        used--;
+    json_t *object = json_object();
+    json_set_seconds(object, "from",
+                     timeline->origin_ns > header->start_ns ? timeline->origin_ns - header->start_ns
+                                                            : 0);
+    json_set_seconds(object, "step", timeline->width_ns);
+    json_t *most = json_array();
+    for (int i = 0; i < used; i++)
+        json_array_append_new(most, json_integer(timeline->most_out[i]));
+    json_object_set_new(object, "most_out", most);
+    return object;
+}
+
+static json_t *sizing_json(const struct profile *profile, const struct profile_pool *pool)
+{
+    const struct profile_sizing *sizing = &pool->sizing;
+    json_t *object = json_object();
+    if (sizing->arrival_per_second > 0)
+        json_object_set_new(object, "arrival_per_second", json_real(sizing->arrival_per_second));
+    if (sizing->mean_hold_ns > 0) {
+        json_object_set_new(object, "mean_hold", json_real(sizing->mean_hold_ns / 1e9));
+        json_object_set_new(object, "mean_hold_exact", json_boolean(sizing->hold_exact));
+    }
+    if (profile_mean_out(sizing) > 0)
+        json_object_set_new(object, "mean_out", json_real(profile_mean_out(sizing)));
+    json_set_number(object, "high_water", pool->high_water);
+    json_set_number(object, "leaked_at_high_water", sizing->leaked);
+    json_set_number(object, "needed_without_leaks", sizing->needed);
+    json_set_number(object, "most_waiting", profile_most_waiting(profile, pool));
+    json_object_set_new(object, "exact", json_boolean(sizing->leaked == sizing->leaked_least));
+    return object;
+}
+
+static json_t *pool_json(const struct profile *profile, const struct profile_pool *pool)
+{
+    json_t *object = json_object();
+    json_set_text(object, "kind", pool->kind);
+    json_set_text(object, "name", pool->name);
+    json_set_text(object, "class", pool->detail);
+    json_set_number(object, "pid", pool->process->header->pid);
+    json_set_number(object, "instances", pool->instances);
+    if (pool->size != TRACE_UNKNOWN)
+        json_set_number(object, "size", pool->size);
+    if (pool->overflow != TRACE_UNKNOWN)
+        json_set_number(object, "overflow", pool->overflow);
+    if (pool->timeout_ms != TRACE_UNKNOWN && pool->timeout_ms != 0)
+        json_object_set_new(object, "timeout", json_real(pool->timeout_ms / 1e3));
+    json_set_number(object, "out", pool->out);
+    json_t *high_water = json_object();
+    json_set_number(high_water, "count", pool->high_water);
+    json_set_seconds(high_water, "at", pool->high_water_ns);
+    json_object_set_new(high_water, "holders", holders_json(&pool->holders));
+    json_object_set_new(object, "high_water", high_water);
+    json_set_number(object, "acquires", pool->acquires);
+    json_t *waits = json_object();
+    json_set_number(waits, "count", pool->waits);
+    json_set_seconds(waits, "longest", pool->longest_wait_ns);
+    json_set_seconds(waits, "total", pool->total_wait_ns);
+    json_set_seconds(waits, "counted_from", pool->wait_threshold_ns);
+    json_object_set_new(object, "waits", waits);
+    if (pool->waiting_known)
+        json_set_number(object, "waiting", pool->waiting);
+    json_set_number(object, "failed", pool->failed);
+    json_set_number(object, "timeouts", pool->timeouts);
+    json_set_number(object, "idle", pool->idle);
+    set_inherited(object, &pool->inherited);
+    json_object_set_new(object, "sizing", sizing_json(profile, pool));
+    json_object_set_new(object, "occupancy", timeline_json(pool));
+    return object;
+}
+
+static void set_growth(json_t *object, const struct profile_growth *growth)
+{
+    if (growth->width_ns == 0)
+        return;
+    json_t *numbers = json_object();
+    json_object_set_new(numbers, "from", json_real((double)growth->origin_ns / 1e9));
+    json_set_number(numbers, "pid", growth->process->header->pid);
+    json_set_seconds(numbers, "step", growth->width_ns);
+    json_t *out = json_array();
+    for (unsigned i = 0; i < growth->count; i++)
+        json_array_append_new(out, json_integer((json_int_t)growth->least_out[i]));
+    json_object_set_new(numbers, "least_out", out);
+    json_object_set_new(numbers, "grows", json_boolean(profile_grows(growth)));
+    json_object_set_new(object, "timeline", numbers);
+}
+
+static void set_churn(json_t *object, const struct profile_site *site)
+{
+    struct profile_churn churn;
+    if (!profile_site_churns(site, &churn))
+        return;
+    json_t *numbers = json_object();
+    json_object_set_new(numbers, "rate", json_real(churn.rate));
+    json_set_seconds(numbers, "median_hold", churn.median_ns);
+    json_object_set_new(object, "churn", numbers);
+}
+
+// Names that are the same once made into UTF-8 are put together.
+static void set_tests(json_t *object, const struct profile_site *site)
+{
+    if (site->by_test.count == 0)
+        return;
+    json_t *tests = json_object();
+    for (size_t i = 0; i < site->by_test.count; i++) {
+        json_t *name = json_text(site->by_test.item[i].name);
+        const char *key = json_string_value(name);
+        json_int_t before = json_integer_value(json_object_get(tests, key));
+        json_set_number(tests, key, (uint64_t)before + site->by_test.item[i].never_closed);
+        json_decref(name);
+    }
+    json_object_set_new(object, "never_closed_by_test", tests);
+}
+
+static json_t *site_json(const struct profile *profile, const struct profile_site *site)
+{
+    json_t *object = json_object();
+    const char *directory = site->process->header->directory;
+    json_set_text(object, "id", site->id);
+    json_set_text(object, "kind", profile_kind_name(site->kind));
+    json_set_place(object, site->name);
+    set_tally(object, &site->tally);
+    json_set_seconds(object, "longest", site->longest_ns);
+    if (site->holds > 0)
+        json_object_set_new(object, "mean_hold",
+                            json_real((double)site->hold_ns / (double)site->holds / 1e9));
+    set_churn(object, site);
+    set_growth(object, &site->growth);
+    json_set_seconds(object, "first", site->first_ns == UINT64_MAX ? 0 : site->first_ns);
+    json_set_seconds(object, "last", site->last_ns);
+    json_set_names(object, "threads", &site->threads);
+    json_set_names(object, "tests", &site->tests);
+    set_tests(object, site);
+    json_set_names(object, "tasks", &site->tasks);
+    json_set_names(object, "databases", &site->databases);
+    json_set_names(object, "statements", &site->details);
+    if (site->databases.count > 0)
+        json_set_text(object, "database", site->databases.item[0].name);
+    json_set_text(object, "acquired_by", site->function);
+    if (site->pool) {
+        json_t *pool = json_object();
+        json_set_text(pool, "kind", site->pool->kind);
+        json_set_text(pool, "name", site->pool->name);
+        json_object_set_new(object, "pool", pool);
+    }
+    json_set_number(object, "refusals", site->refusals);
+    json_set_number(object, "zombies", site->zombies);
+    json_set_number(object, "exceptions", site->exceptions);
+    json_set_number(object, "in_transaction", site->in_transaction);
+    json_set_text(object, "pattern", profile_pattern(site));
+    json_set_text(object, "code", profile_code(profile, site->name, directory));
+    if (site->via)
+        json_object_set_new(object, "via", json_frame(site->via));
+    json_object_set_new(object, "frames", json_frames(site->stack));
+    if (site->created && site->created->count > 0)
+        json_object_set_new(object, "created", json_frames(site->created));
+    else if (site->created)
+        json_object_set_new(object, "created_before_attach", json_true());
+    return object;
+}
+
+static json_t *shortage_json(const struct profile *profile, const struct profile_shortage *shortage)
+{
+    json_t *object = json_object();
+    json_set_number(object, "pid", shortage->process->header->pid);
+    json_set_seconds(object, "at", shortage->at_ns);
+    json_set_text(object, "time",
+                  json_time_text(profile->arena, shortage->process, shortage->at_ns));
+    json_set_seconds(object, "waited", shortage->waited_ns);
+    json_object_set_new(object, "failed", json_boolean(shortage->failed));
+    json_set_number(object, "waiting", shortage->waiting);
+    json_set_text(object, "thread", shortage->thread);
+    if (shortage->pool) {
+        json_set_text(object, "pool_kind", shortage->pool->kind);
+        json_set_text(object, "pool_name", shortage->pool->name);
+    }
+    json_set_place(object, shortage->name);
+    json_set_number(object, "held", shortage->held);
+    json_object_set_new(object, "holders", holders_json(&shortage->holders));
+    json_object_set_new(object, "frames", json_frames(shortage->stack));
+    return object;
+}
+
+static json_t *misuse_json(const struct profile_misuse *misuse)
+{
+    json_t *object = json_object();
+    json_set_text(object, "kind", profile_misuse_name(misuse->kind));
+    json_set_number(object, "count", misuse->count);
+    json_set_text(object, "called", misuse->function);
+    json_set_place(object, misuse->name);
+    json_set_seconds(object, "first", misuse->first_ns);
+    json_set_seconds(object, "last", misuse->last_ns);
+    json_set_text(object, "database", misuse->database);
+    json_set_text(object, "thread", misuse->thread);
+    if (misuse->site)
+        json_set_text(object, "site", misuse->site->id);
+    json_object_set_new(object, "frames", json_frames(misuse->stack));
+    return object;
+}
+
+static json_t *groups_json(const struct profile *profile, enum report_group by)
+{
+    struct groups groups = groups_of(profile, by);
+    json_t *array = json_array();
+    for (size_t i = 0; i < groups.count; i++) {
+        const struct group *group = &groups.item[i];
+        json_t *object = json_object();
+        json_set_text(object, "name", group->name);
+        json_set_number(object, "never_closed", group->never_closed);
+        if (group->opened)
+            json_set_number(object, "opened", group->opened);
+        json_set_seconds(object, "longest", group->longest_ns);
+        json_object_set_new(object, "sites", holders_json(&group->holders));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+static json_t *texts_json(const char *const *texts, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_text(texts[i]));
+    return array;
+}
+
+static json_t *inside_json(const struct profile *profile)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < profile->inside.count; i++) {
+        json_t *object = json_object();
+        json_object_set_new(object, "function", json_text(profile->inside.item[i]->function));
+        json_object_set_new(object, "reason", json_text(profile->inside.item[i]->reason));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+void render_json(const struct profile *profile, const struct report_request *request, FILE *out)
+{
+    json_t *root = json_object();
+    json_set_number(root, "schema", 1);
+    json_t *processes = json_array();
+    for (size_t i = 0; i < profile->processes.count; i++)
+        json_array_append_new(processes, process_json(profile, profile->processes.item[i]));
+    json_object_set_new(root, "processes", processes);
+    json_object_set_new(root, "totals", totals_json(profile));
+    json_t *pools = json_array();
+    for (size_t i = 0; i < profile->pools.count; i++)
+        json_array_append_new(pools, pool_json(profile, profile->pools.item[i]));
+    json_object_set_new(root, "pools", pools);
+    json_t *sites = json_array();
+    for (size_t i = 0; i < profile->sites.count; i++)
+        json_array_append_new(sites, site_json(profile, profile->sites.item[i]));
+    json_object_set_new(root, "sites", sites);
+    json_t *shortages = json_array();
+    for (size_t i = 0; i < profile->shortages.count; i++)
+        json_array_append_new(shortages, shortage_json(profile, profile->shortages.item[i]));
+    json_object_set_new(root, "shortages", shortages);
+    json_t *misuses = json_array();
+    for (size_t i = 0; i < profile->misuses.count; i++)
+        json_array_append_new(misuses, misuse_json(profile->misuses.item[i]));
+    json_object_set_new(root, "misuse", misuses);
+    json_object_set_new(root, "unseen_inside", inside_json(profile));
+    json_object_set_new(root, "unseen", texts_json(profile->unseen.item, profile->unseen.count));
+    json_object_set_new(root, "problems",
+                        texts_json(profile->problems.item, profile->problems.count));
+    if (profile->threshold_ns)
+        json_set_seconds(root, "threshold", profile->threshold_ns);
+    if (request->group_by != REPORT_BY_SITE)
+        json_object_set_new(root, "groups", groups_json(profile, request->group_by));
+    json_dumpf(root, out, JSON_INDENT(INDENT) | JSON_REAL_PRECISION(12));
+    fputc('\n', out);
+    json_decref(root);
+}

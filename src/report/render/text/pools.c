@@ -1,0 +1,179 @@
+// The pools and shortages of the text report.
+#include <inttypes.h>
+#include <string.h>
+
+#include "report/render/text/text.h"
+
+enum { HOLDERS_SHOWN = 6, SHORTAGES_SHOWN = 3 };
+
+const char *text_pool_name(struct arena *arena, const struct profile_pool *pool)
+{
+    const char *kind = pool->detail[0] ? pool->detail : pool->kind;
+    const char *name = pool->name;
+    if (!name[0] && pool->address)
+        name = arena_format(arena, "at 0x%" PRIx64, pool->address);
+    return sheet_clean(arena, arena_format(arena, "%s%s%s", kind, name[0] ? " " : "", name), 70);
+}
+
+void text_holders(const struct text *text, struct sheet_line *line, const profile_holders *holders,
+                  bool with_age)
+{
+    struct arena *arena = text->sheet.arena;
+    uint64_t others = 0;
+    for (size_t i = 0; i < holders->count; i++) {
+        const struct profile_holder *holder = &holders->item[i];
+        if (i >= HOLDERS_SHOWN) {
+            others += holder->count;
+            continue;
+        }
+        const char *place =
+            holder->site ? sheet_place(arena, holder->site->name) : "(open before the attach)";
+        const char *age =
+            with_age && holder->longest_ns
+                ? arena_format(arena, " for %s %s", holder->site ? "up to" : "at least",
+                               sheet_duration(arena, holder->longest_ns))
+                : "";
+        sheet_line_add(line, SHEET_PLAIN,
+                       arena_format(arena, "%" PRIu64 " %s%s", holder->count, place, age));
+    }
+    if (others > 0)
+        sheet_line_add(line, SHEET_PLAIN,
+                       arena_format(arena, "%" PRIu64 " at %s", others,
+                                    text_count(arena, holders->count - HOLDERS_SHOWN, "other site",
+                                               "other sites")));
+}
+
+static const char *size_words(struct arena *arena, const struct profile_pool *pool)
+{
+    if (pool->size == TRACE_UNKNOWN)
+        return "";
+    if (pool->overflow == TRACE_UNKNOWN || pool->overflow == 0)
+        return arena_format(arena, "  size %u", pool->size);
+    return arena_format(arena, "  size %u + %u", pool->size, pool->overflow);
+}
+
+static const char *high_water_words(struct arena *arena, const struct profile_pool *pool)
+{
+    uint64_t most = profile_pool_capacity(pool);
+    const char *limit = most ? arena_format(arena, "/%" PRIu64, most) : "";
+    return arena_format(arena, "high-water %" PRIu64 "%s at %s", pool->high_water, limit,
+                        sheet_duration(arena, pool->high_water_ns));
+}
+
+static void add_waits(struct sheet_line *line, const struct profile_pool *pool)
+{
+    struct arena *arena = line->sheet->arena;
+    if (pool->waits)
+        sheet_line_add(line, SHEET_WARN,
+                       arena_format(arena, "waited %s, longest %s",
+                                    text_count(arena, pool->waits, "time", "times"),
+                                    sheet_duration(arena, pool->longest_wait_ns)));
+    if (pool->timeouts)
+        sheet_line_add(line, SHEET_BAD, text_count(arena, pool->timeouts, "timeout", "timeouts"));
+    if (pool->failed > pool->timeouts)
+        sheet_line_add(line, SHEET_BAD,
+                       arena_format(arena, "%" PRIu64 " failed", pool->failed - pool->timeouts));
+    if (pool->waiting && pool->waiting_known)
+        sheet_line_add(line, SHEET_BAD,
+                       arena_format(arena, "%" PRIu64 " waiting now", pool->waiting));
+}
+
+static void print_peak(const struct text *text, const struct profile_pool *pool)
+{
+    if (pool->holders.count == 0)
+        return;
+    struct arena *arena = text->sheet.arena;
+    struct sheet_line line = sheet_line_begin(&text->sheet, 6);
+    sheet_line_add(&line, SHEET_DIM,
+                   arena_format(arena, "at the high-water mark (%s)",
+                                sheet_duration(arena, pool->high_water_ns)));
+    text_holders(text, &line, &pool->holders, false);
+    sheet_line_end(&line);
+}
+
+static void print_pool(const struct text *text, const struct profile_pool *pool)
+{
+    const struct sheet *sheet = &text->sheet;
+    struct arena *arena = sheet->arena;
+    if (pool->acquires + pool->failed + pool->high_water + pool->idle +
+            profile_inherited_count(&pool->inherited) ==
+        0)
+        return;
+    fputc('\n', sheet->out);
+    sheet_print(sheet, SHEET_BOLD, "pool %s", text_pool_name(arena, pool));
+    fprintf(sheet->out, "%s", size_words(arena, pool));
+    if (pool->instances > 1)
+        fprintf(sheet->out, "  (%" PRIu64 " alike; high-water of the fullest)", pool->instances);
+    fputc('\n', sheet->out);
+    struct sheet_line line = sheet_line_begin(sheet, 6);
+    uint64_t most = profile_pool_capacity(pool);
+    if (pool->high_water > 0)
+        sheet_line_add(&line, most && pool->high_water >= most ? SHEET_WARN : SHEET_PLAIN,
+                       high_water_words(arena, pool));
+    sheet_line_add(&line, SHEET_PLAIN, arena_format(arena, "acquired %" PRIu64, pool->acquires));
+    sheet_line_add(&line, pool->out && !text->profile->running ? SHEET_BAD : SHEET_PLAIN,
+                   arena_format(arena, "%" PRIu64 " %s", pool->out,
+                                text->profile->running ? "out now" : "out at the end"));
+    add_waits(&line, pool);
+    text_add_inherited(&line, &pool->inherited);
+    if (pool->idle)
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "%s kept open by the pool",
+                                    text_count(arena, pool->idle, "handle", "handles")));
+    sheet_line_end(&line);
+    print_peak(text, pool);
+    text_sizing(text, pool);
+}
+
+void text_pools(const struct text *text)
+{
+    for (size_t i = 0; i < text->profile->pools.count; i++)
+        print_pool(text, text->profile->pools.item[i]);
+}
+
+static void print_shortage(const struct text *text, const struct profile_shortage *shortage)
+{
+    const struct sheet *sheet = &text->sheet;
+    struct arena *arena = sheet->arena;
+    const char *directory = shortage->process->header->directory;
+    sheet_print(sheet, SHEET_BAD, "%s %s at %s",
+                shortage->pool ? text_pool_name(arena, shortage->pool) : "a pool",
+                shortage->failed ? "was empty" : "was short",
+                text_clock(arena, shortage->process, shortage->at_ns));
+    fprintf(sheet->out, ": %s %s after %s\n",
+            shortage->thread[0]
+                ? arena_format(arena, "thread %s", sheet_clean(arena, shortage->thread, 40))
+                : "an acquire",
+            shortage->failed ? "got nothing" : "got its session",
+            sheet_duration(arena, shortage->waited_ns));
+    fprintf(sheet->out, "      wanted at %s\n", sheet_frame(arena, shortage->name, directory));
+    text_code(text, shortage->name, directory, 8);
+    struct sheet_line line = sheet_line_begin(sheet, 6);
+    sheet_line_add(&line, SHEET_BOLD,
+                   shortage->held == 1
+                       ? "this one held it"
+                       : arena_format(arena, "these %" PRIu64 " held it", shortage->held));
+    text_holders(text, &line, &shortage->holders, true);
+    if (shortage->waiting > 1)
+        sheet_line_add(&line, SHEET_WARN,
+                       arena_format(arena, "%u threads waiting", shortage->waiting));
+    sheet_line_end(&line);
+}
+
+// The first shortages, and how many there were: the first one shows who took everything.
+void text_shortages(const struct text *text)
+{
+    const struct profile *profile = text->profile;
+    size_t shown = profile->shortages.count;
+    if (shown > SHORTAGES_SHOWN && !text->request->all_frames)
+        shown = SHORTAGES_SHOWN;
+    for (size_t i = 0; i < shown; i++)
+        print_shortage(text, profile->shortages.item[i]);
+    if (shown < profile->shortages.count)
+        fprintf(text->sheet.out, "and %zu more times, until %s\n", profile->shortages.count - shown,
+                text_clock(text->sheet.arena,
+                           profile->shortages.item[profile->shortages.count - 1]->process,
+                           profile->shortages.item[profile->shortages.count - 1]->at_ns));
+    if (shown > 0)
+        fputc('\n', text->sheet.out);
+}

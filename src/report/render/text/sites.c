@@ -1,0 +1,272 @@
+// The sites of the text report: what is wrong at each, its code, and how it was reached.
+#include <inttypes.h>
+#include <string.h>
+
+#include "report/render/text/text.h"
+
+enum {
+    CALLERS_SHOWN = 4, // user frames above the site's own
+    NAMES_SHOWN = 3,
+    DETAILS_SHOWN = 3,
+    VERDICT_COLUMN = 56, // verdicts begin here at the latest, or go into a line of their own
+};
+
+const char *text_names(struct arena *arena, const char *one, const char *many,
+                       const profile_names *names)
+{
+    if (names->count == 0)
+        return NULL;
+    const char *list = sheet_clean(arena, names->item[0].name, 60);
+    for (size_t i = 1; i < names->count && i < NAMES_SHOWN; i++)
+        list = arena_format(arena, "%s, %s", list, sheet_clean(arena, names->item[i].name, 60));
+    if (names->count > NAMES_SHOWN)
+        list = arena_format(arena, "%s and %zu more", list, names->count - NAMES_SHOWN);
+    return arena_format(arena, "%s %s", names->count == 1 ? one : many, list);
+}
+
+static const char *directory_of(const struct profile_site *site)
+{
+    return site->process->header->directory;
+}
+
+// What the numbers say about the kind of bug. A process that still runs may still close.
+static const char *verdict(const struct text *text, const struct profile_site *site)
+{
+    struct arena *arena = text->sheet.arena;
+    const struct profile_tally *tally = &site->tally;
+    uint64_t judged = tally->opened - tally->pooled - tally->below;
+    if (tally->never_closed == 0)
+        return arena_format(arena, "%" PRIu64 " of %" PRIu64 " held too long", tally->late, judged);
+    const char *numbers =
+        arena_format(arena, "%" PRIu64 " of %" PRIu64, tally->never_closed, judged);
+    if (tally->held > 0)
+        return tally->held == tally->never_closed
+                   ? arena_format(arena, "%s held now", numbers)
+                   : arena_format(arena, "%s not closed by the code so far", numbers);
+    const char *pattern = profile_pattern(site);
+    if (site->exceptions > 0 && tally->never_closed < judged)
+        pattern = arena_format(arena, "%s, an exception in %" PRIu64, pattern, site->exceptions);
+    return arena_format(arena, "%s never closed%s%s", numbers, pattern[0] ? ": " : "", pattern);
+}
+
+static void add_number(struct sheet_line *line, const char *label, uint64_t number)
+{
+    if (number > 0)
+        sheet_line_add(line, SHEET_PLAIN,
+                       arena_format(line->sheet->arena, "%s %" PRIu64, label, number));
+}
+
+// Databases below the working directory are named from there.
+static const char *database_names(const struct text *text, const struct profile_site *site)
+{
+    profile_names shortened = {0};
+    for (size_t i = 0; i < site->databases.count; i++)
+        profile_count_name(text->sheet.arena, &shortened,
+                           sheet_path(site->databases.item[i].name, directory_of(site)),
+                           site->databases.item[i].count);
+    return text_names(text->sheet.arena, "db", "dbs", &shortened);
+}
+
+static void print_facts(const struct text *text, const struct profile_site *site)
+{
+    struct arena *arena = text->sheet.arena;
+    const struct profile_tally *tally = &site->tally;
+    struct sheet_line line = sheet_line_begin(&text->sheet, 6);
+    sheet_line_add(&line, SHEET_PLAIN, profile_kind_name(site->kind));
+    add_number(&line, "held now", tally->held);
+    add_number(&line, "open at the end", tally->live - tally->held);
+    add_number(&line, "reclaimed by the collector", tally->reclaimed - tally->shutdown);
+    add_number(&line, "closed by interpreter shutdown", tally->shutdown);
+    add_number(&line, "close refused (SQLITE_BUSY), still open", tally->refused);
+    add_number(&line, "zombie (closed with children alive)", tally->zombie);
+    add_number(&line, "transaction open in", site->in_transaction);
+    add_number(&line, "overdue", tally->overdue);
+    add_number(&line, "held too long", tally->never_closed ? tally->late : 0);
+    add_number(&line, "out for less than the threshold", tally->below);
+    sheet_line_add(&line, SHEET_PLAIN,
+                   arena_format(arena, "longest %s", sheet_duration(arena, site->longest_ns)));
+    sheet_line_add(&line, SHEET_PLAIN, text_names(arena, "thread", "threads", &site->threads));
+    sheet_line_add(&line, SHEET_PLAIN, database_names(text, site));
+    if (site->pool && text->profile->pools.count > 1)
+        sheet_line_add(&line, SHEET_PLAIN,
+                       arena_format(arena, "from %s", text_pool_name(arena, site->pool)));
+    sheet_line_add(&line, SHEET_PLAIN, text_names(arena, "test", "tests", &site->tests));
+    sheet_line_add(&line, SHEET_PLAIN, text_names(arena, "task", "tasks", &site->tasks));
+    sheet_line_end(&line);
+}
+
+// The statements that kept SQLite from closing, or would have.
+static void print_details(const struct text *text, const struct profile_site *site)
+{
+    struct arena *arena = text->sheet.arena;
+    const profile_names *details = &site->details;
+    const char *label = text_statement_label(site->tally.refused + site->tally.zombie > 0);
+    for (size_t i = 0; i < details->count && i < DETAILS_SHOWN; i++)
+        fprintf(text->sheet.out, "      %s: %s%s\n", label,
+                sheet_clean(arena, details->item[i].name, text->sheet.width - 40),
+                details->item[i].count > 1
+                    ? arena_format(arena, "  (%" PRIu64 " times)", details->item[i].count)
+                    : "");
+    if (details->count > DETAILS_SHOWN)
+        fprintf(text->sheet.out, "      and %zu other texts\n", details->count - DETAILS_SHOWN);
+}
+
+const char *text_statement_label(bool close_refused)
+{
+    return close_refused ? "kept open by" : "statements not finalized";
+}
+
+void text_code(const struct text *text, const struct frame *frame, const char *directory,
+               unsigned indent)
+{
+    const char *line = profile_code(text->profile, frame, directory);
+    if (*line)
+        sheet_print(&text->sheet, SHEET_BOLD, "%*s%s\n", (int)indent, "",
+                    sheet_clean(text->sheet.arena, line, text->sheet.width - indent));
+}
+
+void text_frame(const struct text *text, const char *label, const struct frame *frame,
+                const char *directory, unsigned indent)
+{
+    const char *shown = sheet_frame(text->sheet.arena, frame, directory);
+    sheet_print(&text->sheet, SHEET_DIM, "%*s%-10s%s%s\n", (int)indent, "", label, shown,
+                frame->inlined && text->request->all_frames ? " (inlined)" : "");
+}
+
+static void print_whole_stack(const struct text *text, const struct frames *stack,
+                              const char *directory, unsigned indent)
+{
+    for (size_t i = 0; i < stack->count; i++)
+        text_frame(text, arena_format(text->sheet.arena, "#%zu", i), &stack->frame[i], directory,
+                   indent);
+    if (stack->cut)
+        sheet_print(&text->sheet, SHEET_DIM, "%*s(deeper frames were not recorded)\n", (int)indent,
+                    "");
+}
+
+void text_frames(const struct text *text, const struct frames *stack, const struct frame *name,
+                 const char *directory, unsigned indent)
+{
+    if (!stack)
+        return;
+    if (text->request->all_frames) {
+        print_whole_stack(text, stack, directory, indent);
+        return;
+    }
+    size_t start = name ? (size_t)(name - stack->frame) : stack->count;
+    if (start >= stack->count) // named by another stack
+        return;
+    // Where the user's code is not known, its callers are what can be told.
+    bool any = stack->frame[start].owner != FRAME_USER;
+    int shown = 0;
+    for (size_t i = start + 1; i < stack->count && shown < CALLERS_SHOWN; i++) {
+        const struct frame *frame = &stack->frame[i];
+        if (frame->runtime != stack->frame[start].runtime || (frame->owner != FRAME_USER && !any) ||
+            (!frame->function && !frame->file))
+            continue;
+        text_frame(text, shown++ == 0 ? "called by" : "", frame, directory, indent);
+    }
+}
+
+// The user's frame nearest to the acquire, if the site is named by another stack or frame.
+static void print_taken(const struct text *text, const struct profile_site *site)
+{
+    if (!site->created || site->created->count == 0 || !site->stack)
+        return;
+    size_t index = frames_user(site->stack, 0);
+    const struct frame *frame = index < site->stack->count ? &site->stack->frame[index] : NULL;
+    bool named_by_created = site->name >= site->created->frame &&
+                            site->name < site->created->frame + site->created->count;
+    if (!frame || !named_by_created ||
+        (frame->line == site->name->line && frame->file && site->name->file &&
+         strcmp(frame->file, site->name->file) == 0))
+        return;
+    text_frame(text, "taken at", frame, directory_of(site), 6);
+}
+
+static void print_stacks(const struct text *text, const struct profile_site *site)
+{
+    const char *directory = directory_of(site);
+    bool created = site->created && site->created->count > 0;
+    if (site->created && !created)
+        sheet_print(&text->sheet, SHEET_DIM,
+                    "      its session was created before the attach: this is where it took a "
+                    "connection\n");
+    if (text->request->all_frames) {
+        if (created) {
+            sheet_print(&text->sheet, SHEET_DIM, "      created at\n");
+            print_whole_stack(text, site->created, directory, 8);
+        }
+        sheet_print(&text->sheet, SHEET_DIM, "      acquired at\n");
+        print_whole_stack(text, site->stack, directory, 8);
+        return;
+    }
+    if (site->via)
+        text_frame(text, "through", site->via, directory, 6);
+    print_taken(text, site);
+    const struct frames *stack = site->stack;
+    if (created && site->name >= site->created->frame &&
+        site->name < site->created->frame + site->created->count)
+        stack = site->created;
+    text_frames(text, stack, site->name, directory, 6);
+}
+
+static void print_site(const struct text *text, const struct profile_site *site, size_t number,
+                       unsigned column)
+{
+    const struct sheet *sheet = &text->sheet;
+    const char *place = sheet_frame(sheet->arena, site->name, directory_of(site));
+    const char *words = verdict(text, site);
+    unsigned used = (unsigned)fprintf(sheet->out, "%zu. ", number);
+    sheet_print(sheet, SHEET_BOLD, "%s", place);
+    used += sheet_columns(place);
+    if (used + 2 <= column && column + sheet_columns(words) <= sheet->width)
+        fprintf(sheet->out, "%*s", (int)(column - used), "");
+    else if (used + 2 + sheet_columns(words) <= sheet->width)
+        fputs("  ", sheet->out);
+    else
+        fputs("\n      ", sheet->out);
+    sheet_print(sheet, site->tally.never_closed ? SHEET_BAD : SHEET_WARN, "%s\n", words);
+    text_code(text, site->name, directory_of(site), 6);
+    print_facts(text, site);
+    text_growth(text, site);
+    print_details(text, site);
+    print_stacks(text, site);
+}
+
+// Where the verdicts of the first `count` sites begin: behind the longest name that leaves room.
+static unsigned verdict_column(const struct text *text, size_t count)
+{
+    unsigned column = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct profile_site *site = text->profile->sites.item[i];
+        unsigned used =
+            sheet_columns(sheet_frame(text->sheet.arena, site->name, directory_of(site))) + 6;
+        if (used > column && used <= VERDICT_COLUMN)
+            column = used;
+    }
+    return column;
+}
+
+void text_sites(const struct text *text)
+{
+    const struct profile *profile = text->profile;
+    size_t leaking = profile_leaking_count(profile); // these come first
+    size_t shown = leaking;
+    if (text->request->limit > 0 && shown > text->request->limit)
+        shown = text->request->limit;
+    unsigned column = verdict_column(text, shown);
+    bool said = false;
+    for (size_t i = 0; i < shown; i++) {
+        fputc('\n', text->sheet.out);
+        print_site(text, profile->sites.item[i], i + 1, column);
+        if (said || !profile_with_is_no_close(profile, profile->sites.item[i]))
+            continue;
+        fputs("      note: `with conn:` commits or rolls back, it does not close\n",
+              text->sheet.out);
+        said = true;
+    }
+    if (shown < leaking)
+        fprintf(text->sheet.out, "\n%s (-n 0 for all)\n",
+                text_count(text->sheet.arena, leaking - shown, "more site", "more sites"));
+}
