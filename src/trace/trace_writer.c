@@ -31,7 +31,6 @@ static const struct space_layout {
 
 enum {
     LARGEST_CHUNK = 16 << 20,
-    LONGEST_STRING = 64 << 10,
     // A process that may drop its privileges cannot open the file again later: it gets more at
     // once.
     PRIVILEGED_SCALE = 8,
@@ -393,10 +392,20 @@ void *trace_record(const struct trace_writer *writer, enum trace_chunk_type type
     return chunk ? unit_at(chunk, ref - chunk->first) : NULL;
 }
 
+size_t trace_string_kept(const char *text, size_t bytes)
+{
+    enum { CONTINUATION = 0x80, CONTINUATION_MASK = 0xc0, MOST_CONTINUATIONS = 3 };
+    if (bytes <= TRACE_STRING_MOST)
+        return bytes;
+    bytes = TRACE_STRING_MOST;
+    for (int i = 0; i < MOST_CONTINUATIONS; i++)
+        bytes -= ((unsigned char)text[bytes] & CONTINUATION_MASK) == CONTINUATION;
+    return bytes;
+}
+
 uint32_t trace_append_string(struct trace_writer *writer, const char *text, size_t bytes)
 {
-    if (bytes > LONGEST_STRING)
-        bytes = LONGEST_STRING;
+    bytes = trace_string_kept(text, bytes);
     uint32_t align = sizeof(struct trace_string);
     uint32_t units =
         (uint32_t)(sizeof(struct trace_string) + bytes + 1 + align - 1) / align * align;

@@ -17,7 +17,12 @@
 #include "trace/lock.h"
 #include "trace_format.h"
 
-enum { TRACE_WRITER_CHUNKS = 40, TRACE_PATH_BYTES = 4096 };
+enum {
+    TRACE_WRITER_CHUNKS = 40,
+    TRACE_PATH_BYTES = 4096,
+    TRACE_STRING_MOST =
+        4096, // bytes kept of a text: the longest path, and more than a report shows
+};
 
 struct trace_writer {
     struct trace_header *header; // NULL: no trace
@@ -59,8 +64,12 @@ uint32_t trace_new_record(struct trace_writer *writer, enum trace_chunk_type typ
 // Address of a record that trace_new_record returned, or NULL for TRACE_NONE.
 void *trace_record(const struct trace_writer *writer, enum trace_chunk_type type, uint32_t ref);
 
-// Appends a string of `bytes` bytes (longer than 64 KiB is cut). Result: its reference or
-// TRACE_NONE if there is no room. The text is not interned here.
+// How much of a text is kept: `bytes`, or at most TRACE_STRING_MOST, without half a UTF-8 character
+// at the end. Who looks a text up in a table of those appended compares so much of it.
+size_t trace_string_kept(const char *text, size_t bytes);
+
+// Appends trace_string_kept of a text of `bytes` bytes. Result: its reference or TRACE_NONE if
+// there is no room. The text is not interned here.
 uint32_t trace_append_string(struct trace_writer *writer, const char *text, size_t bytes);
 
 // The text behind a string reference, NUL-terminated; "" for TRACE_NONE.

@@ -62,6 +62,17 @@ class Limits(harness.TestCase):
             with self.subTest(kibibytes=kibibytes):
                 self.scenario("small_stack", kibibytes, lost_allowed=False)
 
+    def test_long_names(self):
+        """A name of any length neither harms the program nor makes the trace large."""
+        for argument, most in (("70000 alike", 2 << 20), ("70000 unlike", 16 << 20),
+                               ("5000 alike", 2 << 20), ("3000000 alike", 2 << 20)):
+            with self.subTest(argument=argument):
+                run, _ = self.scenario("long_names", argument, lost_allowed=False)
+                size = sum(os.path.getsize(trace) for trace in run.traces)
+                self.assertTrue(0 < size < most, size)
+                for trace in run.traces:
+                    os.unlink(trace)
+
     @harness.needs_root
     def test_changed_root(self):
         os.mkdir(self.path("root"))

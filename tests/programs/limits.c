@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -153,6 +155,30 @@ SCENARIO small_stack(const char *kibibytes)
     return 0;
 }
 
+// Names that no file can have: SQLite says so, a thousand times. argument: the bytes of each, and
+// whether they are alike ("70000 alike", "70000 unlike").
+SCENARIO long_names(const char *argument)
+{
+    char *end;
+    size_t bytes = strtoul(argument, &end, 10);
+    bool alike = strcmp(end, " alike") == 0;
+    char *name = malloc(bytes + 1);
+    must(name != NULL && bytes > 16, "name");
+    memset(name, 'a', bytes);
+    name[bytes] = 0;
+    for (int i = 0; i < 1000; i++) {
+        if (!alike) {
+            char number[16];
+            memcpy(name, number, (size_t)snprintf(number, sizeof number, "%08d", i));
+        }
+        sqlite3 *db = NULL;
+        must(sqlite3_open(name, &db) == SQLITE_CANTOPEN, "cannot be opened");
+        counts_closed(sqlite3_close(counts_opened(db)));
+    }
+    free(name);
+    return 0;
+}
+
 static const struct scenario {
     const char *name;
     int (*run)(const char *argument);
@@ -166,6 +192,7 @@ static const struct scenario {
     {"interrupted", interrupted},
     {"changed_root_first", changed_root_first},
     {"small_stack", small_stack},
+    {"long_names", long_names},
 };
 
 int main(int argc, char **argv)

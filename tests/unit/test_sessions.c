@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <string.h>
 
 #include "recorder/books/pools.h"
 #include "recorder/books/sessions.h"
@@ -316,6 +317,35 @@ static void test_threads(void **state)
     assert_int_equal(out, THREADS * KEPT);
 }
 
+// Texts of any length are bounded, found again, and cut between characters.
+static void test_long_names(void **state)
+{
+    enum { LONG = 200000, OTHERS = 8000 };
+    static char text[LONG + 1];
+    (void)state;
+    memset(text, 'n', LONG);
+    const uint32_t ref = name_intern(text);
+    assert_int_not_equal(ref, TRACE_NONE);
+    assert_int_equal(strlen(name_text(ref)), TRACE_STRING_MOST);
+    text[LONG - 1] = 'o';
+    assert_int_equal(name_intern(text), ref);
+    assert_int_equal(name_intern_bytes(text, LONG), ref);
+    memcpy(text + TRACE_STRING_MOST - 2, "\xe2\x82\xac", 3); // a euro sign, its last byte beyond
+    const uint32_t cut = name_intern(text);
+    assert_int_not_equal(cut, ref);
+    assert_int_equal(strlen(name_text(cut)), TRACE_STRING_MOST - 2);
+    assert_int_equal(name_intern(text), cut);
+    assert_int_equal(name_intern_bytes(text, TRACE_STRING_MOST + 1), cut);
+    const uint64_t before = recorder_trace.header->lost[TRACE_LOST_NAMES];
+    for (int i = 0; i < OTHERS; i++) { // 32 MB of names
+        for (int bit = 0; bit < 16; bit++)
+            text[bit] = i & 1 << bit ? '1' : '0';
+        (void)name_intern(text);
+    }
+    assert_true(recorder_trace.header->lost[TRACE_LOST_NAMES] > before);
+    assert_true(recorder_trace.header->file_bytes < 64 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_inherited, begin, end),
         cmocka_unit_test_setup_teardown(test_disinherited, begin, end),
         cmocka_unit_test_setup_teardown(test_threads, begin, end),
+        cmocka_unit_test_setup_teardown(test_long_names, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,7 +142,8 @@ void pool_describe(uint32_t pool, uint32_t name, uint32_t detail, uint32_t size,
 // The record itself, to fill in what has no function of its own; NULL for TRACE_NONE.
 struct trace_pool *pool_record(uint32_t pool);
 
-// Interned strings: equal text gives the equal reference. TRACE_NONE if text is NULL or lost.
+// Interned strings: equal text gives the equal reference. TRACE_NONE if text is NULL or lost. Of a
+// long one the first TRACE_STRING_MOST bytes are kept; it may be the program's, of any length.
 uint32_t name_intern(const char *text);
 uint32_t name_intern_bytes(const char *text, size_t bytes);
 const char *name_text(uint32_t name);

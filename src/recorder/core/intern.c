@@ -11,7 +11,8 @@
 #include "recorder/core/table.h"
 
 enum {
-    MOST_NAMES = 1 << 16, // database names are the program's: their number must be bounded
+    MOST_NAMES = 1 << 16,       // database names are the program's: their number must be bounded,
+    MOST_NAME_BYTES = 16 << 20, // and what they take together
     MOST_STACKS = 1 << 17,
     MOST_LOCATIONS = 1 << 17,
 };
@@ -23,6 +24,7 @@ struct name {
     UT_hash_handle hh; // key: the text in the trace
 };
 static struct name *names;
+static size_t name_bytes; // of all of them
 
 struct interned_stack {
     uint32_t ref;
@@ -43,18 +45,22 @@ static struct interned_location *locations;
 void intern_reset(bool give_back)
 {
     TABLE_RESET(struct name, names, give_back);
+    name_bytes = 0;
     TABLE_RESET(struct interned_stack, stacks, give_back);
     TABLE_RESET(struct interned_location, locations, give_back);
 }
 
 static uint32_t name_add(const char *text, size_t bytes)
 {
-    if (HASH_COUNT(names) >= MOST_NAMES) {
+    if (HASH_COUNT(names) >= MOST_NAMES || name_bytes + bytes > MOST_NAME_BYTES) {
         recorder_lost(TRACE_LOST_NAMES);
         return TRACE_NONE;
     }
     uint32_t ref = trace_append_string(&recorder_trace, text, bytes);
-    struct name *name = ref == TRACE_NONE ? NULL : arena_alloc(sizeof *name);
+    if (ref == TRACE_NONE)
+        return ref;
+    name_bytes += bytes; // also of one that will not be found again
+    struct name *name = arena_alloc(sizeof *name);
     if (!name)
         return ref;
     name->ref = ref;
@@ -67,6 +73,7 @@ uint32_t name_intern_bytes(const char *text, size_t bytes)
     if (!text || !recorder_open_trace())
         return TRACE_NONE;
     struct name *name;
+    bytes = trace_string_kept(text, bytes);
     lock_take(&intern_lock);
     HASH_FIND(hh, names, text, bytes, name);
     uint32_t ref = name ? name->ref : name_add(text, bytes);
