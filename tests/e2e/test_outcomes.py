@@ -71,6 +71,29 @@ class Outcomes(harness.TestCase):
     def test_zombie_resolved(self):
         self.outcome("zombie_resolved", released=1, never_closed=0, zombie=0)
 
+    def test_library_in_front(self):
+        """Which opens and closes, while the rest of SQLite is found behind it."""
+        front = harness.program("in_front.so")
+        # With `unclosed run` the recorder comes before it, else after it.
+        both = front + " " + harness.LIBRARY
+        for how, preload in (("run", front), ("preload", both)):
+            for first in ((), ("own_vfs",)):
+                with self.subTest(how=how, first=first):
+                    self.check_in_front(how, preload, first)
+
+    def check_in_front(self, how, preload, first):
+        scenarios = (*first, "zombie_statement", "zombie_blob", "zombie_resolved", "busy_leaked",
+                     "statements_alive", "transaction_open", "closed")
+        run = self.trace([PROGRAM, *scenarios], how=how, env={"LD_PRELOAD": preload})
+        plain = self.run_plain([PROGRAM, *scenarios])
+        self.assertEqual((run.status, run.sum("opened"), run.sum("closed")),
+                         (plain.status, plain.sum("opened"), plain.sum("closed")), run.err)
+        report = run.report()
+        self.assert_totals(report, opened=run.sum("opened"), released=4, zombie=2, refused=1,
+                           live=2)
+        self.assertTrue(self.site(report, "statements")["database"].endswith("statements.db"))
+        self.assertIn("select 'zombie statement'", str(report))
+
     def test_transaction(self):
         report = self.outcome("transaction_open", sites=["transaction"], never_closed=1)
         self.assertIn("transaction", str(self.site(report, "transaction")).lower().replace(

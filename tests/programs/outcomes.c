@@ -1,6 +1,7 @@
 // Every outcome a SQLite handle can have, one scenario each, named on the command line.
 //
-// Usage: outcomes SCENARIO... (or "all"), in a folder where files may be created.
+// Usage: outcomes [own_vfs] SCENARIO... (or "all"), in a folder where files may be created.
+// own_vfs: connections have a VFS of the program's.
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -340,9 +341,19 @@ static void keep_all_memory(void)
     must(sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK, "SQLite's allocator");
 }
 
+static void register_vfs(void)
+{
+    static sqlite3_vfs own;
+    own = *sqlite3_vfs_find(NULL);
+    own.zName = "own";
+    must(sqlite3_vfs_register(&own, 1) == SQLITE_OK, "VFS");
+}
+
 int main(int argc, char **argv)
 {
     int run = 0;
+    if (argc > 1 && strcmp(argv[1], "own_vfs") == 0)
+        register_vfs();
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "double_close") == 0 || strcmp(argv[i], "all") == 0 ||
             strcmp(argv[i], "failed_without_handle") == 0)

@@ -8,18 +8,19 @@
 #include "recorder/hooks/sqlite.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "recorder/books/sessions.h"
+#include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/stacks/modules.h"
 #include "trace/lock.h"
 
+enum { MOST_VFS = 16, VFS_NEXT = 16 }; // pNext of struct sqlite3_vfs, see c3ref/vfs.html
 enum { COPIES = 16, BACKUPS = 64, STATEMENTS_SHOWN = 3, SQL_SHOWN = 200, ASKED = 1024 };
 
 struct sqlite_api {
@@ -129,26 +130,26 @@ static const struct sqlite_api *copy_add(const struct finder *finder)
     return known;
 }
 
-const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t real)
+// The copy that a module is: what dlsym finds in it.
+static const struct sqlite_api *copy_in(const struct module *module)
 {
-    Dl_info info;
-    struct link_map *map = NULL;
-    struct module module;
-    void *address = (void *)real; // NOLINT(performance-no-int-to-ptr)
-    if (!is_sqlite(function) || !module_find(real, &module) ||
-        !dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
-        return NULL;
     lock_take(&sqlite_copies_lock);
-    const struct sqlite_api *known = copy_find(&module);
+    const struct sqlite_api *known = copy_find(module);
     lock_give(&sqlite_copies_lock);
     if (known)
         return known;
-    void *handle = dlopen(map->l_name[0] ? map->l_name : NULL, RTLD_LAZY | RTLD_NOLOAD);
+    void *handle = dlopen(module->name[0] ? module->name : NULL, RTLD_LAZY | RTLD_NOLOAD);
     if (!handle)
         return NULL;
-    known = copy_add(&(struct finder){.module = &module, .handle = handle});
+    known = copy_add(&(struct finder){.module = module, .handle = handle});
     (void)dlclose(handle);
     return known;
+}
+
+const struct sqlite_api *sqlite_api_of(const struct function *function, uint64_t real)
+{
+    struct module module;
+    return is_sqlite(function) && module_find(real, &module) ? copy_in(&module) : NULL;
 }
 
 const struct sqlite_api *sqlite_api_inside(const struct function *function,
@@ -168,6 +169,31 @@ static void *pointer(uint64_t value)
     return (void *)value; // NOLINT(performance-no-int-to-ptr)
 }
 
+static bool can_ask(const struct sqlite_api *api)
+{
+    return api->db_mutex && api->mutex_try && api->mutex_leave && api->next_stmt;
+}
+
+// What to ask a connection with. The functions that the program calls may belong to a library that
+// stands in front of SQLite and has none of the others. Then the connection says whose it is: its
+// first word points to its VFS, which is part of SQLite, or is in one list with those that are
+// (sqlite3_vfs_register). Only then is the loader asked: not to be called with a lock held.
+static const struct sqlite_api *api_for(const struct sqlite_api *api, uint64_t db)
+{
+    struct module module;
+    uint64_t vfs;
+    if (can_ask(api) || !peek_word(db, UINT64_MAX, &vfs))
+        return api;
+    for (int i = 0; i < MOST_VFS && vfs != 0; i++) {
+        const struct sqlite_api *found = module_find(vfs, &module) ? copy_in(&module) : NULL;
+        if (found && can_ask(found))
+            return found;
+        if (!peek_word(vfs + VFS_NEXT, UINT64_MAX, &vfs))
+            break;
+    }
+    return api;
+}
+
 // The name that sqlite3_open16 was given, as UTF-8, as far as it is ASCII.
 static uint32_t name_of_utf16(const uint16_t *text)
 {
@@ -180,7 +206,7 @@ static uint32_t name_of_utf16(const uint16_t *text)
 
 uint32_t sqlite_file(const struct hook *hook, uint64_t db)
 {
-    const struct sqlite_api *api = hook->sqlite;
+    const struct sqlite_api *api = api_for(hook->sqlite, db);
     const char *file = api->db_filename ? api->db_filename(pointer(db), "main") : NULL;
     return file && file[0] ? name_intern(file) : TRACE_NONE;
 }
@@ -216,7 +242,7 @@ void sqlite_opened(const struct call *call, uint32_t kind, uint64_t handle)
 // Takes the connection's mutex if it is free. false: another thread is in it.
 static bool try_lock(const struct sqlite_api *api, uint64_t db, void **mutex)
 {
-    if (!api->db_mutex || !api->mutex_try || !api->mutex_leave || !api->next_stmt)
+    if (!can_ask(api))
         return false;
     *mutex = api->db_mutex(pointer(db));
     return !*mutex || api->mutex_try(*mutex) == 0; // no mutex: SQLite was built or set without
@@ -265,13 +291,14 @@ static uint32_t backups_of(uint64_t source)
 
 void sqlite_before_close(struct call *call)
 {
+    const struct sqlite_api *api = api_for(call->hook->sqlite, call->handle);
     void *mutex;
     call->children = 0;
     call->detail = TRACE_NONE;
-    if (!try_lock(call->hook->sqlite, call->handle, &mutex))
+    if (!try_lock(api, call->handle, &mutex))
         return;
-    call->children = list_statements(call->hook->sqlite, call->handle, &call->detail);
-    unlock(call->hook->sqlite, mutex);
+    call->children = list_statements(api, call->handle, &call->detail);
+    unlock(api, mutex);
     if (call->detail == TRACE_NONE && backups_of(call->handle) > 0) {
         call->children++;
         call->detail = name_intern("(backup)");
