@@ -29,7 +29,6 @@ struct options recorder_options;
 atomic_uint recorder_generation = 1;
 atomic_uint recorder_recording;
 void (*recorder_language_frames)(struct stack *stack);
-enum trace_end (*recorder_language_end)(const void *caller);
 
 static struct lock open_lock = LOCK_INITIALIZER;
 static atomic_bool opened; // the trace is complete enough for everybody to use

@@ -105,10 +105,6 @@ uint32_t session_thread_owner(uint32_t pool);
 // All call specs of this process; they do not change once it has begun.
 const struct spec *recorder_specs(int *count);
 
-// How a session ended that a C function has just released; `caller` is the return address of that
-// call. Pure C, takes no lock; NULL: TRACE_RELEASED.
-extern enum trace_end (*recorder_language_end)(const void *caller);
-
 // A language runtime may put its frames (TRACE_FRAME_LOCATION) in front of the native ones: called
 // by stack_capture with the stack still empty, on the thread that acquires, with no lock held.
 // NULL: no runtime.

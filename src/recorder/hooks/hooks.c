@@ -21,6 +21,7 @@
 #include "recorder/hooks/nesting.h"
 #include "recorder/hooks/sqlite.h"
 #include "recorder/life/process.h"
+#include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/capture.h"
 #include "shared/redact.h"
 
@@ -313,9 +314,7 @@ static enum trace_end end_of(const struct call *call)
         return TRACE_DISCARDED;
     // A handle that belongs to a pool is the pool's to close, in whatever way.
     bool pooled = call->session.record->flags & TRACE_SESSION_POOLED;
-    if (recorder_language_end && !pooled && session_word(&call->session) != 0)
-        return recorder_language_end((const void *)call->return_address); // NOLINT
-    return TRACE_RELEASED;
+    return pooled ? TRACE_RELEASED : runtimes_end((const void *)call->return_address); // NOLINT
 }
 
 static void after_release(struct call *call)

@@ -26,7 +26,7 @@
 #include "recorder/life/api.h"
 #include "recorder/life/dump.h"
 #include "recorder/life/start.h"
-#include "recorder/runtimes/python/python.h"
+#include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/capture.h"
 #include "recorder/stacks/modules.h"
 #include "recorder/stacks/unwind.h"
@@ -191,7 +191,7 @@ static void give_back_dump_signal(void)
 void process_trace_opened(void)
 {
     functions_write_all();
-    recorder_trace.header->flags |= python_flags();
+    recorder_trace.header->flags |= runtimes_flags();
     if (attached)
         recorder_trace.header->flags |= TRACE_FLAG_ATTACHED;
     if (parent_trace.header) {
@@ -206,8 +206,7 @@ void process_modules_changed(void)
 {
     if (got_any_traced() || api_is_used())
         unwind_prepare();
-    if (recorder_options.python && !atomic_load(&python_found))
-        python_start();
+    runtimes_start();
 }
 
 _Noreturn void process_undefined(const char *name)
@@ -301,7 +300,7 @@ int process_detach(void)
         return -EALREADY;
     recorder_set_active(false);
     (void)presence_wait(&recorder_thread); // a thread may be hooking what it has just loaded
-    python_leave();
+    runtimes_leave();
     got_unhook_all();
     api_connect_all(false);
     give_back_dump_signal();

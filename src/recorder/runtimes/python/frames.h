@@ -65,7 +65,7 @@ void python_frames_use(const struct python_walk *walk);
 // they were lost. GIL held, inside recorder_enter.
 uint32_t python_frames_intern(const struct python_walk *walk, uint64_t now_ns);
 
-// The value of recorder_language_frames.
+// Puts this thread's frames into a stack.
 void python_frames_append(struct stack *stack);
 
 // The location of a frame: a TRACE_LOCATIONS reference, TRACE_NONE if lost. Inside recorder_enter,

@@ -31,7 +31,7 @@
 #include "recorder/runtimes/python/watch.h"
 #include "recorder/runtimes/python/wrap.h"
 
-atomic_bool python_found;
+static atomic_bool python_found; // an interpreter, or one that must be left alone
 
 static atomic_bool listening;
 static bool pending;          // a module that is wanted is being imported; guarded by the GIL
@@ -43,7 +43,7 @@ static void look_again(void);
 
 static atomic_uint flags;
 
-uint32_t python_flags(void)
+static uint32_t python_flags(void)
 {
     return atomic_load(&flags);
 }
@@ -277,8 +277,7 @@ static bool hooked;
 static void stop(void)
 {
     atomic_store(&listening, false);
-    recorder_language_frames = NULL;
-    recorder_language_end = NULL;
+    runtime_part(&python_runtime);
 }
 
 // The interpreter is gone. The program may start another one: it is found when that loads its first
@@ -417,7 +416,7 @@ static bool meet_running_soon(void)
     return started;
 }
 
-void python_start(void)
+static void python_start(void)
 {
     static bool resolved;
     if (!resolved) {
@@ -436,8 +435,7 @@ void python_start(void)
     if (python_finalizing())
         return;
     atomic_store(&python_found, true);
-    recorder_language_frames = python_frames_append;
-    recorder_language_end = python_sqlite_end;
+    runtime_join(&python_runtime);
     if (!py.Py_IsInitialized()) {
         listen();
     } else if (python_holds_gil()) { // another interpreter after one that ended
@@ -450,7 +448,7 @@ void python_start(void)
     }
 }
 
-void python_leave(void)
+static void python_leave(void)
 {
     enum { PATIENT_MS = 1000 };
     const struct timespec pause = {.tv_nsec = 1000000};
@@ -465,3 +463,18 @@ void python_leave(void)
     for (int i = 0; i < PATIENT_MS && atomic_load(&done) == before; i++)
         (void)nanosleep(&pause, NULL);
 }
+
+static bool python_is_found(void)
+{
+    return !recorder_options.python || atomic_load(&python_found);
+}
+
+const struct runtime python_runtime = {
+    .name = "python",
+    .start = python_start,
+    .found = python_is_found,
+    .frames = python_frames_append,
+    .closer = python_sqlite_closer,
+    .flags = python_flags,
+    .leave = python_leave,
+};

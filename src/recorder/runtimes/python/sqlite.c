@@ -131,13 +131,15 @@ void python_sqlite_forget(void)
     connection_type = NULL;
 }
 
-enum trace_end python_sqlite_end(const void *caller)
+enum runtime_closer python_sqlite_closer(const void *caller)
 {
     uintptr_t start = atomic_load_explicit(&module_start, memory_order_relaxed);
     uintptr_t end = atomic_load_explicit(&module_end, memory_order_relaxed);
-    if ((uintptr_t)caller < start || (uintptr_t)caller >= end || closing)
-        return TRACE_RELEASED;
-    return python_finalizing() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+    if ((uintptr_t)caller < start || (uintptr_t)caller >= end)
+        return RUNTIME_NOT_MINE;
+    if (closing)
+        return RUNTIME_CODE;
+    return python_finalizing() ? RUNTIME_END : RUNTIME_REFERENCE;
 }
 
 static void own_handle(const char *kind, uint64_t handle, uint32_t pool)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "recorder/runtimes/python/api.h"
-#include "trace/trace_format.h"
+#include "recorder/runtimes/runtime.h"
 
 // Learns about the module once it has been imported. GIL held; runs Python code. Cheap when done.
 void python_sqlite_prepare(void);
@@ -16,9 +16,8 @@ void python_sqlite_prepare(void);
 bool python_sqlite_is_some_connection(PyObject *object);
 struct trace_session *python_sqlite_session(PyObject *connection);
 
-// The value of recorder_language_end: how a handle ends that was closed by a call from `caller`.
-// Plain C, any thread.
-enum trace_end python_sqlite_end(const void *caller);
+// What closes the handle that a call from `caller` releases. Plain C, any thread.
+enum runtime_closer python_sqlite_closer(const void *caller);
 
 // Whether the object is a sqlite3.Connection, and not of a class derived from it. GIL held.
 bool python_sqlite_is_connection(const PyObject *object);

@@ -1,0 +1,78 @@
+// What a language runtime is to the recorder: one door for all of them.
+//
+// A runtime answers two questions about the thread that asks: which frames of its language are on
+// the stack, and what is closing the handle that a traced call is about to release. What else it
+// knows it tells by itself: the test that runs by recorder_set_test, the task of a session in
+// struct acquire. Knows no runtime by name, but for the list in runtimes.c.
+//
+// Reading a runtime must not harm the program. Frames are read without calling into it where that
+// could allocate, collect or wait; what is read is bounded, and checked with peek.h until it is
+// known to be laid out as expected. A runtime whose layout is not known has no frames and answers
+// RUNTIME_UNKNOWN; it never guesses.
+#ifndef UNCLOSED_RECORDER_RUNTIMES_RUNTIME_H
+#define UNCLOSED_RECORDER_RUNTIMES_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "recorder/books/session.h"
+
+// What is closing a handle. The first that holds is meant, in this order.
+enum runtime_closer {
+    RUNTIME_NOT_MINE = 0, // this runtime has nothing to do with the call
+    RUNTIME_CODE,         // a function that closes was called by the program
+    RUNTIME_CODE_AT_EXIT, // the same, or a reference dropped, by code that runs at exit
+    RUNTIME_COLLECTOR,    // a collection, or a finalizer that it started
+    RUNTIME_SCOPE,        // the last reference went while a statement of the program ran, in a
+                          // language that promises that this closes
+    RUNTIME_REFERENCE,    // the same where the language does not promise it
+    RUNTIME_REQUEST,      // the end of the request that opened it
+    RUNTIME_END,          // the end of the interpreter: global destruction, shutdown
+    RUNTIME_UNKNOWN,      // the runtime closes it; why is not known
+};
+
+struct runtime {
+    const char *name; // in lower case, as in docs/runtimes.md
+
+    // Looks for the runtime in this process and, if it is there, arranges that frames and closers
+    // are seen (runtime_join): when the recorder begins, after modules were loaded, after an
+    // attach. Called until found() says that this need not be done again; then costs one failed
+    // symbol look-up where there is none. No lock is held.
+    void (*start)(void);
+    bool (*found)(void);
+
+    // Puts this thread's frames into a stack (TRACE_FRAME_LOCATION | location), innermost first,
+    // behind those that it has. Inside recorder_enter, no lock held; must not call into the
+    // program.
+    void (*frames)(struct stack *stack);
+
+    // What is closing the handle that a call from the address `caller` releases on this thread.
+    // Inside recorder_enter, before that call or after it. NULL: this runtime never closes any.
+    enum runtime_closer (*closer)(const void *caller);
+
+    // What is to be said of it in trace_header.flags. NULL: nothing.
+    uint32_t (*flags)(void);
+
+    // Detach: the runtime is left as it was. May wait up to a second. The next attach calls start
+    // again.
+    void (*leave)(void);
+};
+
+// Looks for all runtimes that have not been found yet. Thread-safe; not for signal handlers.
+void runtimes_start(void);
+
+// The flags of all of them, for a trace's header.
+uint32_t runtimes_flags(void);
+
+// Detach: leaves all of them, in turn.
+void runtimes_leave(void);
+
+// How a handle ends that a call from `caller` has released: asks the runtimes that joined, and says
+// TRACE_RELEASED if none has to do with it. Inside recorder_enter.
+enum trace_end runtimes_end(const void *caller);
+
+// For runtimes: from now on frames and closers are asked for, or not any more.
+void runtime_join(const struct runtime *runtime);
+void runtime_part(const struct runtime *runtime);
+
+#endif
