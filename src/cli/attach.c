@@ -34,7 +34,7 @@ struct arguments {
     bool patch;
 };
 
-static error_t parse_argument(int key, char *value, struct argp_state *state)
+static error_t parse_attach_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
@@ -76,7 +76,7 @@ static void parse_command_line(struct arguments *arguments, int argc, char **arg
     const struct argp argp = {
         .options = options,
         .children = children,
-        .parser = parse_argument,
+        .parser = parse_attach_option,
         .args_doc = "PID",
         .doc = "Records, from now on, which database sessions the live process PID opens or checks "
                "out and never gives back.\vWithout --duration it returns at once and leaves the "

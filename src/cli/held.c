@@ -14,7 +14,7 @@ static const struct argp_option argp_options[] = {
     {0},
 };
 
-static error_t parse_argument(int key, char *value, struct argp_state *state)
+static error_t parse_held_option(int key, char *value, struct argp_state *state)
 {
     struct report_options *options = state->input;
     (void)value;
@@ -33,11 +33,11 @@ static error_t parse_argument(int key, char *value, struct argp_state *state)
 int command_held(int argc, char **argv)
 {
     struct report_options options = report_options_standard();
-    options.request.limit = 0; // whoever asks who holds what wants to see them all
+    options.request.render.limit = 0; // whoever asks who holds what wants to see them all
     const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {
         .options = argp_options,
-        .parser = parse_argument,
+        .parser = parse_held_option,
         .children = children,
         .args_doc = "PID|TRACE...",
         .doc = "Lists the sessions that a traced process holds right now, or that an ended one "

@@ -21,7 +21,7 @@ pid_t live_pid(const char *text)
     return (pid_t)number;
 }
 
-static error_t parse(int key, char *value, struct argp_state *state)
+static error_t parse_pid_argument(int key, char *value, struct argp_state *state)
 {
     pid_t *pid = state->input;
     switch (key) {
@@ -37,12 +37,19 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-pid_t live_parse_pid(int argc, char **argv, const char *doc)
+int live_request(int argc, char **argv, const char *doc,
+                 int (*ask)(pid_t pid, struct attach_report *report, struct failure *failure),
+                 void (*say)(pid_t pid, const struct attach_report *report))
 {
+    struct attach_report report;
+    struct failure failure;
     pid_t pid = 0;
-    const struct argp argp = {.parser = parse, .args_doc = "PID", .doc = doc};
+    const struct argp argp = {.parser = parse_pid_argument, .args_doc = "PID", .doc = doc};
     (void)argp_parse(&argp, argc, argv, 0, NULL, &pid);
-    return pid;
+    if (ask(pid, &report, &failure) != 0)
+        return cli_fail("%s", failure.text);
+    say(pid, &report);
+    return 0;
 }
 
 void live_say_detached(pid_t pid, const struct attach_report *report)

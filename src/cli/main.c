@@ -3,9 +3,7 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct command {
@@ -21,39 +19,6 @@ static const struct command {
     {"detach", command_detach, "leave an attached process as it was"},
     {"dump", command_dump, "have a traced process print its summary"},
 };
-
-static void message(const char *format, va_list arguments)
-{
-    flockfile(stderr);
-    (void)fputs("unclosed: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
-    funlockfile(stderr);
-}
-
-void cli_message(const char *format, ...)
-{
-    int kept = errno;
-    va_list arguments;
-    va_start(arguments, format);
-    message(format, arguments);
-    va_end(arguments);
-    errno = kept;
-}
-
-int cli_fail(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    message(format, arguments);
-    va_end(arguments);
-    return CLI_FAILURE;
-}
-
-void cli_no_memory(void)
-{
-    exit(cli_fail("out of memory"));
-}
 
 static const struct command *find_command(const char *name)
 {

@@ -29,14 +29,14 @@ static const struct argp_option options[] = {
 
 static error_t take_group(struct arguments *arguments, const char *value)
 {
-    int group = report_group_by_name(value);
+    int group = group_by_name(value);
     if (group < 0)
         exit(cli_fail("--group-by=%s: expected site, file, thread, pool or test", value));
-    arguments->options.request.group_by = (enum report_group)group;
+    arguments->options.request.render.group_by = (enum group_by)group;
     return 0;
 }
 
-static error_t parse_argument(int key, char *value, struct argp_state *state)
+static error_t parse_report_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     char *end;
@@ -75,7 +75,7 @@ int command_report(int argc, char **argv)
     const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {
         .options = options,
-        .parser = parse_argument,
+        .parser = parse_report_option,
         .children = children,
         .args_doc = "[TRACE|DIR|PID]...",
         .doc = "Reports which database sessions were never closed, where they were opened, and who "

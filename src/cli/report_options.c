@@ -1,6 +1,7 @@
 // Options of `report` and `held`: see report_options.h.
 #include "cli/report_options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -9,7 +10,7 @@
 enum { KEY_FORMAT = 0x2000, KEY_THRESHOLD, KEY_FRAMES };
 
 static const struct argp_option argp_options[] = {
-    {"format", KEY_FORMAT, "FORMAT", 0, "text (the default) or json", 0},
+    {"format", KEY_FORMAT, "FORMAT", 0, "One of: ", 0},
     {"threshold", KEY_THRESHOLD, "TIME", 0, "Only sessions held longer than this (30s, 500ms, 2m)",
      0},
     {NULL, 'n', "N", 0, "List N entries; 0: all (report: 10, held: all)", 0},
@@ -36,14 +37,14 @@ static unsigned take_limit(const char *value)
     return (unsigned)limit;
 }
 
-static error_t parse_argument(int key, char *value, struct argp_state *state)
+static error_t parse_common_option(int key, char *value, struct argp_state *state)
 {
     struct report_options *taken = state->input;
     switch (key) {
     case KEY_FORMAT:
         if (!report_has_format(value))
             exit(cli_fail("--format=%s: there is no such format; there are %s", value,
-                          report_formats()));
+                          report_formats(false)));
         taken->request.format = value;
         return 0;
     case KEY_THRESHOLD:
@@ -51,10 +52,10 @@ static error_t parse_argument(int key, char *value, struct argp_state *state)
             exit(cli_fail("--threshold=%s: expected a time such as 30s, 500ms or 2m", value));
         return 0;
     case 'n':
-        taken->request.limit = take_limit(value);
+        taken->request.render.limit = take_limit(value);
         return 0;
     case KEY_FRAMES:
-        taken->request.all_frames = true;
+        taken->request.render.all_frames = true;
         return 0;
     case ARGP_KEY_ARG:
         take_source(taken, value);
@@ -64,11 +65,24 @@ static error_t parse_argument(int key, char *value, struct argp_state *state)
     }
 }
 
-const struct argp report_options_argp = {.options = argp_options, .parser = parse_argument};
+// argp frees what this makes.
+static char *complete_help(int key, const char *text, void *input)
+{
+    char *made = NULL;
+    (void)input;
+    if (key != KEY_FORMAT)
+        return (char *)text;
+    if (asprintf(&made, "%s%s", text, report_formats(true)) < 0)
+        cli_no_memory();
+    return made;
+}
+
+const struct argp report_options_argp = {
+    .options = argp_options, .parser = parse_common_option, .help_filter = complete_help};
 
 struct report_options report_options_standard(void)
 {
-    return (struct report_options){.request = {.limit = REPORT_DEFAULT_LIMIT}};
+    return (struct report_options){.request = {.render.limit = REPORT_DEFAULT_LIMIT}};
 }
 
 void report_options_finish(struct report_options *options)

@@ -36,7 +36,7 @@ static int key_of(size_t index)
     return option_table[index].letter ? option_table[index].letter : KEY_FIRST + (int)index;
 }
 
-static error_t parse(int key, char *value, struct argp_state *state)
+static error_t parse_table_option(int key, char *value, struct argp_state *state)
 {
     for (size_t i = 0; i < option_count; i++) {
         if (option_table[i].flag && key == key_of(i)) {
@@ -48,7 +48,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 }
 
 static struct argp_option flags[TABLE_MOST + 1];
-const struct argp table_argp = {.options = flags, .parser = parse};
+const struct argp table_argp = {.options = flags, .parser = parse_table_option};
 
 static const char *get_variable(void *data, const char *name)
 {

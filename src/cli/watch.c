@@ -251,7 +251,7 @@ static void tell_overdue(struct watch *watch, struct watched *trace, const struc
         .kind = profile_kind_name(session->kind),
         .place = place,
         .thread = session->thread,
-        .database = sheet_path(session->database, directory),
+        .database = owners_relative_path(session->database, directory),
     };
     tell(watch, trace, &event);
     const char *words[] = {event.kind, event.place, event.thread, event.database};

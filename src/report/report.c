@@ -1,63 +1,26 @@
 // From a request to a printed report: see report.h.
 #include "report/report.h"
 
-#include <string.h>
+#include <unistd.h>
 
 #include "report/profile/reading.h"
-#include "report/render/render.h"
-
-// A new format is one file and one line here.
-static const struct renderer {
-    const char *name;
-    void (*print)(const struct profile *profile, const struct report_request *request, FILE *out);
-} renderers[] = {
-    {"text", render_text},
-    {"json", render_json},
-};
-
-// What `held` prints.
-static const struct renderer held_renderers[] = {
-    {"text", render_held_text},
-    {"json", render_held_json},
-};
-
-enum { HELD_RENDERERS = sizeof held_renderers / sizeof held_renderers[0] };
-enum { RENDERERS = sizeof renderers / sizeof renderers[0] };
-
-static const struct renderer *find_renderer(const struct renderer *table, size_t count,
-                                            const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(table[i].name, name ? name : "text") == 0)
-            return &table[i];
-    return NULL;
-}
 
 bool report_has_format(const char *name)
 {
-    return name && find_renderer(renderers, RENDERERS, name);
+    return name && renderer_find(name);
 }
 
-const char *report_formats(void)
+const char *report_formats(bool help)
 {
-    static char names[RENDERERS * 16];
-    size_t used = 0;
-    for (size_t i = 0; i < RENDERERS; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
-                                 renderers[i].name);
-    return names;
-}
-
-int report_group_by_name(const char *name)
-{
-    static const char *const names[] = {
-        [REPORT_BY_SITE] = "site", [REPORT_BY_FILE] = "file", [REPORT_BY_THREAD] = "thread",
-        [REPORT_BY_POOL] = "pool", [REPORT_BY_TEST] = "test",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(names[i], name) == 0)
-            return (int)i;
-    return -1;
+    static char *made[2];
+    size_t bytes = 0;
+    FILE *out = made[help] ? NULL : open_memstream(&made[help], &bytes);
+    for (size_t i = 0; out && i < renderer_count; i++)
+        fprintf(out, "%s%s%s%s%s", i > 0 ? ", " : "", renderers[i].name, help ? " (" : "",
+                help ? renderers[i].help : "", help ? i == 0 ? "; the default)" : ")" : "");
+    if (out && fclose(out) != 0)
+        memory_exhausted();
+    return made[help] ? made[help] : "";
 }
 
 static void complain(void *data, const char *message)
@@ -92,15 +55,28 @@ static struct profile *read_traces(const struct report_request *request,
     return profile;
 }
 
-static int print(const struct renderer *renderer, const struct report_request *request, FILE *out,
-                 struct report_outcome *outcome)
+// Why the format cannot be printed to `out`, with what helps; or NULL.
+static const char *refusal(const struct renderer *renderer, render *function, FILE *out)
+{
+    if (!renderer)
+        return "there is no such format";
+    if (!function)
+        return "this cannot be printed in that format; use --format=json";
+    if (renderer->binary && isatty(fileno(out)))
+        return "this format is not for a terminal; write it to a file with -o FILE";
+    return NULL;
+}
+
+static int print(const struct renderer *renderer, render *function,
+                 const struct report_request *request, FILE *out, struct report_outcome *outcome)
 {
     struct report_outcome ignored;
     if (!outcome)
         outcome = &ignored;
     *outcome = (struct report_outcome){0};
-    if (!renderer) {
-        fprintf(stderr, "unclosed: there is no format \"%s\" for this\n", request->format);
+    const char *refused = refusal(renderer, function, out);
+    if (refused) {
+        fprintf(stderr, "unclosed: --format=%s: %s\n", request->format, refused);
         return REPORT_FAILURE;
     }
     struct profile *profile = read_traces(request, outcome);
@@ -108,7 +84,7 @@ static int print(const struct renderer *renderer, const struct report_request *r
     if (outcome->traces == 0 && !request->none_is_fine) {
         result = REPORT_FAILURE;
     } else {
-        renderer->print(profile, request, out);
+        function(profile, &request->render, out);
         outcome->never_closed = profile->total.never_closed;
         outcome->late = profile->total.late;
     }
@@ -122,12 +98,13 @@ static int print(const struct renderer *renderer, const struct report_request *r
 
 int report_print(const struct report_request *request, FILE *out, struct report_outcome *outcome)
 {
-    return print(find_renderer(renderers, RENDERERS, request->format), request, out, outcome);
+    const struct renderer *renderer = renderer_find(request->format);
+    return print(renderer, renderer ? renderer->report : NULL, request, out, outcome);
 }
 
 int report_print_held(const struct report_request *request, FILE *out,
                       struct report_outcome *outcome)
 {
-    return print(find_renderer(held_renderers, HELD_RENDERERS, request->format), request, out,
-                 outcome);
+    const struct renderer *renderer = renderer_find(request->format);
+    return print(renderer, renderer ? renderer->held : NULL, request, out, outcome);
 }

@@ -11,27 +11,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "report/profile/now.h"
+#include "report/code/now.h"
+#include "report/render/renderer.h"
 
-enum report_group {
-    REPORT_BY_SITE = 0,
-    REPORT_BY_FILE,
-    REPORT_BY_THREAD,
-    REPORT_BY_POOL,
-    REPORT_BY_TEST,
-};
-
-enum { REPORT_DEFAULT_LIMIT = 10, REPORT_FAILURE = 125 };
+enum { REPORT_DEFAULT_LIMIT = 10, REPORT_FAILURE = MEMORY_FAILURE };
 
 struct report_request {
     const char *const *sources; // trace files, folders, or process ids in decimal
     size_t source_count;        // 0: the current folder
-    const char *format;         // a name that report_has_format knows; NULL: "text"
-    enum report_group group_by;
+    const char *format;         // the name of a renderer; NULL: the default
+    struct render_options render;
     uint64_t threshold_ns; // judge only sessions held longer than this; 0: all
     uint64_t run_id;       // only traces with this trace_header.run_id; 0: all
-    unsigned limit;        // sites (or groups) to list in text; 0: all
-    bool all_frames;       // text: whole stacks, library and interpreter frames included
     now_look *look;        // held: asks where the holders are now; NULL: nobody is asked
     bool none_is_fine;     // a folder without traces is an empty report, not a failure
 };
@@ -52,15 +43,14 @@ struct report_outcome {
 int report_print(const struct report_request *request, FILE *out, struct report_outcome *outcome);
 
 // Prints the sessions that are out (at the end of ended processes), oldest first. request: as for
-// report_print, except that `format` is "text" or "json", and `limit` counts sessions.
+// report_print, except that the renderer must have `held`, and render.limit counts sessions.
 int report_print_held(const struct report_request *request, FILE *out,
                       struct report_outcome *outcome);
 
-// Whether there is a renderer of that name, and the names of all of them ("text, json").
+// Whether there is a renderer of that name.
 bool report_has_format(const char *name);
-const char *report_formats(void);
 
-// The number behind the name of a group ("site", "file", ...), or -1.
-int report_group_by_name(const char *name);
+// The names of all renderers ("text, json"), with what they are for if `help`. Lives to the end.
+const char *report_formats(bool help);
 
 #endif

@@ -9,7 +9,7 @@ struct output {
     size_t bytes, used;
 };
 
-static bool add(struct output *output, const char *text, size_t bytes)
+static bool append_text(struct output *output, const char *text, size_t bytes)
 {
     if (bytes >= output->bytes - output->used)
         return false;
@@ -27,7 +27,7 @@ static bool add_number(struct output *output, uint64_t number)
         digits[--at] = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    return add(output, digits + at, sizeof digits - at);
+    return append_text(output, digits + at, sizeof digits - at);
 }
 
 // What the letter behind a % stands for. Result as that of output_name.
@@ -41,16 +41,16 @@ static int add_letter(struct output *output, char letter, const struct output_na
         fits = add_number(output, names->pid);
         break;
     case 'e':
-        fits = add(output, base, strlen(base));
+        fits = append_text(output, base, strlen(base));
         break;
     case 't':
         fits = add_number(output, names->seconds);
         break;
     case 'h':
-        fits = add(output, names->host, strcspn(names->host, "/"));
+        fits = append_text(output, names->host, strcspn(names->host, "/"));
         break;
     case '%':
-        fits = add(output, "%", 1);
+        fits = append_text(output, "%", 1);
         break;
     default:
         return -EINVAL;
@@ -65,7 +65,7 @@ int output_name(const char *pattern, const struct output_names *names, bool dist
     path[0] = '\0';
     for (const char *at = pattern; *at;) {
         size_t plain = strcspn(at, "%");
-        if (!add(&output, at, plain))
+        if (!append_text(&output, at, plain))
             return -ENAMETOOLONG;
         at += plain;
         if (*at == '\0')
@@ -77,7 +77,7 @@ int output_name(const char *pattern, const struct output_names *names, bool dist
             distinct = false;
         at += 2;
     }
-    if (distinct && (!add(&output, ".", 1) || !add_number(&output, names->pid)))
+    if (distinct && (!append_text(&output, ".", 1) || !add_number(&output, names->pid)))
         return -ENAMETOOLONG;
     return 0;
 }

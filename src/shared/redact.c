@@ -68,7 +68,7 @@ struct copy {
     size_t used, bytes;
 };
 
-static void add(struct copy *copy, const char *text, size_t length)
+static void append_text(struct copy *copy, const char *text, size_t length)
 {
     size_t room = copy->bytes - 1 - copy->used;
     length = length < room ? length : room;
@@ -92,11 +92,11 @@ size_t redact(const char *text, char *to, size_t bytes)
             start = start ? start + 1 : NULL;
         }
         if (start) {
-            add(&copy, at, (size_t)(start - at));
-            add(&copy, "***", 3);
+            append_text(&copy, at, (size_t)(start - at));
+            append_text(&copy, "***", 3);
             at = end;
         } else {
-            add(&copy, at++, 1);
+            append_text(&copy, at++, 1);
         }
     }
     to[copy.used] = '\0';

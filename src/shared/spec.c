@@ -245,7 +245,7 @@ static bool parse_role(struct parser *parser, struct spec *spec, struct spec_arg
 }
 
 // One argument: [NAME=]ROLE, names only in python specs.
-static bool parse_argument(struct parser *parser, struct spec *spec)
+static bool parse_spec_argument(struct parser *parser, struct spec *spec)
 {
     skip_blanks(parser);
     if (spec->argument_count == SPEC_ARGUMENTS)
@@ -279,7 +279,7 @@ static bool parse_arguments(struct parser *parser, struct spec *spec)
             parser->at += 3;
             return take_byte(parser, ')') || fail(parser, parser->at, "expected ) after ...", true);
         }
-        if (!parse_argument(parser, spec))
+        if (!parse_spec_argument(parser, spec))
             return false;
         if (take_byte(parser, ')'))
             return true;

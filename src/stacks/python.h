@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "attach/target.h"
-#include "report/profile/now.h"
+#include "report/code/now.h"
 #include "shared/python_layouts.h"
 
 struct python_remote {

@@ -5,7 +5,7 @@
 #ifndef UNCLOSED_STACKS_STACKS_H
 #define UNCLOSED_STACKS_STACKS_H
 
-#include "report/profile/now.h"
+#include "report/code/now.h"
 
 // See now_look.
 const char *stacks_look(struct arena *arena, struct now_process *process);

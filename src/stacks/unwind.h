@@ -5,7 +5,7 @@
 #ifndef UNCLOSED_STACKS_UNWIND_H
 #define UNCLOSED_STACKS_UNWIND_H
 
-#include "report/profile/now.h"
+#include "report/code/now.h"
 #include "stacks/modules.h"
 #include "stacks/snapshot.h"
 

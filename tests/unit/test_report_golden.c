@@ -138,25 +138,25 @@ static void the_text_is_as_it_was(void **state)
     write_service(fixture->path);
     const char *const sources[] = {fixture->path};
     setenv("TZ", "UTC", 1);
-    struct report_request request = {.sources = sources, .source_count = 1, .limit = 10};
+    struct report_request request = {.sources = sources, .source_count = 1, .render.limit = 10};
     char *text = printed(&request, NULL, report_print);
     expect_golden("service.txt", text);
     free(text);
-    request.all_frames = true;
+    request.render.all_frames = true;
     text = printed(&request, NULL, report_print);
     expect_golden("service-frames.txt", text);
     free(text);
-    request.all_frames = false;
+    request.render.all_frames = false;
     const char *const groups[] = {"file", "thread", "pool", "test"};
     for (size_t i = 0; i < 4; i++) {
-        request.group_by = (enum report_group)report_group_by_name(groups[i]);
+        request.render.group_by = (enum group_by)group_by_name(groups[i]);
         char name[64];
         snprintf(name, sizeof name, "service-by-%s.txt", groups[i]);
         text = printed(&request, NULL, report_print);
         expect_golden(name, text);
         free(text);
     }
-    request.limit = 0;
+    request.render.limit = 0;
     text = printed(&request, NULL, report_print_held);
     expect_golden("service-held.txt", text);
     free(text);
@@ -168,7 +168,7 @@ static void a_planted_fault_is_seen(void **state)
     struct fixture *fixture = *state;
     write_service(fixture->path);
     const char *const sources[] = {fixture->path};
-    struct report_request request = {.sources = sources, .source_count = 1, .limit = 10};
+    struct report_request request = {.sources = sources, .source_count = 1, .render.limit = 10};
     char *good = printed(&request, NULL, report_print);
     unlink(fixture->path);
     write_service(fixture->path);

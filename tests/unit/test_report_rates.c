@@ -55,8 +55,9 @@ static void tight_loops_are_churn(void **state)
     assert_null(strstr(text, "loop.py:3"));
     free(text);
     const char *const sources[] = {fixture->path};
-    text = printed(&(struct report_request){.sources = sources, .source_count = 1, .limit = 1},
-                   NULL, report_print);
+    text =
+        printed(&(struct report_request){.sources = sources, .source_count = 1, .render.limit = 1},
+                NULL, report_print);
     assert_non_null(strstr(text, "      and 1 more site (-n 0 for all)\n"));
     free(text);
 }
@@ -262,9 +263,10 @@ static void leaks_are_under_the_test_that_opened_them(void **state)
     }
     builder_end(&builder);
     const char *const sources[] = {fixture->path};
-    json_t *root = json_of(
-        &(struct report_request){.sources = sources, .source_count = 1, .group_by = REPORT_BY_TEST},
-        NULL);
+    json_t *root = json_of(&(struct report_request){.sources = sources,
+                                                    .source_count = 1,
+                                                    .render.group_by = GROUP_BY_TEST},
+                           NULL);
     const json_t *site = site_at(root, "a.py", 7);
     assert_int_equal(json_array_size(json_object_get(site, "tests")), 2);
     const json_t *by_test = json_object_get(site, "never_closed_by_test");

@@ -81,7 +81,7 @@ static int parse_exitcode(const char *text)
     return (int)number;
 }
 
-static error_t parse_argument(int key, char *value, struct argp_state *state)
+static error_t parse_run_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     size_t index = 0;
@@ -173,7 +173,7 @@ static void parse_command_line(struct run *run, int argc, char **argv)
     fill_options(options);
     const struct argp argp = {
         .options = options,
-        .parser = parse_argument,
+        .parser = parse_run_option,
         .args_doc = "[--] COMMAND [ARGUMENT...]",
         .doc = "Runs COMMAND and reports on standard error which database sessions it opened or "
                "checked out and never gave back.\vThe exit status is that of COMMAND; 125 if "
@@ -265,7 +265,7 @@ static uint64_t report(const struct run *run)
         const struct report_request request = {.sources = (const char *const *)paths,
                                                .source_count = count,
                                                .run_id = run->run_id,
-                                               .limit = REPORT_DEFAULT_LIMIT};
+                                               .render.limit = REPORT_DEFAULT_LIMIT};
         (void)report_print(&request, stderr, &outcome);
     }
     run_traces_free(paths, count);

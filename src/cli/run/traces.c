@@ -65,8 +65,8 @@ static bool is_running(const struct trace_header *header)
 }
 
 // Adds `path`, which now belongs to `found`.
-static void add(const struct run *run, struct found *found, char *path,
-                const struct trace_header *header)
+static void add_found(const struct run *run, struct found *found, char *path,
+                      const struct trace_header *header)
 {
     found->paths = reallocarray(found->paths, found->count + 1, sizeof *found->paths);
     if (!found->paths)
@@ -114,7 +114,7 @@ static void find_at_home(const struct run *run, struct found *found)
             char *path = strdup(matches.gl_pathv[i]);
             if (!path)
                 cli_no_memory();
-            add(run, found, path, &header);
+            add_found(run, found, path, &header);
         }
         globfree(&matches);
     }
@@ -252,7 +252,7 @@ char **run_traces_find(const struct run *run, size_t *count)
     struct found found = {0};
     each_in_fallback(run, &found, bring_home);
     find_at_home(run, &found);
-    each_in_fallback(run, &found, add);
+    each_in_fallback(run, &found, add_found);
     if (found.own)
         complete_header(found.own, run->status);
     if (found.count > 0)

@@ -6,7 +6,7 @@
 
 #include "cli/top/text.h"
 #include "cli/top/timeline.h"
-#include "report/render/text/text.h"
+#include "report/render/text/words.h"
 
 enum { NAME_LEAST = 38, SPARK = TOP_KEYS }; // NAME_LEAST: what names get before other columns do
 

@@ -4,11 +4,13 @@
 #include <inttypes.h>
 
 #include "cli/top/text.h"
-#include "report/render/text/text.h"
+#include "report/code/owners.h"
+#include "report/render/text/words.h"
 
 enum { SESSIONS_SHOWN = 200 };
 
-static void add(struct arena *arena, top_lines *lines, enum sheet_style style, const char *text)
+static void add_line(struct arena *arena, top_lines *lines, enum sheet_style style,
+                     const char *text)
 {
     *LIST_ADD(arena, lines) = (struct top_line){style, text};
 }
@@ -36,16 +38,17 @@ static void add_frames(struct arena *arena, const struct profile_site *site,
         enum sheet_style style = names                        ? SHEET_BOLD
                                  : frame->owner == FRAME_USER ? SHEET_PLAIN
                                                               : SHEET_DIM;
-        add(arena, lines, style,
-            arena_format(arena, "%s #%-3zu %s%s", names ? ">" : " ", i,
-                         sheet_frame(arena, frame, directory), frame->inlined ? " (inlined)" : ""));
+        add_line(arena, lines, style,
+                 arena_format(arena, "%s #%-3zu %s%s", names ? ">" : " ", i,
+                              sheet_frame(arena, frame, directory),
+                              frame->inlined ? " (inlined)" : ""));
     }
     if (frames->cut)
-        add(arena, lines, SHEET_DIM, "       (deeper frames were not recorded)");
+        add_line(arena, lines, SHEET_DIM, "       (deeper frames were not recorded)");
     if (!all_frames && telling < frames->count)
-        add(arena, lines, SHEET_DIM,
-            arena_format(arena, "       (%s of libraries not shown: press a)",
-                         text_count(arena, frames->count - telling, "frame", "frames")));
+        add_line(arena, lines, SHEET_DIM,
+                 arena_format(arena, "       (%s of libraries not shown: press a)",
+                              text_count(arena, frames->count - telling, "frame", "frames")));
 }
 
 void top_lines_stack(struct arena *arena, const struct top_snapshot *snapshot, struct top_row *row,
@@ -53,21 +56,21 @@ void top_lines_stack(struct arena *arena, const struct top_snapshot *snapshot, s
 {
     const struct profile_site *site = row->site;
     if (!site) {
-        add(arena, lines, SHEET_DIM,
-            "  Nobody saw where these were acquired: they were out before "
-            "the trace began.");
+        add_line(arena, lines, SHEET_DIM,
+                 "  Nobody saw where these were acquired: they were out before "
+                 "the trace began.");
         return;
     }
     const char *code =
         profile_code(snapshot->profile, site->name, site->process->header->directory);
     if (code[0])
-        add(arena, lines, SHEET_BOLD,
-            arena_format(arena, "       %s", sheet_clean(arena, code, 0)));
+        add_line(arena, lines, SHEET_BOLD,
+                 arena_format(arena, "       %s", sheet_clean(arena, code, 0)));
     bool created = site->created && site->created->count > 0;
     if (created) {
-        add(arena, lines, SHEET_PLAIN, "  created at");
+        add_line(arena, lines, SHEET_PLAIN, "  created at");
         add_frames(arena, site, site->created, all_frames, lines);
-        add(arena, lines, SHEET_PLAIN, "  acquired at");
+        add_line(arena, lines, SHEET_PLAIN, "  acquired at");
     }
     if (site->stack)
         add_frames(arena, site, site->stack, all_frames, lines);
@@ -78,7 +81,7 @@ static void add_facts(struct arena *arena, const struct top_snapshot *snapshot, 
                       top_lines *lines)
 {
     const struct profile_site *site = row->site;
-    add(arena, lines, SHEET_BOLD, arena_format(arena, "  %s", top_row_name(snapshot, row)));
+    add_line(arena, lines, SHEET_BOLD, arena_format(arena, "  %s", top_row_name(snapshot, row)));
     const char *kind = profile_kind_name(row->kind);
     const char *line = arena_format(
         arena, "  %s held", text_count(arena, row->held, kind, arena_format(arena, "%ss", kind)));
@@ -88,19 +91,19 @@ static void add_facts(struct arena *arena, const struct top_snapshot *snapshot, 
     if (row->held && row->oldest_ns)
         line = arena_format(arena, "%s, the oldest for %s", line,
                             sheet_duration(arena, row->oldest_ns));
-    add(arena, lines, SHEET_PLAIN, line);
+    add_line(arena, lines, SHEET_PLAIN, line);
     if (site)
-        add(arena, lines, SHEET_PLAIN,
-            arena_format(arena,
-                         "  opened %" PRIu64 " · released %" PRIu64 " · reclaimed %" PRIu64
-                         " · longest %s",
-                         site->tally.opened, site->tally.released, row->reclaimed,
-                         sheet_duration(arena, site->longest_ns)));
+        add_line(arena, lines, SHEET_PLAIN,
+                 arena_format(arena,
+                              "  opened %" PRIu64 " · released %" PRIu64 " · reclaimed %" PRIu64
+                              " · longest %s",
+                              site->tally.opened, site->tally.released, row->reclaimed,
+                              sheet_duration(arena, site->longest_ns)));
     if (!site)
         return;
     if (site->pool)
-        add(arena, lines, SHEET_PLAIN,
-            arena_format(arena, "  from %s", text_pool_name(arena, site->pool)));
+        add_line(arena, lines, SHEET_PLAIN,
+                 arena_format(arena, "  from %s", text_pool_name(arena, site->pool)));
     const char *names[] = {
         text_names(arena, "thread", "threads", &site->threads),
         text_names(arena, "db", "dbs", &site->databases),
@@ -109,7 +112,7 @@ static void add_facts(struct arena *arena, const struct top_snapshot *snapshot, 
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i])
-            add(arena, lines, SHEET_PLAIN, arena_format(arena, "  %s", names[i]));
+            add_line(arena, lines, SHEET_PLAIN, arena_format(arena, "  %s", names[i]));
 }
 
 static void add_session(struct arena *arena, const struct profile_session *session,
@@ -120,8 +123,9 @@ static void add_session(struct arena *arena, const struct profile_session *sessi
         arena_format(arena, "  %10s  tid %-7u %s", top_text_time(arena, session->age_ns),
                      session->tid, sheet_clean(arena, session->thread, 24));
     if (session->database[0])
-        line = arena_format(arena, "%s · db %s", line,
-                            sheet_clean(arena, sheet_path(session->database, directory), 60));
+        line = arena_format(
+            arena, "%s · db %s", line,
+            sheet_clean(arena, owners_relative_path(session->database, directory), 60));
     if (session->task[0])
         line = arena_format(arena, "%s · task %s", line, sheet_clean(arena, session->task, 60));
     if (session->test[0])
@@ -134,7 +138,7 @@ static void add_session(struct arena *arena, const struct profile_session *sessi
     if (session->flags & (TRACE_SESSION_REFUSED | TRACE_SESSION_ZOMBIE))
         line = arena_format(arena, "%s · %s", line,
                             session->flags & TRACE_SESSION_ZOMBIE ? "zombie" : "close refused");
-    add(arena, lines, transaction ? SHEET_WARN : SHEET_PLAIN, line);
+    add_line(arena, lines, transaction ? SHEET_WARN : SHEET_PLAIN, line);
 }
 
 // The sessions of a row: they are sorted by age already.
@@ -150,8 +154,8 @@ static void add_sessions(struct arena *arena, const struct top_snapshot *snapsho
             (session->flags & TRACE_SESSION_POOLED) || session->age_ns < profile->threshold_ns)
             continue;
         if (all++ == 0) {
-            add(arena, lines, SHEET_PLAIN, "");
-            add(arena, lines, SHEET_BOLD, "  held for");
+            add_line(arena, lines, SHEET_PLAIN, "");
+            add_line(arena, lines, SHEET_BOLD, "  held for");
         }
         if (shown == SESSIONS_SHOWN)
             continue;
@@ -159,7 +163,8 @@ static void add_sessions(struct arena *arena, const struct top_snapshot *snapsho
         shown++;
     }
     if (all > shown)
-        add(arena, lines, SHEET_DIM,
+        add_line(
+            arena, lines, SHEET_DIM,
             arena_format(arena, "  and %zu more; `unclosed held` lists them all", all - shown));
 }
 
@@ -167,7 +172,7 @@ void top_lines_site(struct arena *arena, const struct top_snapshot *snapshot, st
                     bool all_frames, top_lines *lines)
 {
     add_facts(arena, snapshot, row, lines);
-    add(arena, lines, SHEET_PLAIN, "");
+    add_line(arena, lines, SHEET_PLAIN, "");
     top_lines_stack(arena, snapshot, row, all_frames, lines);
     add_sessions(arena, snapshot, row, lines);
 }
@@ -198,5 +203,5 @@ void top_lines_help(struct arena *arena, top_lines *lines)
         "  The process is not stopped: its trace is read from outside.",
     };
     for (size_t i = 0; i < sizeof help / sizeof help[0]; i++)
-        add(arena, lines, SHEET_PLAIN, help[i]);
+        add_line(arena, lines, SHEET_PLAIN, help[i]);
 }

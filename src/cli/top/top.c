@@ -54,7 +54,7 @@ static uint64_t take_interval(const char *value)
     return ns;
 }
 
-static error_t parse_argument(int key, char *value, struct argp_state *state)
+static error_t parse_top_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *taken = state->input;
     switch (key) {
@@ -199,7 +199,7 @@ int command_top(int argc, char **argv)
     struct arguments arguments = {.interval_ns = TOP_SECOND};
     const struct argp argp = {
         .options = argp_options,
-        .parser = parse_argument,
+        .parser = parse_top_option,
         .args_doc = "PID|TRACE...",
         .doc = "Shows live which pools are how full and which places in the code hold how many "
                "sessions, and how that grows. h explains the keys. The process is not stopped. "

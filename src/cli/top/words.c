@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "report/render/text/sheet.h"
-#include "report/render/text/text.h"
+#include "report/render/text/words.h"
 
 static const struct profile_process *main_process(const struct profile *profile)
 {

@@ -75,7 +75,7 @@ static struct function *of_name(const char *name)
     return known = fresh;
 }
 
-static void add(const char *name, enum function_special special, const struct spec *spec)
+static void add_function(const char *name, enum function_special special, const struct spec *spec)
 {
     struct function *function;
     if (function_find(name)) // several specs of one name: function_spec chooses
@@ -170,10 +170,10 @@ void functions_load(void)
     if (error.source[0])
         complain(&error);
     for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++)
-        add(specials[i].name, specials[i].special, NULL);
+        add_function(specials[i].name, specials[i].special, NULL);
     for (int i = 0; i < spec_count; i++)
         if (!specs[i].python)
-            add(specs[i].function, FUNCTION_TRACED, &specs[i]);
+            add_function(specs[i].function, FUNCTION_TRACED, &specs[i]);
     for (int i = 0; i < function_count; i++)
         functions[i]->plain = functions[i]->spec && is_plain(functions[i]->spec);
 }

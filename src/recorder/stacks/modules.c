@@ -138,7 +138,7 @@ static bool is_same(const struct module *a, const struct module *b)
            memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0;
 }
 
-static void add(struct module *found, const char *name)
+static void add_module(struct module *found, const char *name)
 {
     // What was at these addresses before means something else now.
     bool replaces = false;
@@ -196,7 +196,7 @@ static int list_module(struct dl_phdr_info *info, size_t size, void *data)
     if (!known || !known->mapped)
         api_connect(info, atomic_load(&recorder_active));
     if (!known) {
-        add(&found, info->dlpi_name ? info->dlpi_name : "");
+        add_module(&found, info->dlpi_name ? info->dlpi_name : "");
         return 0;
     }
     known->seen = true;

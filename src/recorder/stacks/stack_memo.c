@@ -160,7 +160,7 @@ struct walked {
     const uint64_t *last_slot; // of the outermost return address so far
 };
 
-static bool add(struct walked *walked, const uint64_t *word, bool is_frame)
+static bool add_word(struct walked *walked, const uint64_t *word, bool is_frame)
 {
     struct memo *memo = walked->memo;
     if (memo->checks == CHECKS)
@@ -182,12 +182,12 @@ static bool walk(struct walked *walked, void *const *frames, uint32_t count,
             step.slot <= walked->last_slot)
             return false;
         walked->last_slot = step.slot;
-        if (!add(walked, step.slot, false))
+        if (!add_word(walked, step.slot, false))
             return false;
         if (!unwind_is_own(address))
             memo->frame[memo->frames++] = address;
         if (step.frame_slot && step.frame_slot != last_frame_slot &&
-            !add(walked, step.frame_slot, true))
+            !add_word(walked, step.frame_slot, true))
             return false;
         last_frame_slot = step.frame_slot;
     }
@@ -221,7 +221,7 @@ void stack_memo_keep(const struct stack_origin *origin, void *const *frames, uin
     memo->cut = cut;
     struct walked walked = {.memo = memo};
     // The caller's frame pointer, which the wrapper has saved, is the first thing to compare.
-    if (add(&walked, origin->frame_slot, true) && walk(&walked, frames, count, next, data))
+    if (add_word(&walked, origin->frame_slot, true) && walk(&walked, frames, count, next, data))
         drop_plain_registers(&walked, origin->frame_slot);
     else
         memo->checks = 0;

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 #include "report/code/memory.h"
+#include "report/code/now.h"
 #include "report/code/symbols.h"
-#include "report/profile/now.h"
 #include "trace/trace_reader.h"
 
 // Whose code a frame is. The order is from the least to the most telling.

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "report/report.h"
-
 enum { BLOCK_BYTES = 64 << 10, ALIGN = 16 };
 
 struct block {
@@ -23,7 +21,7 @@ struct arena {
 void memory_exhausted(void)
 {
     fputs("unclosed: not enough memory for the report; report on fewer traces at once\n", stderr);
-    exit(REPORT_FAILURE);
+    exit(MEMORY_FAILURE);
 }
 
 struct arena *arena_new(void)

@@ -1,12 +1,14 @@
 // Memory of a report: taken piece by piece, given back all at once.
 //
 // A report that runs out of memory has nothing useful left to do: it says so and ends the tool with
-// REPORT_FAILURE. Callers need no checks. Knows nothing of traces. Not thread-safe.
+// MEMORY_FAILURE. Callers need no checks. Knows nothing of traces. Not thread-safe.
 #ifndef UNCLOSED_REPORT_CODE_MEMORY_H
 #define UNCLOSED_REPORT_CODE_MEMORY_H
 
 #include <stddef.h>
 #include <string.h>
+
+enum { MEMORY_FAILURE = 125 }; // exit status of a tool that fails, as of env(1)
 
 struct arena; // opaque
 

@@ -125,3 +125,11 @@ bool owners_is_system_header(const char *file)
     static const char *const folders[] = {"/usr/include/", "/usr/lib/", "/usr/share/", NULL};
     return begins_with_any(file, folders) || strcmp(owners_base_name(file), "unclosed.h") == 0;
 }
+
+const char *owners_relative_path(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+    if (length > 1 && strncmp(path, directory, length) == 0 && path[length] == '/')
+        return path + length + 1;
+    return path;
+}

@@ -24,4 +24,7 @@ bool owners_is_system_header(const char *file);
 // The part behind the last "/".
 const char *owners_base_name(const char *path);
 
+// The part behind `directory` if the path is below it, else the path.
+const char *owners_relative_path(const char *path, const char *directory);
+
 #endif

@@ -4,8 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/render/text/sheet.h"
-#include "report/render/text/text.h"
+#include "report/code/owners.h"
+
+int group_by_name(const char *name)
+{
+    static const char *const names[] = {
+        [GROUP_BY_SITE] = "site", [GROUP_BY_FILE] = "file", [GROUP_BY_THREAD] = "thread",
+        [GROUP_BY_POOL] = "pool", [GROUP_BY_TEST] = "test",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
 
 static struct group *find_group(struct arena *arena, struct groups *groups, const char *name)
 {
@@ -17,8 +28,8 @@ static struct group *find_group(struct arena *arena, struct groups *groups, cons
     return group;
 }
 
-static void add(struct arena *arena, struct groups *groups, const char *name,
-                struct profile_site *site, uint64_t never_closed, uint64_t longest_ns)
+static void count_in_group(struct arena *arena, struct groups *groups, const char *name,
+                           struct profile_site *site, uint64_t never_closed, uint64_t longest_ns)
 {
     struct group *group = find_group(arena, groups, name);
     group->never_closed += never_closed;
@@ -28,24 +39,25 @@ static void add(struct arena *arena, struct groups *groups, const char *name,
 }
 
 static const char *site_group(struct arena *arena, const struct profile_site *site,
-                              enum report_group by)
+                              enum group_by by)
 {
-    if (by == REPORT_BY_POOL)
-        return site->pool ? text_pool_name(arena, site->pool) : "(no pool)";
+    if (by == GROUP_BY_POOL)
+        return site->pool ? profile_pool_name(arena, site->pool) : "(no pool)";
     if (!site->name)
         return "(no backtrace)";
     if (site->name->file)
-        return sheet_path(site->name->file, site->process->header->directory);
+        return owners_relative_path(site->name->file, site->process->header->directory);
     return site->name->module ? site->name->module : "(no module)";
 }
 
-static void group_sites(const struct profile *profile, enum report_group by, struct groups *groups)
+static void group_sites(const struct profile *profile, enum group_by by, struct groups *groups)
 {
     for (size_t i = 0; i < profile->sites.count; i++) {
         struct profile_site *site = profile->sites.item[i];
         const char *name = site_group(profile->arena, site, by);
         if (site->tally.never_closed > 0)
-            add(profile->arena, groups, name, site, site->tally.never_closed, site->longest_ns);
+            count_in_group(profile->arena, groups, name, site, site->tally.never_closed,
+                           site->longest_ns);
     }
     for (size_t i = 0; i < profile->sites.count; i++) {
         const struct profile_site *site = profile->sites.item[i];
@@ -68,14 +80,16 @@ static void group_tests(const struct profile *profile, struct groups *groups)
         struct profile_site *site = profile->sites.item[i];
         for (size_t j = 0; j < site->by_test.count; j++) {
             const struct profile_test *test = &site->by_test.item[j];
-            add(profile->arena, groups, test->name, site, test->never_closed, test->longest_ns);
+            count_in_group(profile->arena, groups, test->name, site, test->never_closed,
+                           test->longest_ns);
         }
         for (size_t j = 0; j < site->untested.count; j++) {
             const struct profile_untested *untested = &site->untested.item[j];
             const char *name = untested->process->has_tests
                                    ? "(no test)"
                                    : profile_process_as_test(profile->arena, untested->process);
-            add(profile->arena, groups, name, site, untested->never_closed, untested->longest_ns);
+            count_in_group(profile->arena, groups, name, site, untested->never_closed,
+                           untested->longest_ns);
         }
     }
 }
@@ -88,13 +102,13 @@ static void group_threads(const struct profile *profile, struct groups *groups)
         if (!is_judged(profile, session))
             continue;
         const char *name = session->thread[0] ? session->thread : "(thread without a name)";
-        add(profile->arena, groups, name, session->site, 1, session->age_ns);
+        count_in_group(profile->arena, groups, name, session->site, 1, session->age_ns);
     }
     for (size_t i = 0; i < profile->sites.count; i++) {
         struct profile_site *site = profile->sites.item[i];
         if (site->tally.reclaimed > 0)
-            add(profile->arena, groups, "(reclaimed, not known which)", site, site->tally.reclaimed,
-                site->longest_ns);
+            count_in_group(profile->arena, groups, "(reclaimed, not known which)", site,
+                           site->tally.reclaimed, site->longest_ns);
     }
 }
 
@@ -107,12 +121,12 @@ static int compare_groups(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-struct groups groups_of(const struct profile *profile, enum report_group by)
+struct groups groups_of(const struct profile *profile, enum group_by by)
 {
     struct groups groups = {0};
-    if (by == REPORT_BY_TEST)
+    if (by == GROUP_BY_TEST)
         group_tests(profile, &groups);
-    else if (by == REPORT_BY_THREAD)
+    else if (by == GROUP_BY_THREAD)
         group_threads(profile, &groups);
     else
         group_sites(profile, by, &groups);

@@ -1,135 +1,164 @@
-// Whether a function that acquired is still active: see now.h.
+// Where the holders of sessions are at this moment: asking, naming, comparing with the acquires.
 //
-// Pure functions of two stacks. From the outermost frame inwards the two have to be the same, call
-// by call, down to the caller of the function; and then the function has to come. Addresses tell
-// which call it is, so that a later one from the same place looks the same.
-#include "report/profile/now.h"
-
+// A session that has been closed while this was found out says nothing: so each is looked up in the
+// trace again after its thread was looked at.
 #include <string.h>
 
-#include "report/code/frames.h"
+#include "report/code/naming.h"
+#include "report/profile/build.h"
 
-// Frames at the outermost end that one unwinder may see and another may not.
-enum { LOOSE_END = 2 };
+static const uint64_t thread_began_slack_ns = 20000000; // two clock ticks
 
-static bool same_text(const char *a, const char *b)
+// The thread that holds a session of the process `index`, or NULL.
+static struct now_thread *thread_of(struct now_process *process,
+                                    const struct profile_session *session)
 {
-    return a && b && strcmp(a, b) == 0;
-}
-
-// The part behind the last dot: to Python 3.10 only some names are qualified.
-static const char *plain_name(const char *function)
-{
-    const char *dot = strrchr(function, '.');
-    return dot ? dot + 1 : function;
-}
-
-static bool same_function(const struct frame *a, const struct frame *b)
-{
-    if (a->runtime != b->runtime)
-        return false;
-    if (!a->runtime)
-        return same_text(a->module, b->module) &&
-               (same_text(a->function, b->function) || (!a->function && !b->function));
-    if (!same_text(a->file, b->file) || !a->function || !b->function)
-        return false;
-    return strcmp(a->function, b->function) == 0 ||
-           ((!strchr(a->function, '.') || !strchr(b->function, '.')) &&
-            strcmp(plain_name(a->function), plain_name(b->function)) == 0);
-}
-
-// Whether two frames are in the same call of something else.
-static bool same_call(const struct frame *a, const struct frame *b)
-{
-    if (a->runtime)
-        return same_function(a, b) && a->line == b->line;
-    return !b->runtime && same_text(a->module, b->module) && a->offset == b->offset;
-}
-
-// The next frame outwards that is a call and of the same kind, runtime or native; inlined functions
-// are part of the one that they were inlined into.
-static size_t next_call(const struct frames *frames, size_t index)
-{
-    const bool runtime = frames->frame[index].runtime;
-    while (index < frames->count && frames->frame[index].inlined)
-        index++;
-    do
-        index++;
-    while (index < frames->count && frames->frame[index].runtime != runtime);
-    return index;
-}
-
-static size_t calls_left(const struct frames *frames, size_t index)
-{
-    size_t left = 0;
-    for (; index < frames->count; index = next_call(frames, index))
-        left++;
-    return left;
-}
-
-// Whether the callers of frame `i` of one stack and of frame `j` of the other are the same calls.
-static bool same_callers(const struct frames *acquire, size_t i, const struct frames *now, size_t j)
-{
-    const size_t loose = acquire->frame[i].runtime ? 0 : LOOSE_END;
-    size_t same = 0;
-    i = next_call(acquire, i);
-    j = next_call(now, j);
-    while (i < acquire->count && j < now->count && same_call(&acquire->frame[i], &now->frame[j])) {
-        same++;
-        i = next_call(acquire, i);
-        j = next_call(now, j);
-    }
-    const size_t left = calls_left(acquire, i);
-    const size_t left_now = calls_left(now, j);
-    if (left == 0 && acquire->cut)
-        return same > 0;
-    return (left == 0 && left_now == 0) ||
-           (same > 0 && ((left == 0 && left_now <= loose) || (left_now == 0 && left <= loose)));
-}
-
-static const struct frame *outermost(const struct frames *frames, bool runtime)
-{
-    for (size_t i = frames->count; i-- > 0;)
-        if (frames->frame[i].runtime == runtime)
-            return &frames->frame[i];
+    for (size_t i = 0; i < process->threads.count; i++)
+        if (process->threads.item[i].tid == session->tid)
+            return &process->threads.item[i];
     return NULL;
 }
 
-// Whether the thread may have left the stack that it acquired on without returning: then it is on
-// one that begins elsewhere.
-static bool may_be_other_stack(const struct frames *acquire, const struct frames *now, bool runtime,
-                               bool greenlets)
+static void list_threads(const struct profile *profile, const struct source *source,
+                         struct now_process *process)
 {
-    const struct frame *then = outermost(acquire, runtime);
-    const struct frame *here = outermost(now, runtime);
-    if (acquire->cut || (here && same_function(then, here)))
-        return false;
-    return runtime ? greenlets : true;
+    for (size_t i = 0; i < profile->sessions.count; i++) {
+        const struct profile_session *session = profile->sessions.item[i];
+        if (session->process == source->process && session->tid != 0 &&
+            profile_session_is_listed(profile, session) && !thread_of(process, session))
+            *LIST_ADD(profile->arena, &process->threads) = (struct now_thread){.tid = session->tid};
+    }
 }
 
-// Where in `now` the function of frame `i` of the acquire is still active; now->count: nowhere.
-static size_t find_active(const struct frames *acquire, size_t i, const struct frames *now)
+static bool has_greenlets(const struct now_process *process)
 {
-    for (size_t j = now->count; j-- > 0;)
-        if (same_function(&acquire->frame[i], &now->frame[j]) && same_callers(acquire, i, now, j))
-            return j;
-    return now->count;
+    for (size_t i = 0; i < process->modules.count; i++)
+        if (strstr(process->modules.item[i].path, "greenlet"))
+            return true;
+    return false;
 }
 
-enum now_place now_compare(const struct frames *acquire, size_t function, const struct frames *now,
-                           bool greenlets, size_t *at)
+// Whether another session was acquired at the same line by the same thread, called from the same
+// place. Stacks are not the same for that: inside of a library they differ.
+static bool is_same_call(const struct profile_session *one, const struct profile_session *other)
 {
-    *at = now->count;
-    if (function >= acquire->count)
-        return NOW_UNKNOWN;
-    *at = find_active(acquire, function, now);
-    if (*at < now->count)
-        return NOW_INSIDE;
-    const bool runtime = acquire->frame[function].runtime;
-    if (now->cut || may_be_other_stack(acquire, now, runtime, greenlets))
-        return NOW_UNKNOWN;
-    for (size_t i = function + 1; i < acquire->count && *at == now->count; i++)
-        if (acquire->frame[i].runtime == runtime)
-            *at = find_active(acquire, i, now);
-    return NOW_RETURNED;
+    size_t at;
+    return one->process == other->process && one->tid == other->tid && one->site == other->site &&
+           other->named &&
+           now_compare(one->named, one->named_index, other->named, false, &at) == NOW_INSIDE &&
+           at == other->named_index;
+}
+
+// Whether a younger session was acquired like this one, which may be of an earlier call then.
+static bool has_younger(const struct profile *profile, const struct profile_session *session)
+{
+    for (size_t i = 0; i < profile->sessions.count; i++) {
+        const struct profile_session *other = profile->sessions.item[i];
+        if (other->acquired_ns > session->acquired_ns && is_same_call(session, other))
+            return true;
+    }
+    return false;
+}
+
+// Whether the function that acquired can be left without having returned.
+static bool may_suspend(const struct profile *profile, const struct profile_session *session)
+{
+    const struct frame *frame = &session->named->frame[session->named_index];
+    return session->task[0] ||
+           (frame->runtime &&
+            naming_python_suspends(profile->code, session->process->header->directory, frame->file,
+                                   frame->line));
+}
+
+static void compare(const struct profile *profile, const struct profile_session *session,
+                    const struct now_process *process, struct profile_now *now)
+{
+    const struct frames *named = session->named;
+    if (!named || session->named_index >= named->count ||
+        (named->frame[session->named_index].runtime && !process->languages))
+        return;
+    now->place =
+        now_compare(named, session->named_index, now->stack, has_greenlets(process), &now->at);
+    if (now->place == NOW_RETURNED && may_suspend(profile, session)) {
+        now->place = NOW_UNKNOWN;
+        now->suspended = true;
+    }
+    now->again = now->place == NOW_INSIDE && has_younger(profile, session);
+}
+
+static struct profile_now *describe(const struct profile *profile, const struct source *source,
+                                    const struct profile_session *session,
+                                    const struct now_process *process,
+                                    const struct now_thread *thread, const struct frames *stack)
+{
+    struct profile_now *now = arena_take(profile->arena, sizeof *now);
+    uint64_t acquired_ns = source->trace->header.start_ns + session->acquired_ns;
+    now->paused_ns = thread->paused_ns;
+    now->closed = !reader_session_lives(source->trace, session->slot);
+    now->problem = thread->problem;
+    // Another thread has got the same id.
+    if (!(session->flags & TRACE_SESSION_INHERITED) &&
+        thread->began_ns > acquired_ns + thread_began_slack_ns)
+        now->problem = "has ended";
+    if (now->problem || now->closed)
+        return now;
+    now->stack = stack;
+    compare(profile, session, process, now);
+    return now;
+}
+
+static void build_process(struct profile_builder *builder, const struct source *source)
+{
+    struct profile *profile = builder->profile;
+    struct now_process process = {.pid = source->trace->pid};
+    list_threads(profile, source, &process);
+    if (process.threads.count == 0)
+        return;
+    const char *problem = builder->asking.look(profile->arena, &process);
+    if (problem) {
+        builder->asking.complain(builder->asking.data,
+                                 arena_format(profile->arena, "no current stacks: %s", problem));
+        return;
+    }
+    const struct frames **stacks =
+        arena_take(profile->arena, process.threads.count * sizeof *stacks);
+    for (size_t i = 0; i < process.threads.count; i++)
+        stacks[i] = frames_now(source->frames, &process, &process.threads.item[i]);
+    for (size_t i = 0; i < profile->sessions.count; i++) {
+        struct profile_session *session = profile->sessions.item[i];
+        if (session->process != source->process || !profile_session_is_listed(profile, session))
+            continue;
+        const struct now_thread *thread = thread_of(&process, session);
+        if (thread)
+            session->now = describe(profile, source, session, &process, thread,
+                                    stacks[thread - process.threads.item]);
+    }
+}
+
+static const char *why_not(const struct source *source)
+{
+    switch (source->trace->state) {
+    case READER_DETACHED:
+        return "it is not traced any more";
+    case READER_EXEC:
+        return "it runs another program now";
+    default:
+        return "it has ended";
+    }
+}
+
+void profile_build_now(struct profile_builder *builder)
+{
+    if (!builder->asking.look)
+        return;
+    for (size_t i = 0; i < builder->sources.count; i++) {
+        const struct source *source = builder->sources.item[i];
+        if (source->trace->state == READER_RUNNING && source->trace->pid != 0)
+            build_process(builder, source);
+        else
+            builder->asking.complain(builder->asking.data,
+                                     arena_format(builder->profile->arena,
+                                                  "no current stacks of process %u: %s",
+                                                  source->process->header->pid, why_not(source)));
+    }
 }

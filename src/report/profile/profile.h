@@ -14,7 +14,7 @@
 #include "report/code/code_text.h"
 #include "report/code/frames.h"
 #include "report/code/memory.h"
-#include "report/profile/profile_cache.h"
+#include "report/profile/cache.h"
 #include "trace/trace_reader.h"
 
 struct profile_process {
@@ -289,6 +289,8 @@ void profile_free(struct profile *profile);
 // full"...
 const char *profile_kind_name(enum trace_kind kind);
 const char *profile_misuse_name(enum trace_misuse_kind kind);
+// Class or kind, and name or address: "QueuePool app.db", as the trace has them.
+const char *profile_pool_name(struct arena *arena, const struct profile_pool *pool);
 // What is not seen of the Python interpreter of a process, and why: a sentence; NULL: nothing to
 // say. besides: of the interpreters besides the main one.
 const char *profile_python_note(struct arena *arena, const struct profile_process *process);
@@ -298,6 +300,12 @@ const char *profile_lost_reason(enum trace_lost reason);
 
 // "exit 0", "signal 9", "running", "exec", "detached", "unknown". Lives as long as the profile.
 const char *profile_ended(const struct profile *profile, const struct profile_process *process);
+
+// Whether a list of who holds what names a session: handles that a pool keeps are nobody's.
+bool profile_session_is_listed(const struct profile *profile,
+                               const struct profile_session *session);
+// What is special about a session that is out: "zombie", "close refused", "inherited" ...; or "".
+const char *profile_session_condition(const struct profile_session *session);
 
 // Files (with sites that have never-closed sessions), for the summary.
 size_t profile_file_count(const struct profile *profile);

@@ -17,7 +17,7 @@ static void problem(struct trace_sources *sources, const char *message)
     *LIST_ADD(sources->arena, &sources->problems) = message;
 }
 
-static void add(struct trace_sources *sources, const char *path, pid_t pid)
+static void add_trace(struct trace_sources *sources, const char *path, pid_t pid)
 {
     for (size_t i = 0; i < sources->list.count; i++)
         if (strcmp(sources->list.item[i].path, path) == 0)
@@ -76,7 +76,7 @@ static void add_folder(struct trace_sources *sources, const char *folder, bool q
     closedir(entries);
     LIST_SORT(&paths, compare_names);
     for (size_t i = 0; i < paths.count; i++)
-        add(sources, paths.item[i], 0);
+        add_trace(sources, paths.item[i], 0);
     if (paths.count == 0 && !quiet)
         problem(sources,
                 arena_format(arena,
@@ -123,7 +123,7 @@ static bool add_mapped(struct trace_sources *sources, pid_t pid, FILE *maps)
             continue;
         const char *path = reachable(arena, pid, range, arena_text(arena, line + name));
         if (path)
-            add(sources, path, pid);
+            add_trace(sources, path, pid);
         found |= path != NULL;
     }
     free(line);
@@ -170,7 +170,7 @@ void trace_sources_add(struct trace_sources *sources, const char *name, bool qui
         if (S_ISDIR(status.st_mode))
             add_folder(sources, name, quiet);
         else
-            add(sources, arena_text(arena, name), 0);
+            add_trace(sources, arena_text(arena, name), 0);
         return;
     }
     int error = errno;

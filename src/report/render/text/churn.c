@@ -29,7 +29,7 @@ void text_churn(const struct text *text)
     const struct profile *profile = text->profile;
     struct profile_churn churn;
     size_t found = 0;
-    unsigned limit = text->request->limit;
+    unsigned limit = text->options->limit;
     for (size_t i = 0; i < profile->sites.count; i++) {
         const struct profile_site *site = profile->sites.item[i];
         if (!profile_site_churns(site, &churn) || (++found > limit && limit > 0))

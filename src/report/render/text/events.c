@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "report/code/owners.h"
 #include "report/profile/groups.h"
 #include "report/render/text/text.h"
 
@@ -36,8 +37,9 @@ static void print_misuse(const struct text *text, const struct profile_misuse *m
     if (misuse->database[0])
         sheet_line_add(
             &line, SHEET_PLAIN,
-            arena_format(arena, "db %s",
-                         sheet_clean(arena, sheet_path(misuse->database, directory), 60)));
+            arena_format(
+                arena, "db %s",
+                sheet_clean(arena, owners_relative_path(misuse->database, directory), 60)));
     if (misuse->thread[0])
         sheet_line_add(&line, SHEET_PLAIN,
                        arena_format(arena, "thread %s", sheet_clean(arena, misuse->thread, 40)));
@@ -52,7 +54,7 @@ void text_misuses(const struct text *text)
 {
     const struct profile *profile = text->profile;
     size_t shown = profile->misuses.count;
-    if (text->request->limit > 0 && shown > MISUSES_SHOWN)
+    if (text->options->limit > 0 && shown > MISUSES_SHOWN)
         shown = MISUSES_SHOWN;
     for (size_t i = 0; i < shown; i++) {
         fputc('\n', text->sheet.out);
@@ -66,10 +68,10 @@ void text_misuses(const struct text *text)
 void text_groups(const struct text *text)
 {
     struct arena *arena = text->sheet.arena;
-    struct groups groups = groups_of(text->profile, text->request->group_by);
+    struct groups groups = groups_of(text->profile, text->options->group_by);
     size_t shown = groups.count;
-    if (text->request->limit > 0 && shown > text->request->limit)
-        shown = text->request->limit;
+    if (text->options->limit > 0 && shown > text->options->limit)
+        shown = text->options->limit;
     fputc('\n', text->sheet.out);
     for (size_t i = 0; i < shown; i++) {
         const struct group *group = &groups.item[i];

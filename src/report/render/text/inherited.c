@@ -35,25 +35,6 @@ void text_add_inherited(struct sheet_line *line, const struct profile_inherited 
     sheet_line_add(line, SHEET_PLAIN, words);
 }
 
-const char *text_holder(struct arena *arena, const struct profile_session *session)
-{
-    const char *directory = session->process->header->directory;
-    if (session->kind != TRACE_CHECKOUT)
-        return "";
-    if (session->holder_stack) {
-        size_t index = frames_user(session->holder_stack, 0);
-        if (index == session->holder_stack->count)
-            index = 0;
-        return arena_format(arena, "held by %s in %s (at the attach)",
-                            sheet_clean(arena, session->holder, 60),
-                            sheet_frame(arena, &session->holder_stack->frame[index], directory));
-    }
-    if (session->holder[0])
-        return arena_format(arena, "held by %s that is in no variable of a running function",
-                            sheet_clean(arena, session->holder, 60));
-    return "held by no Session and in no variable of a running function";
-}
-
 // Counts those open before an attach by what holds them, and those before a fork.
 struct groups_of_inherited {
     profile_names holders, threads, databases;

@@ -144,7 +144,7 @@ void text_now(const struct text *text, const struct profile_session *session)
         sheet_line_add(&line, SHEET_DIM, why);
         sheet_line_end(&line);
     }
-    if (text->request->all_frames)
+    if (text->options->all_frames)
         print_whole(text, session);
     else
         print_frames(text, session, now->place == NOW_INSIDE ? now->at : SIZE_MAX);

@@ -6,15 +6,6 @@
 
 enum { HOLDERS_SHOWN = 6, SHORTAGES_SHOWN = 3 };
 
-const char *text_pool_name(struct arena *arena, const struct profile_pool *pool)
-{
-    const char *kind = pool->detail[0] ? pool->detail : pool->kind;
-    const char *name = pool->name;
-    if (!name[0] && pool->address)
-        name = arena_format(arena, "at 0x%" PRIx64, pool->address);
-    return sheet_clean(arena, arena_format(arena, "%s%s%s", kind, name[0] ? " " : "", name), 70);
-}
-
 void text_holders(const struct text *text, struct sheet_line *line, const profile_holders *holders,
                   bool with_age)
 {
@@ -165,7 +156,7 @@ void text_shortages(const struct text *text)
 {
     const struct profile *profile = text->profile;
     size_t shown = profile->shortages.count;
-    if (shown > SHORTAGES_SHOWN && !text->request->all_frames)
+    if (shown > SHORTAGES_SHOWN && !text->options->all_frames)
         shown = SHORTAGES_SHOWN;
     for (size_t i = 0; i < shown; i++)
         print_shortage(text, profile->shortages.item[i]);

@@ -1,38 +1,13 @@
 // The report as text for people: the order of its parts, processes and totals.
 //
-// What is said about one site is in text_site.c, about pools and events in text_pools.c and
-// text_events.c. The last line begins with "SUMMARY:".
+// Sites, pools and events have files of their own. The last line begins with "SUMMARY:".
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "report/code/owners.h"
-#include "report/render/render.h"
 #include "report/render/text/text.h"
 
 enum { PROCESSES_SHOWN = 12 };
-
-const char *text_count(struct arena *arena, uint64_t count, const char *one, const char *many)
-{
-    return arena_format(arena, "%" PRIu64 " %s", count, count == 1 ? one : many);
-}
-
-const char *text_decimal(struct arena *arena, double number)
-{
-    if (number < 0.01)
-        return "less than 0.01";
-    return arena_format(arena, number >= 99.5 ? "%.0f" : number >= 1 ? "%.1f" : "%.2g", number);
-}
-
-const char *text_clock(struct arena *arena, const struct profile_process *process, uint64_t at_ns)
-{
-    time_t seconds = (time_t)((process->header->start_realtime + at_ns) / 1000000000);
-    struct tm local;
-    char text[32];
-    if (!localtime_r(&seconds, &local) || strftime(text, sizeof text, "%H:%M:%S", &local) == 0)
-        return "?";
-    return arena_text(arena, text);
-}
 
 static const char *ended_words(const struct profile *profile, const struct profile_process *process)
 {
@@ -51,11 +26,6 @@ static const char *ended_words(const struct profile *profile, const struct profi
     default:
         return profile_ended(profile, process);
     }
-}
-
-const char *text_program_name(struct arena *arena, const struct profile_process *process)
-{
-    return sheet_clean(arena, owners_base_name(process->header->exe), 30);
 }
 
 static void print_one_process(const struct text *text, const struct profile_process *process)
@@ -84,7 +54,7 @@ static void print_process_table(const struct text *text)
     sheet_print(sheet, SHEET_DIM, "  %8s  %-20s  %11s  %12s  %12s  %s\n", "pid", "program", "time",
                 "opened", "never closed", "ended");
     size_t shown = profile->processes.count;
-    if (shown > PROCESSES_SHOWN && !text->request->all_frames)
+    if (shown > PROCESSES_SHOWN && !text->options->all_frames)
         shown = PROCESSES_SHOWN;
     for (size_t i = 0; i < shown; i++) {
         const struct profile_process *process = profile->processes.item[i];
@@ -231,11 +201,11 @@ static void print_summary(const struct text *text)
     fputc('\n', text->sheet.out);
 }
 
-void render_text(const struct profile *profile, const struct report_request *request, FILE *out)
+void text_report(const struct profile *profile, const struct render_options *options, FILE *out)
 {
     struct text text = {
         .profile = profile,
-        .request = request,
+        .options = options,
         .sheet = sheet_new(out, profile->arena),
     };
     text_shortages(&text);
@@ -248,7 +218,7 @@ void render_text(const struct profile *profile, const struct report_request *req
     print_notes(&text);
     print_lost(&text);
     text_pools(&text);
-    if (request->group_by == REPORT_BY_SITE)
+    if (options->group_by == GROUP_BY_SITE)
         text_sites(&text);
     else
         text_groups(&text);

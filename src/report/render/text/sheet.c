@@ -99,14 +99,6 @@ const char *sheet_duration(struct arena *arena, uint64_t ns)
     return arena_format(arena, "%" PRIu64 " d %02" PRIu64 " h", s / 86400, s / 3600 % 24);
 }
 
-const char *sheet_path(const char *path, const char *directory)
-{
-    size_t length = strlen(directory);
-    if (length > 1 && strncmp(path, directory, length) == 0 && path[length] == '/')
-        return path + length + 1;
-    return path;
-}
-
 const char *sheet_frame(struct arena *arena, const struct frame *frame, const char *directory)
 {
     if (!frame)
@@ -115,10 +107,11 @@ const char *sheet_frame(struct arena *arena, const struct frame *frame, const ch
     const char *function = frame->function ? frame->function : "";
     const char *space = function[0] ? " " : "";
     if (frame->file && frame->line)
-        text = arena_format(arena, "%s:%u%s%s", sheet_path(frame->file, directory), frame->line,
-                            space, function);
+        text = arena_format(arena, "%s:%u%s%s", owners_relative_path(frame->file, directory),
+                            frame->line, space, function);
     else if (frame->file)
-        text = arena_format(arena, "%s%s%s", sheet_path(frame->file, directory), space, function);
+        text = arena_format(arena, "%s%s%s", owners_relative_path(frame->file, directory), space,
+                            function);
     else if (!frame->module)
         text = arena_format(arena, "0x%" PRIx64, frame->offset);
     else if (function[0])

@@ -38,9 +38,6 @@ const char *sheet_clean(struct arena *arena, const char *text, unsigned columns)
 // "3 µs", "41.5 ms", "182.3 s", "12 min 05 s", "3 h 20 min", "2 d 04 h".
 const char *sheet_duration(struct arena *arena, uint64_t ns);
 
-// A path as short as it can be given: relative to `directory` if it is below.
-const char *sheet_path(const char *path, const char *directory);
-
 // A frame: "ui/app.py:88 App.refresh", "main (svnadmin+0x5f3a)", "libfoo.so+0x1234".
 const char *sheet_frame(struct arena *arena, const struct frame *frame, const char *directory);
 

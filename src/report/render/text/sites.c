@@ -2,27 +2,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "report/code/owners.h"
 #include "report/render/text/text.h"
 
 enum {
-    CALLERS_SHOWN = 4, // user frames above the site's own
-    NAMES_SHOWN = 3,
     DETAILS_SHOWN = 3,
     VERDICT_COLUMN = 56, // verdicts begin here at the latest, or go into a line of their own
 };
-
-const char *text_names(struct arena *arena, const char *one, const char *many,
-                       const profile_names *names)
-{
-    if (names->count == 0)
-        return NULL;
-    const char *list = sheet_clean(arena, names->item[0].name, 60);
-    for (size_t i = 1; i < names->count && i < NAMES_SHOWN; i++)
-        list = arena_format(arena, "%s, %s", list, sheet_clean(arena, names->item[i].name, 60));
-    if (names->count > NAMES_SHOWN)
-        list = arena_format(arena, "%s and %zu more", list, names->count - NAMES_SHOWN);
-    return arena_format(arena, "%s %s", names->count == 1 ? one : many, list);
-}
 
 static const char *directory_of(const struct profile_site *site)
 {
@@ -62,7 +48,7 @@ static const char *database_names(const struct text *text, const struct profile_
     profile_names shortened = {0};
     for (size_t i = 0; i < site->databases.count; i++)
         profile_count_name(text->sheet.arena, &shortened,
-                           sheet_path(site->databases.item[i].name, directory_of(site)),
+                           owners_relative_path(site->databases.item[i].name, directory_of(site)),
                            site->databases.item[i].count);
     return text_names(text->sheet.arena, "db", "dbs", &shortened);
 }
@@ -111,63 +97,6 @@ static void print_details(const struct text *text, const struct profile_site *si
         fprintf(text->sheet.out, "      and %zu other texts\n", details->count - DETAILS_SHOWN);
 }
 
-const char *text_statement_label(bool close_refused)
-{
-    return close_refused ? "kept open by" : "statements not finalized";
-}
-
-void text_code(const struct text *text, const struct frame *frame, const char *directory,
-               unsigned indent)
-{
-    const char *line = profile_code(text->profile, frame, directory);
-    if (*line)
-        sheet_print(&text->sheet, SHEET_BOLD, "%*s%s\n", (int)indent, "",
-                    sheet_clean(text->sheet.arena, line, text->sheet.width - indent));
-}
-
-void text_frame(const struct text *text, const char *label, const struct frame *frame,
-                const char *directory, unsigned indent)
-{
-    const char *shown = sheet_frame(text->sheet.arena, frame, directory);
-    sheet_print(&text->sheet, SHEET_DIM, "%*s%-10s%s%s\n", (int)indent, "", label, shown,
-                frame->inlined && text->request->all_frames ? " (inlined)" : "");
-}
-
-static void print_whole_stack(const struct text *text, const struct frames *stack,
-                              const char *directory, unsigned indent)
-{
-    for (size_t i = 0; i < stack->count; i++)
-        text_frame(text, arena_format(text->sheet.arena, "#%zu", i), &stack->frame[i], directory,
-                   indent);
-    if (stack->cut)
-        sheet_print(&text->sheet, SHEET_DIM, "%*s(deeper frames were not recorded)\n", (int)indent,
-                    "");
-}
-
-void text_frames(const struct text *text, const struct frames *stack, const struct frame *name,
-                 const char *directory, unsigned indent)
-{
-    if (!stack)
-        return;
-    if (text->request->all_frames) {
-        print_whole_stack(text, stack, directory, indent);
-        return;
-    }
-    size_t start = name ? (size_t)(name - stack->frame) : stack->count;
-    if (start >= stack->count) // named by another stack
-        return;
-    // Where the user's code is not known, its callers are what can be told.
-    bool any = stack->frame[start].owner != FRAME_USER;
-    int shown = 0;
-    for (size_t i = start + 1; i < stack->count && shown < CALLERS_SHOWN; i++) {
-        const struct frame *frame = &stack->frame[i];
-        if (frame->runtime != stack->frame[start].runtime || (frame->owner != FRAME_USER && !any) ||
-            (!frame->function && !frame->file))
-            continue;
-        text_frame(text, shown++ == 0 ? "called by" : "", frame, directory, indent);
-    }
-}
-
 // The user's frame nearest to the acquire, if the site is named by another stack or frame.
 static void print_taken(const struct text *text, const struct profile_site *site)
 {
@@ -192,13 +121,13 @@ static void print_stacks(const struct text *text, const struct profile_site *sit
         sheet_print(&text->sheet, SHEET_DIM,
                     "      its session was created before the attach: this is where it took a "
                     "connection\n");
-    if (text->request->all_frames) {
+    if (text->options->all_frames) {
         if (created) {
             sheet_print(&text->sheet, SHEET_DIM, "      created at\n");
-            print_whole_stack(text, site->created, directory, 8);
+            text_whole_stack(text, site->created, directory, 8);
         }
         sheet_print(&text->sheet, SHEET_DIM, "      acquired at\n");
-        print_whole_stack(text, site->stack, directory, 8);
+        text_whole_stack(text, site->stack, directory, 8);
         return;
     }
     if (site->via)
@@ -253,8 +182,8 @@ void text_sites(const struct text *text)
     const struct profile *profile = text->profile;
     size_t leaking = profile_leaking_count(profile); // these come first
     size_t shown = leaking;
-    if (text->request->limit > 0 && shown > text->request->limit)
-        shown = text->request->limit;
+    if (text->options->limit > 0 && shown > text->options->limit)
+        shown = text->options->limit;
     unsigned column = verdict_column(text, shown);
     bool said = false;
     for (size_t i = 0; i < shown; i++) {

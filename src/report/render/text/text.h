@@ -1,15 +1,15 @@
-// What the parts of the text report share with each other. `unclosed top` uses the same words for
-// pools, names and counts; nobody else does.
+// What the parts of the text report share with each other and with nobody else.
 #ifndef UNCLOSED_REPORT_RENDER_TEXT_TEXT_H
 #define UNCLOSED_REPORT_RENDER_TEXT_TEXT_H
 
 #include "report/profile/profile.h"
+#include "report/render/renderer.h"
 #include "report/render/text/sheet.h"
-#include "report/report.h"
+#include "report/render/text/words.h"
 
 struct text {
     const struct profile *profile;
-    const struct report_request *request;
+    const struct render_options *options;
     struct sheet sheet;
 };
 
@@ -28,6 +28,9 @@ void text_unseen(const struct text *text);
 // Frames of a stack from `name` on: the user's own, or all of them if the request says so.
 void text_frames(const struct text *text, const struct frames *stack, const struct frame *name,
                  const char *directory, unsigned indent);
+// All frames of a stack, numbered.
+void text_whole_stack(const struct text *text, const struct frames *stack, const char *directory,
+                      unsigned indent);
 // One frame as a line; label: what it is, or "".
 void text_frame(const struct text *text, const char *label, const struct frame *frame,
                 const char *directory, unsigned indent);
@@ -42,21 +45,7 @@ void text_code(const struct text *text, const struct frame *frame, const char *d
 // "12 settings.py:214 · 9 overview.py:159"
 void text_holders(const struct text *text, struct sheet_line *line, const profile_holders *holders,
                   bool with_age);
-// "thread web-3", "threads web-1, web-2 and 3 more"
-const char *text_names(struct arena *arena, const char *one, const char *many,
-                       const profile_names *names);
 // "20 open before the attach: 18 out still, 2 released since"; nothing if there were none.
 void text_add_inherited(struct sheet_line *line, const struct profile_inherited *counts);
-// What holds a session that was open before the attach; "": nothing is to be said.
-const char *text_holder(struct arena *arena, const struct profile_session *session);
-// What the statements that belong to a session are called.
-const char *text_statement_label(bool close_refused);
-const char *text_pool_name(struct arena *arena, const struct profile_pool *pool);
-const char *text_count(struct arena *arena, uint64_t count, const char *one, const char *many);
-// A number with as many decimals as mean something: "1739", "20.5", "0.064".
-const char *text_decimal(struct arena *arena, double number);
-const char *text_program_name(struct arena *arena, const struct profile_process *process);
-// The wall-clock time of a moment, "14:03:22".
-const char *text_clock(struct arena *arena, const struct profile_process *process, uint64_t at_ns);
 
 #endif

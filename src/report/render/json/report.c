@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "report/profile/groups.h"
-#include "report/render/json_values.h"
-#include "report/render/render.h"
+#include "report/render/json/values.h"
+#include "report/render/renderer.h"
 
 enum { INDENT = 2 };
 
@@ -331,7 +331,7 @@ static json_t *misuse_json(const struct profile_misuse *misuse)
     return object;
 }
 
-static json_t *groups_json(const struct profile *profile, enum report_group by)
+static json_t *groups_json(const struct profile *profile, enum group_by by)
 {
     struct groups groups = groups_of(profile, by);
     json_t *array = json_array();
@@ -369,7 +369,7 @@ static json_t *inside_json(const struct profile *profile)
     return array;
 }
 
-void render_json(const struct profile *profile, const struct report_request *request, FILE *out)
+void json_report(const struct profile *profile, const struct render_options *options, FILE *out)
 {
     json_t *root = json_object();
     json_set_number(root, "schema", 1);
@@ -400,8 +400,8 @@ void render_json(const struct profile *profile, const struct report_request *req
                         texts_json(profile->problems.item, profile->problems.count));
     if (profile->threshold_ns)
         json_set_seconds(root, "threshold", profile->threshold_ns);
-    if (request->group_by != REPORT_BY_SITE)
-        json_object_set_new(root, "groups", groups_json(profile, request->group_by));
+    if (options->group_by != GROUP_BY_SITE)
+        json_object_set_new(root, "groups", groups_json(profile, options->group_by));
     json_dumpf(root, out, JSON_INDENT(INDENT) | JSON_REAL_PRECISION(12));
     fputc('\n', out);
     json_decref(root);

@@ -1,6 +1,6 @@
 // How many sessions of a site were out over time: the timelines of its stacks and processes,
 // brought to one grid and added up. See profile.h and struct trace_growth.
-#include "report/profile/profile_private.h"
+#include "report/profile/build.h"
 
 // Beyond that a trace is damaged; sums of such times do not overflow.
 static const uint64_t longest_ns = UINT64_C(1) << 60;

@@ -1,6 +1,6 @@
 // What the parts of the profile's builder share with each other and with nobody else.
-#ifndef UNCLOSED_REPORT_PROFILE_PROFILE_PRIVATE_H
-#define UNCLOSED_REPORT_PROFILE_PROFILE_PRIVATE_H
+#ifndef UNCLOSED_REPORT_PROFILE_BUILD_H
+#define UNCLOSED_REPORT_PROFILE_BUILD_H
 
 #include "report/code/map.h"
 #include "report/profile/profile.h"
@@ -11,7 +11,7 @@ struct source {
     struct profile_process *process;
     struct frames_reader *frames;
     struct map sites; // struct raw_site by reference
-    struct map pools; // struct raw_pool by reference
+    struct map pools; // struct profile_pool by reference
 };
 
 struct profile_builder {

@@ -2,8 +2,8 @@
 //
 // A report stops no process: it asks, gets addresses and lines, gives them names, and compares them
 // with the stacks of acquires. Whoever answers (src/stacks) knows no traces.
-#ifndef UNCLOSED_REPORT_PROFILE_NOW_H
-#define UNCLOSED_REPORT_PROFILE_NOW_H
+#ifndef UNCLOSED_REPORT_CODE_NOW_H
+#define UNCLOSED_REPORT_CODE_NOW_H
 
 #include <stdbool.h>
 #include <stddef.h>

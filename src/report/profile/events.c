@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/profile/profile_private.h"
+#include "report/profile/build.h"
 
 #include "report/code/map.h"
 #include "report/profile/patch_words.h"

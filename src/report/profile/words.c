@@ -1,4 +1,5 @@
 // Words and counts that every renderer needs: see profile.h.
+#include <inttypes.h>
 #include <string.h>
 
 #include "report/profile/profile.h"
@@ -12,6 +13,15 @@ const char *profile_kind_name(enum trace_kind kind)
         [TRACE_STATEMENT] = "statement",
     };
     return kind > 0 && kind < TRACE_KINDS ? names[kind] : "session";
+}
+
+const char *profile_pool_name(struct arena *arena, const struct profile_pool *pool)
+{
+    const char *kind = pool->detail[0] ? pool->detail : pool->kind;
+    const char *name = pool->name;
+    if (!name[0] && pool->address)
+        name = arena_format(arena, "at 0x%" PRIx64, pool->address);
+    return arena_format(arena, "%s%s%s", kind, name[0] ? " " : "", name);
 }
 
 const char *profile_misuse_name(enum trace_misuse_kind kind)
@@ -150,4 +160,20 @@ const char *profile_code(const struct profile *profile, const struct frame *fram
     const char *line =
         frame ? code_text_line(profile->code, directory, frame->file, frame->line) : NULL;
     return line ? line + strspn(line, " \t") : "";
+}
+
+bool profile_session_is_listed(const struct profile *profile, const struct profile_session *session)
+{
+    return !(session->flags & TRACE_SESSION_POOLED) && session->age_ns >= profile->threshold_ns;
+}
+
+const char *profile_session_condition(const struct profile_session *session)
+{
+    if (session->flags & TRACE_SESSION_ZOMBIE)
+        return "zombie";
+    if (session->flags & TRACE_SESSION_REFUSED)
+        return "close refused";
+    if (session->flags & TRACE_SESSION_INHERITED)
+        return session->flags & TRACE_SESSION_USED ? "inherited, used since" : "inherited";
+    return "";
 }

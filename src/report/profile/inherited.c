@@ -3,7 +3,7 @@
 //
 // The recorder keeps those in sites of their own (TRACE_SITE_INHERITED), whose stack is that of the
 // function that had them in a variable at the attach. They are nobody's leak so far.
-#include "report/profile/profile_private.h"
+#include "report/profile/build.h"
 
 void profile_judge_inherited(const struct source *source, const struct trace_session *record,
                              struct profile_session *session)

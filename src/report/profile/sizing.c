@@ -1,8 +1,8 @@
 // Sizing: how many sessions a pool needed, and would have needed had all been closed.
 //
 // Numbers are those of one instance of the pool, the one with the high-water mark; see
-// profile_private.h for what is added when. Knows nothing of how they are printed.
-#include "report/profile/profile_private.h"
+// build.h for what is added when. Knows nothing of how they are printed.
+#include "report/profile/build.h"
 
 // An average over fewer acquires, or over a time of fewer mean holds, says nothing.
 enum { MEAN_ACQUIRES = 10, MEAN_HOLDS = 4 };

@@ -1,9 +1,9 @@
-// What is kept between two readings of a trace: see profile_cache.h.
+// What is kept between two readings of a trace: see cache.h.
 //
 // A reference of a trace means the same in each reading of it, for records are never moved or
 // removed. It is the same trace if it has the same path and was begun at the same moment by the
 // same process: a path alone may have been used again.
-#include "report/profile/profile_cache.h"
+#include "report/profile/cache.h"
 
 #include <inttypes.h>
 #include <stdio.h>

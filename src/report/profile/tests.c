@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "report/code/owners.h"
-#include "report/profile/profile_private.h"
-#include "report/render/text/sheet.h"
+#include "report/profile/build.h"
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -38,5 +37,5 @@ const char *profile_process_as_test(struct arena *arena, const struct profile_pr
     const char *command = process->header->command;
     size_t program = strcspn(command, " ");
     const char *name = owners_base_name(arena_format(arena, "%.*s", (int)program, command));
-    return sheet_clean(arena, arena_format(arena, "%s%s", name, command + program), 0);
+    return arena_format(arena, "%s%s", name, command + program);
 }

@@ -1,5 +1,5 @@
 // Pieces of JSON: see json.h.
-#include "report/render/json_values.h"
+#include "report/render/json/values.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 #include "report/code/naming.h"
 #include "report/code/owners.h"
-#include "report/profile/profile_private.h"
+#include "report/profile/build.h"
 
 #include "report/code/map.h"
 

@@ -1,25 +1,13 @@
-// Pools: merging those of the traces, and who held them when most were out.
+// Pools: merging those of the traces. Who held them is in pool_holders.c.
 #include <string.h>
 
-#include "report/profile/profile_private.h"
+#include "report/profile/build.h"
 
 #include "report/code/map.h"
 
-// A pool as one trace has it.
-struct raw_pool {
-    const struct trace_pool *record;
-    struct profile_pool *pool; // what it was merged into
-};
-
-static struct raw_pool *raw_pool_of(const struct source *source, uint32_t ref)
-{
-    return map_get(&source->pools, &ref, sizeof ref);
-}
-
 struct profile_pool *profile_pool_of(const struct source *source, uint32_t ref)
 {
-    struct raw_pool *raw = raw_pool_of(source, ref);
-    return raw ? raw->pool : NULL;
+    return map_get(&source->pools, &ref, sizeof ref);
 }
 
 // What makes two pools one: all that a user can tell them by. Of pools without a name those at one
@@ -106,9 +94,7 @@ static void add_pools(struct profile_builder *builder, struct source *source, st
             continue; // being made when the trace was read or the process died
         struct profile_pool *pool = find_merged(builder, all, source, record);
         merge_pool(arena, pool, source, ref, record);
-        struct raw_pool *raw = arena_take(arena, sizeof *raw);
-        *raw = (struct raw_pool){.record = record, .pool = pool};
-        map_add(arena, &source->pools, &ref, sizeof ref, raw);
+        map_add(arena, &source->pools, &ref, sizeof ref, pool);
     }
 }
 
@@ -123,67 +109,6 @@ void profile_build_pools(struct profile_builder *builder)
 bool profile_is_peak(const struct profile_pool *pool, const struct source *source, uint32_t ref)
 {
     return pool->peak_ref == ref && pool->process == source->process;
-}
-
-// What one trace's site says about the pool that it took from.
-static void add_site(struct profile_builder *builder, const struct source *source, uint32_t ref,
-                     const struct trace_site *record)
-{
-    const struct raw_pool *raw = raw_pool_of(source, record->pool);
-    struct profile_site *site = profile_site_of(source, ref);
-    bool inherited = record->flags & TRACE_SITE_INHERITED;
-    if (!raw || (!site && !inherited) || record->kind != TRACE_CHECKOUT)
-        return;
-    struct profile_pool *pool = raw->pool;
-    if (!profile_is_peak(pool, source, record->pool))
-        return;
-    // Until a site changes after the peak, what is out from it now was out then.
-    uint32_t out = record->peak == raw->record->peak ? record->out_at_peak : record->out;
-    profile_add_holder(builder->profile->arena, &pool->holders, site, out, 0);
-    if (inherited) {
-        profile_size_inherited(&pool->sizing, out, record->out);
-        return;
-    }
-    uint64_t leaked_live = 0;
-    const struct profile_tally *tally = profile_site_numbers(source, ref, &leaked_live);
-    profile_size_site(&pool->sizing, record, tally, out, leaked_live);
-}
-
-static void size_pools(const struct source *source)
-{
-    for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_POOLS, ref)) != TRACE_NONE;) {
-        const struct raw_pool *raw = raw_pool_of(source, ref);
-        if (raw && profile_is_peak(raw->pool, source, ref))
-            profile_size_pool(raw->pool, raw->record->acquires);
-    }
-}
-
-static void count_sessions(struct profile *profile)
-{
-    for (size_t i = 0; i < profile->sessions.count; i++) {
-        const struct profile_session *session = profile->sessions.item[i];
-        if (session->pool)
-            session->pool->idle += (session->flags & TRACE_SESSION_POOLED) != 0;
-    }
-}
-
-void profile_finish_pools(struct profile_builder *builder)
-{
-    struct profile *profile = builder->profile;
-    for (size_t i = 0; i < builder->sources.count; i++) {
-        const struct source *source = builder->sources.item[i];
-        for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_SITES, ref)) != TRACE_NONE;)
-            add_site(builder, source, ref, reader_site(source->trace, ref));
-        size_pools(source);
-    }
-    count_sessions(profile);
-    for (size_t i = 0; i < profile->pools.count; i++)
-        profile_sort_holders(&profile->pools.item[i]->holders);
-    for (size_t i = 0; i < profile->sites.count; i++) {
-        const struct profile_site *site = profile->sites.item[i];
-        if (site->pool && site->kind == TRACE_CHECKOUT)
-            profile_tally_add(&site->pool->tally, &site->tally);
-    }
 }
 
 void profile_forget_pools(struct source *source)

@@ -3,8 +3,8 @@
 //
 // For whoever looks at a live process every second (`unclosed top`). It changes how long a profile
 // takes and nothing of what is in it. Not thread-safe.
-#ifndef UNCLOSED_REPORT_PROFILE_PROFILE_CACHE_H
-#define UNCLOSED_REPORT_PROFILE_PROFILE_CACHE_H
+#ifndef UNCLOSED_REPORT_PROFILE_CACHE_H
+#define UNCLOSED_REPORT_PROFILE_CACHE_H
 
 #include "report/code/code_text.h"
 #include "report/code/frames.h"

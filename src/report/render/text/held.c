@@ -1,140 +1,16 @@
-// Who holds what now: the sessions that are out, oldest first.
+// Who holds what now, as text: the sessions that are out, oldest first.
 #include <inttypes.h>
 #include <string.h>
 
-#include "report/render/json_values.h"
-#include "report/render/render.h"
+#include "report/code/owners.h"
 #include "report/render/text/text.h"
-
-// Whether a session is listed: handles that a pool keeps are nobody's.
-static bool is_listed(const struct profile *profile, const struct profile_session *session)
-{
-    return !(session->flags & TRACE_SESSION_POOLED) && session->age_ns >= profile->threshold_ns;
-}
-
-static const char *condition(const struct profile_session *session)
-{
-    if (session->flags & TRACE_SESSION_ZOMBIE)
-        return "zombie";
-    if (session->flags & TRACE_SESSION_REFUSED)
-        return "close refused";
-    if (session->flags & TRACE_SESSION_INHERITED)
-        return session->flags & TRACE_SESSION_USED ? "inherited, used since" : "inherited";
-    return "";
-}
-
-static json_t *now_json(const struct profile_now *now)
-{
-    json_t *object = json_object();
-    json_set_text(object, "problem", now->problem);
-    if (now->closed)
-        json_object_set_new(object, "closed", json_true());
-    if (now->place != NOW_UNKNOWN)
-        json_object_set_new(object, "in_function", json_boolean(now->place == NOW_INSIDE));
-    if (now->again)
-        json_object_set_new(object, "again", json_true());
-    if (now->suspended)
-        json_object_set_new(object, "suspended", json_true());
-    if (now->place == NOW_INSIDE)
-        json_set_number(object, "frame", now->at);
-    if (now->place == NOW_RETURNED && now->at < now->stack->count)
-        json_set_number(object, "caller", now->at);
-    if (now->stack)
-        json_object_set_new(object, "frames", json_frames(now->stack));
-    if (now->paused_ns > 0)
-        json_set_seconds(object, "paused", now->paused_ns);
-    return object;
-}
-
-static void set_acquired(const struct profile *profile, json_t *object,
-                         const struct profile_session *session)
-{
-    json_set_seconds(object, "acquired", session->acquired_ns);
-    json_set_text(object, "time",
-                  json_time_text(profile->arena, session->process, session->acquired_ns));
-}
-
-// Open before the attach: "age" is the least, and who holds it is what can be told.
-static void set_unseen(json_t *object, const struct profile_session *session)
-{
-    json_object_set_new(object, "before_attach", json_true());
-    if (session->age_most_ns > 0)
-        json_set_seconds(object, "age_at_most", session->age_most_ns);
-    json_set_text(object, "held_by", session->holder);
-    if (!session->holder_stack)
-        return;
-    json_t *holder = json_object();
-    size_t index = frames_user(session->holder_stack, 0);
-    if (index < session->holder_stack->count)
-        json_set_place(holder, &session->holder_stack->frame[index]);
-    json_object_set_new(holder, "frames", json_frames(session->holder_stack));
-    json_object_set_new(object, "holder", holder);
-}
-
-static json_t *session_json(const struct profile *profile, const struct profile_session *session)
-{
-    json_t *object = json_object();
-    json_set_seconds(object, "age", session->age_ns);
-    if (session->unseen)
-        set_unseen(object, session);
-    else
-        set_acquired(profile, object, session);
-    json_set_text(object, "kind", profile_kind_name(session->kind));
-    json_set_number(object, "pid", session->process->header->pid);
-    if (session->tid > 0)
-        json_set_number(object, "tid", session->tid);
-    json_set_text(object, "thread", session->thread);
-    json_set_text(object, "database", session->database);
-    json_set_text(object, "test", session->test);
-    json_set_text(object, "task", session->task);
-    json_set_text(object, "statement", session->detail);
-    json_set_text(object, "condition", condition(session));
-    if (session->overdue)
-        json_object_set_new(object, "overdue", json_true());
-    json_set_text(object, "handle", arena_format(profile->arena, "0x%" PRIx64, session->handle));
-    if (session->flags & TRACE_SESSION_ASKED)
-        json_object_set_new(object, "transaction",
-                            json_boolean(session->flags & TRACE_SESSION_TRANSACTION));
-    if (session->pool) {
-        json_t *pool = json_object();
-        json_set_text(pool, "kind", session->pool->kind);
-        json_set_text(pool, "name", session->pool->name);
-        json_object_set_new(object, "pool", pool);
-    }
-    if (session->site) {
-        json_set_text(object, "site", session->site->id);
-        json_set_place(object, session->site->name);
-        json_object_set_new(object, "frames", json_frames(session->site->stack));
-        if (session->site->created && session->site->created->count > 0)
-            json_object_set_new(object, "created", json_frames(session->site->created));
-    }
-    if (session->now)
-        json_object_set_new(object, "now", now_json(session->now));
-    return object;
-}
-
-void render_held_json(const struct profile *profile, const struct report_request *request,
-                      FILE *out)
-{
-    (void)request; // all of them are given
-    json_t *root = json_object();
-    json_set_number(root, "schema", 1);
-    json_t *held = json_array();
-    for (size_t i = 0; i < profile->sessions.count; i++)
-        if (is_listed(profile, profile->sessions.item[i]))
-            json_array_append_new(held, session_json(profile, profile->sessions.item[i]));
-    json_object_set_new(root, "held", held);
-    json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-    fputc('\n', out);
-    json_decref(root);
-}
 
 // Those of this very session: another one of the site may have come another way.
 static void print_callers(const struct text *text, const struct profile_session *session)
 {
     const struct frames *named = session->named;
     const char *directory = session->process->header->directory;
-    if (!text->request->all_frames && named && session->named_index < named->count)
+    if (!text->options->all_frames && named && session->named_index < named->count)
         text_frames(text, named, &named->frame[session->named_index], directory, 14);
     else
         text_frames(text, session->site->stack, session->site->name, directory, 14);
@@ -181,8 +57,9 @@ static void print_session(const struct text *text, const struct profile_session 
     if (session->database[0])
         sheet_line_add(
             &line, SHEET_PLAIN,
-            arena_format(arena, "db %s",
-                         sheet_clean(arena, sheet_path(session->database, directory), 60)));
+            arena_format(
+                arena, "db %s",
+                sheet_clean(arena, owners_relative_path(session->database, directory), 60)));
     if (session->pool)
         sheet_line_add(&line, SHEET_PLAIN,
                        arena_format(arena, "from %s", text_pool_name(arena, session->pool)));
@@ -198,7 +75,7 @@ static void print_session(const struct text *text, const struct profile_session 
     if (session->unseen)
         sheet_line_add(&line, SHEET_PLAIN, text_holder(arena, session));
     else
-        sheet_line_add(&line, SHEET_WARN, condition(session));
+        sheet_line_add(&line, SHEET_WARN, profile_session_condition(session));
     if (session->age_most_ns > 0)
         sheet_line_add(&line, SHEET_PLAIN,
                        arena_format(arena, "for %s at most: its connection is no older",
@@ -236,7 +113,7 @@ static uint64_t count_alike(const struct text *text, size_t i)
     const struct profile_session *session = profile->sessions.item[i];
     uint64_t alike = 1;
     for (size_t j = 0; j < profile->sessions.count && session->unseen; j++) {
-        if (j == i || !is_listed(profile, profile->sessions.item[j]) ||
+        if (j == i || !profile_session_is_listed(profile, profile->sessions.item[j]) ||
             !is_alike(text->sheet.arena, session, profile->sessions.item[j]))
             continue;
         if (j < i)
@@ -246,16 +123,15 @@ static uint64_t count_alike(const struct text *text, size_t i)
     return alike;
 }
 
-void render_held_text(const struct profile *profile, const struct report_request *request,
-                      FILE *out)
+void text_held(const struct profile *profile, const struct render_options *options, FILE *out)
 {
     struct text text = {
-        .profile = profile, .request = request, .sheet = sheet_new(out, profile->arena)};
+        .profile = profile, .options = options, .sheet = sheet_new(out, profile->arena)};
     const struct sheet *sheet = &text.sheet;
     size_t listed = 0;
     size_t shown = 0;
     for (size_t i = 0; i < profile->sessions.count; i++)
-        listed += is_listed(profile, profile->sessions.item[i]);
+        listed += profile_session_is_listed(profile, profile->sessions.item[i]);
     const struct profile_process *first =
         profile->processes.count ? profile->processes.item[0] : NULL;
     if (profile->processes.count == 1)
@@ -266,10 +142,12 @@ void render_held_text(const struct profile *profile, const struct report_request
     fprintf(out, " %s %s\n", profile->running ? "holds" : "held at its end",
             text_count(sheet->arena, listed, "session", "sessions"));
     for (size_t i = 0; i < profile->sessions.count; i++) {
-        uint64_t alike = is_listed(profile, profile->sessions.item[i]) ? count_alike(&text, i) : 0;
+        uint64_t alike = profile_session_is_listed(profile, profile->sessions.item[i])
+                             ? count_alike(&text, i)
+                             : 0;
         if (alike == 0)
             continue;
-        if (request->limit > 0 && shown >= request->limit)
+        if (options->limit > 0 && shown >= options->limit)
             break;
         print_session(&text, profile->sessions.item[i], alike);
         shown += alike;

@@ -1,0 +1,40 @@
+// The messages of all subcommands: see cli.h.
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+static void message(const char *format, va_list arguments)
+{
+    flockfile(stderr);
+    (void)fputs("unclosed: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    funlockfile(stderr);
+}
+
+void cli_message(const char *format, ...)
+{
+    int kept = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    message(format, arguments);
+    va_end(arguments);
+    errno = kept;
+}
+
+int cli_fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    message(format, arguments);
+    va_end(arguments);
+    return CLI_FAILURE;
+}
+
+void cli_no_memory(void)
+{
+    exit(cli_fail("out of memory"));
+}

@@ -1,0 +1,44 @@
+// Renderers: each prints a profile in one format.
+//
+// A new format is a file or folder here with its functions, their names below, and one line in
+// renderers.c; `--format`, its help and its messages follow from that line. Renderers know the
+// profile: neither traces, nor requests, nor each other.
+#ifndef UNCLOSED_REPORT_RENDER_RENDERER_H
+#define UNCLOSED_REPORT_RENDER_RENDERER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "report/profile/groups.h"
+#include "report/profile/profile.h"
+
+// What to show of a profile. A renderer takes no notice of what its format has no place for.
+struct render_options {
+    enum group_by group_by;
+    unsigned limit;  // entries to list; 0: all
+    bool all_frames; // whole stacks, library and interpreter frames included
+};
+
+// Prints to `out`; errors of writing are left in ferror(out). Not thread-safe.
+typedef void render(const struct profile *profile, const struct render_options *options, FILE *out);
+
+struct renderer {
+    const char *name; // as in --format
+    const char *help; // what it is for, in a few words that follow the name
+    bool binary;      // its output is no text: report_print refuses to write it to a terminal
+    render *report;   // the whole report
+    render *held;     // the sessions that are out, oldest first; NULL: not in this format
+};
+
+// All renderers; the first one is the default.
+extern const struct renderer renderers[];
+extern const size_t renderer_count;
+
+// name: NULL for the default. Result: NULL if there is none of that name.
+const struct renderer *renderer_find(const char *name);
+
+render text_report, text_held;
+render json_report, json_held;
+
+#endif

@@ -1,0 +1,18 @@
+// The table of renderers: see renderer.h.
+#include "report/render/renderer.h"
+
+#include <string.h>
+
+const struct renderer renderers[] = {
+    {"text", "for people", false, text_report, text_held},
+    {"json", "for programs, schema 1", false, json_report, json_held},
+};
+const size_t renderer_count = sizeof renderers / sizeof renderers[0];
+
+const struct renderer *renderer_find(const char *name)
+{
+    for (size_t i = 0; name && i < renderer_count; i++)
+        if (strcmp(renderers[i].name, name) == 0)
+            return &renderers[i];
+    return name ? NULL : &renderers[0];
+}
