@@ -351,6 +351,11 @@ void session_remember(uint32_t kind, uint64_t handle, uint64_t word)
     (void)entry_change(kind, handle, change_word, &word);
 }
 
+uint64_t session_word(const struct session *session)
+{
+    return ((const struct entry *)session->entry)->word;
+}
+
 bool session_recently_ended(uint32_t kind, uint64_t handle, uint32_t *site, uint32_t *database)
 {
     struct session_key key = session_key_of(kind, handle);

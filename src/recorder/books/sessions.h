@@ -36,6 +36,9 @@ bool session_mark_used(uint32_t kind, uint64_t handle);
 // What the table remembers of a handle besides its record: SQLite's fingerprint, see sqlite.c.
 void session_remember(uint32_t kind, uint64_t handle, uint64_t word);
 
+// That of a session that was taken out of the table; 0: nothing.
+uint64_t session_word(const struct session *session);
+
 // Like session_each, with the remembered word, without the lock held while `visit` runs, and only
 // for the sessions of `kind`. At most `most` are visited.
 void sessions_visit(uint32_t kind, uint32_t most,

@@ -312,9 +312,12 @@ static enum trace_end end_of(const struct call *call)
 {
     if (call->spec->verb == TRACE_DISCARD)
         return TRACE_DISCARDED;
-    // A handle that belongs to a pool is the pool's to close, in whatever way.
+    // A handle that belongs to a pool is the pool's to close, in whatever way; one whose open had
+    // failed is its driver's.
     bool pooled = call->session.record->flags & TRACE_SESSION_POOLED;
-    return pooled ? TRACE_RELEASED : runtimes_end((const void *)call->return_address); // NOLINT
+    bool failed = call->hook->sqlite && session_word(&call->session) == 0;
+    return pooled || failed ? TRACE_RELEASED
+                            : runtimes_end((const void *)call->return_address); // NOLINT
 }
 
 static void after_release(struct call *call)
