@@ -15,6 +15,7 @@
 #include "attach/helper.h"
 #include "attach/process.h"
 #include "attach/transport.h"
+#include "trace/trace_replace.h"
 
 #define MS UINT64_C(1000000)
 
@@ -255,23 +256,47 @@ static int start_by_path(struct session *session, const struct attach_request *r
     return error;
 }
 
+// Creates the trace as `path`, or if that name is taken as `path`.PID, and so on. Result: a
+// descriptor or -errno. name: the path, to be freed, or NULL.
+static int create_trace(const char *path, pid_t pid, bool force, char **name)
+{
+    enum { TRIES = 1000, FLAGS = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC };
+    int file = -EEXIST;
+    *name = NULL;
+    if (force)
+        (void)trace_remove_old(path, (uint32_t)pid, 0);
+    for (int try = 1; file == -EEXIST && try < TRIES; try++) {
+        free(*name);
+        const int length = try == 1   ? asprintf(name, "%s", path)
+                           : try == 2 ? asprintf(name, "%s.%d", path, pid)
+                                      : asprintf(name, "%s.%d.%d", path, pid, try - 1);
+        if (length < 0) {
+            *name = NULL;
+            return -ENOMEM;
+        }
+        file = open(*name, FLAGS | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+        file = file < 0 ? -errno : file;
+    }
+    return file;
+}
+
 // Creates the trace here and hands it over.
 static int start_by_descriptor(struct session *session, const struct attach_request *request,
                                const struct instance *instance, struct failure *failure)
 {
     char *more[3] = {NULL, NULL, NULL};
-    if (request->force)
-        unlink(request->trace);
-    const int file = open(request->trace, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (file < 0)
-        return failure_set(failure, errno,
-                           "cannot create the trace %s: %s; choose another place "
-                           "(-o)",
-                           request->trace, strerror(errno));
+    char *trace = NULL;
+    const int file = create_trace(request->trace, session->pid, request->force, &trace);
+    if (file < 0) {
+        free(trace);
+        return failure_set(failure, -file,
+                           "cannot create the trace %s: %s; choose another place (-o)",
+                           request->trace, strerror(-file));
+    }
     const int number = transport_descriptor(&session->helper, file, failure);
     int error = number < 0 ? number : 0;
     if (error == 0 && (asprintf(&more[0], "UNCLOSED_OUTPUT=%s", request->pattern) < 0 ||
-                       asprintf(&more[1], "UNCLOSED_TRACE_NAME=%s", request->trace) < 0 ||
+                       asprintf(&more[1], "UNCLOSED_TRACE_NAME=%s", trace) < 0 ||
                        asprintf(&more[2], "UNCLOSED_TRACE_FD=%d", number) < 0))
         error = failure_set(failure, ENOMEM, "out of memory");
     if (error == 0)
@@ -282,7 +307,8 @@ static int start_by_descriptor(struct session *session, const struct attach_requ
         free(more[i]);
     close(file);
     if (error != 0)
-        unlink(request->trace);
+        unlink(trace);
+    free(trace);
     return error;
 }
 
@@ -307,11 +333,8 @@ static int start_recorder(struct session *session, const struct attach_request *
     }
     if (error == 0 || failure->error != 0)
         return error;
-    return failure_set(failure, -error,
-                       error == -EEXIST ? "the trace %s exists already; remove it, give another "
-                                          "name (-o), or overwrite it (-f)"
-                                        : "the recorder cannot record to %s: %s",
-                       request->trace, strerror(-error));
+    return failure_set(failure, -error, "the recorder cannot record to %s: %s", request->trace,
+                       strerror(-error));
 }
 
 // The recording goes on if that fails, too: report->patching says so.

@@ -3,6 +3,7 @@
 #include "attach/seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -173,8 +174,12 @@ static const struct expected expected_calls[] = {
     {"exit", SYS_exit, false, {0}},
     {"nanosleep", SYS_nanosleep, false, {4096}},
     {"close", SYS_close, false, {3}},
-    {"openat", SYS_openat, false, {(uint64_t)-100, 4096, 02000000}},
-    {"openat", SYS_openat, false, {(uint64_t)-100, 4096, 02000302, 0600}},
+    {"openat", SYS_openat, false, {(uint64_t)-100, 4096, O_RDONLY | O_CLOEXEC}},
+    {"openat",
+     SYS_openat,
+     false,
+     {(uint64_t)-100, 4096,
+      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600}},
     {"read", SYS_read, false, {3, 4096, 4096}},
     {"pread64", SYS_pread64, false, {3, 4096, 4096}},
     {"newfstatat", SYS_newfstatat, false, {3, 4096, 4096, 0x1000}},

@@ -218,8 +218,9 @@ static void print_patches(const struct arguments *arguments, const struct patche
     free(names);
 }
 
+// wanted: where the trace was to be.
 static void print_start(const struct arguments *arguments, const struct patches *patches,
-                        const struct attach_report *report)
+                        const struct attach_report *report, const char *wanted)
 {
     const pid_t pid = arguments->pid;
     const uint64_t duration_ns = arguments->duration_ns;
@@ -227,6 +228,8 @@ static void print_start(const struct arguments *arguments, const struct patches 
            (double)report->pause_ns / 1e6);
     print_patches(arguments, patches, &report->patching);
     printf("  trace                 %s\n", report->trace);
+    if (strcmp(report->trace, wanted) != 0)
+        printf("                        (%s exists and was left alone)\n", wanted);
     printf("  who holds what now    unclosed held %d\n", pid);
     printf("  the same, live        unclosed top %d\n", pid);
     if (duration_ns != 0)
@@ -310,6 +313,8 @@ int command_attach(int argc, char **argv)
         set_watched(&arguments.table);
     char *options = recorder_options(&arguments.table, pools, patches_text(patches), &bytes);
     refuse_folder(arguments.table.options.output);
+    if (!run_check_log(arguments.table.options.log))
+        return CLI_FAILURE;
     char *pattern = absolute(arguments.table.options.output, true);
     const struct attach_request request = {.library = library,
                                            .options = options,
@@ -330,7 +335,7 @@ int command_attach(int argc, char **argv)
     free(library);
     if (error != 0)
         return cli_fail("%s", failure.text);
-    print_start(&arguments, patches, &report);
+    print_start(&arguments, patches, &report, request.trace);
     patches_free(patches);
     free(pools);
     if (arguments.duration_ns != 0)

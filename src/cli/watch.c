@@ -81,11 +81,11 @@ struct watch *watch_new(uint64_t threshold_ns, const char *log)
     watch->log.threshold_ns = threshold_ns;
     watch->fd = STDERR_FILENO;
     if (log[0])
-        watch->fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+        watch->fd = line_out_open(log, true);
     if (watch->fd < 0)
         cli_message("cannot write to %s: %s; sessions held too long are not told of, name another "
                     "file with --log",
-                    log, strerror(errno));
+                    log, strerror(-watch->fd));
     watch->cache = profile_cache_new();
     watch->arena = arena_new();
     return watch;

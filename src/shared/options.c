@@ -23,7 +23,7 @@ const struct option_entry option_table[] = {
      FIELD(force),
      .standard = "no",
      .set = "yes",
-     .help = "Overwrite traces that exist already"},
+     .help = "Replace old traces that have the same name"},
     {.variable = "UNCLOSED_POOLS",
      .flag = "pool",
      .kind = OPTION_TEXTS,

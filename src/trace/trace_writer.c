@@ -42,7 +42,8 @@ static const uint8_t initial_types[] = {TRACE_STRINGS, TRACE_STACKS, TRACE_MODUL
 
 static int open_file(const char *path, int flags)
 {
-    long fd = syscall(SYS_openat, AT_FDCWD, path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    long fd = syscall(SYS_openat, AT_FDCWD, path,
+                      flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
     return fd < 0 ? -errno : (int)fd;
 }
 
@@ -184,6 +185,8 @@ static int begin_file(struct trace_writer *writer, int fd)
     struct stat status;
     if (fstat(fd, &status) < 0)
         return -errno;
+    if (!S_ISREG(status.st_mode))
+        return -EINVAL;
     writer->device = status.st_dev;
     writer->inode = status.st_ino;
     return map_initial(writer, fd);

@@ -90,6 +90,18 @@ SCENARIO many(const char *number)
     return 0;
 }
 
+// One each 10 ms, all left open.
+SCENARIO slowly(const char *number)
+{
+    for (long i = 0; i < atol(number); i++) {
+        open_one();
+        if (i == 0)
+            puts("begun");
+        usleep(10000);
+    }
+    return 0;
+}
+
 SCENARIO changed_root(const char *folder)
 {
     open_one();
@@ -188,6 +200,7 @@ static const struct scenario {
     {"file_size", file_size},
     {"address_space", address_space},
     {"many", many},
+    {"slowly", slowly},
     {"changed_root", changed_root},
     {"interrupted", interrupted},
     {"changed_root_first", changed_root_first},

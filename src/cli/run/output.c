@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shared/line_out.h"
 #include "shared/output_name.h"
+#include "trace/trace_replace.h"
 
 // `path` in front of which the working folder is put, if it is relative. Result: 0, -ENAMETOOLONG,
 // or what getcwd says: the folder may have been removed.
@@ -64,6 +66,26 @@ static bool is_fixed(const char *pattern)
     return true;
 }
 
+// Whether a trace of this name can be made: nothing is there, or what is there may be replaced.
+static bool check_fixed(const struct run *run, const char *path)
+{
+    const char *given = run->options.output;
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return true;
+    if (!run->options.force)
+        cli_message("--output '%s' exists; choose another name, or replace it with -f if it is an "
+                    "old trace",
+                    given);
+    else if (trace_may_replace(path, 0, run->run_id) == -EEXIST)
+        cli_message("--output '%s' exists and is no trace of yours that is complete; -f replaces "
+                    "nothing else, choose another name",
+                    given);
+    else
+        return true;
+    return false;
+}
+
 static bool check_pattern(const struct run *run, char *path, size_t bytes)
 {
     const char *given = run->options.output;
@@ -76,11 +98,35 @@ static bool check_pattern(const struct run *run, char *path, size_t bytes)
     else if (path[strlen(path) - 1] == '/' || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)))
         cli_message("--output '%s' is a folder; name a file in it, such as %s/%%e.%%p.trace", given,
                     given);
-    else if (is_fixed(given) && !run->options.force && access(path, F_OK) == 0)
-        cli_message("--output '%s' exists; choose another name, or overwrite it with -f", given);
     else
-        return true;
+        return !is_fixed(given) || check_fixed(run, path);
     return false;
+}
+
+// What keeps messages from being written to the file `path`, or NULL. It is not created.
+static const char *log_fault(const char *path)
+{
+    int fd = line_out_open(path, false);
+    if (fd >= 0)
+        (void)close(fd);
+    switch (fd) {
+    case -ENXIO:
+        return "nobody reads this FIFO";
+    case -ELOOP:
+        return "it is a symbolic link";
+    case -EINVAL:
+        return "it is no file, pipe or terminal";
+    default:
+        return fd < 0 && fd != -ENOENT ? strerror(-fd) : NULL;
+    }
+}
+
+bool run_check_log(const char *path)
+{
+    const char *fault = path[0] ? log_fault(path) : NULL;
+    if (fault)
+        cli_message("--log '%s': %s; name another file", path, fault);
+    return !fault;
 }
 
 // Processes of a run that root starts may become others that cannot write to root's folders: they
@@ -120,7 +166,7 @@ bool run_prepare_output(struct run *run)
         leave_untraced(run, "the working folder", -error);
         return true;
     }
-    if (!check_pattern(run, path, sizeof path))
+    if (!check_pattern(run, path, sizeof path) || !run_check_log(run->options.log))
         return false;
     *strrchr(path, '/') = '\0';
     const char *folder = path[0] ? path : "/";

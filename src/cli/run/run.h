@@ -56,6 +56,10 @@ char *run_library_for_all(char *path);
 // run->traced becomes false if the folder cannot be written to.
 bool run_prepare_output(struct run *run);
 
+// run_output.c: whether messages can be written to the file `path` ("": no file); if not, a message
+// was printed.
+bool run_check_log(const char *path);
+
 // Removes the fallback folder, if it is empty.
 void run_remove_fallback(const struct run *run);
 

@@ -1,8 +1,7 @@
 // The recorder's own words: see log.h. Knows nothing of sessions.
 #include "recorder/core/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,24 +25,29 @@ static bool is_standard_error(void)
            now.st_dev == standard_error.st_dev && now.st_ino == standard_error.st_ino;
 }
 
+static void close_own(const struct log *log)
+{
+    if (log->fd >= 0 && log->fd != STDERR_FILENO)
+        (void)syscall(SYS_close, log->fd);
+}
+
 void log_open(struct log *log)
 {
     log->used = 0;
     log->fd = !recorder_options.log[0] && is_standard_error() ? STDERR_FILENO : -1;
     if (recorder_options.log[0])
-        log->fd = (int)syscall(SYS_openat, AT_FDCWD, recorder_options.log,
-                               O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+        log->fd = line_out_open(recorder_options.log, true);
 }
 
+// What nobody reads is left out, and no more is tried then.
 static void flush(struct log *log)
 {
-    for (size_t done = 0; log->fd >= 0 && done < log->used;) {
-        long written = syscall(SYS_write, log->fd, log->text + done, log->used - done);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            break;
-        done += (size_t)written;
+    enum { PATIENCE_MS = 1000 };
+    _Static_assert(LOG_BYTES <= PIPE_BUF, "see line_out");
+    if (log->fd >= 0 && log->used > 0 &&
+        !line_out_wait(log->fd, log->text, log->used, PATIENCE_MS)) {
+        close_own(log);
+        log->fd = -1;
     }
     log->used = 0;
 }
@@ -101,8 +105,7 @@ void log_seconds(struct log *log, uint64_t ns)
 void log_close(struct log *log)
 {
     flush(log);
-    if (log->fd >= 0 && log->fd != STDERR_FILENO)
-        (void)syscall(SYS_close, log->fd);
+    close_own(log);
     log->fd = -1;
 }
 

@@ -4,7 +4,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -16,6 +15,7 @@
 #include "recorder/life/process.h"
 #include "shared/output_name.h"
 #include "trace/clock.h"
+#include "trace/trace_replace.h"
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -23,10 +23,11 @@
 #define MACHINE EM_AARCH64
 #endif
 
-// The beginning of a file in /proc or of a trace. Result: bytes read.
+// The beginning of a file in /proc. Result: bytes read.
 static size_t read_start(const char *path, void *to, size_t bytes)
 {
-    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    long fd = syscall(SYS_openat, AT_FDCWD, path,
+                      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return 0;
     long got = syscall(SYS_read, fd, to, bytes);
@@ -71,20 +72,6 @@ static void fill_header(struct trace_header *header)
         header->directory[0] = 0;
 }
 
-// With --force an existing trace is replaced, but never one of this same run or of a process that
-// is still alive.
-static void replace_old(const char *path)
-{
-    static struct trace_header old;
-    if (read_start(path, &old, sizeof old) == sizeof old &&
-        memcmp(old.magic, TRACE_MAGIC, sizeof old.magic) == 0) {
-        bool same_run = recorder_options.run_id != 0 && old.run_id == recorder_options.run_id;
-        if (same_run || (old.pid != (uint32_t)getpid() && kill((pid_t)old.pid, 0) == 0))
-            return;
-    }
-    (void)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
-}
-
 static bool append_number(char *path, size_t bytes, unsigned number)
 {
     char digits[12];
@@ -113,7 +100,7 @@ static int create_from(struct trace_writer *writer, const char *pattern,
         if (error < 0)
             return error;
         if (try == 1 && force)
-            replace_old(path);
+            (void)trace_remove_old(path, (uint32_t)getpid(), recorder_options.run_id);
         error = trace_create(writer, path);
         if (error != -EEXIST)
             return error;
