@@ -333,8 +333,11 @@ static int start_recorder(struct session *session, const struct attach_request *
     }
     if (error == 0 || failure->error != 0)
         return error;
-    return failure_set(failure, -error, "the recorder cannot record to %s: %s", request->trace,
-                       strerror(-error));
+    return failure_set(failure, -error,
+                       error == -EEXIST ? "the trace %s exists already, and so do all other names "
+                                          "for it; remove it, or give another name (-o)"
+                                        : "the recorder cannot record to %s: %s",
+                       request->trace, strerror(-error));
 }
 
 // The recording goes on if that fails, too: report->patching says so.
