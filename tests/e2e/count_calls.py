@@ -308,12 +308,11 @@ def bpf_usable():
 class CountedCommand:
     """A command started with a counter watching it from its first instruction.
 
-    how: "bpf", "shim", or None: $COUNT_HOW, else bpf where it can be had. Other arguments as for
-    subprocess.Popen. `process` is the Popen; `counts()` ends counting and gives the Counts.
+    how: "bpf", "shim", or None: $COUNT_HOW, else shim. Other arguments as for subprocess.Popen. `process` is the Popen; `counts()` ends counting and gives the Counts.
     """
 
     def __init__(self, command, groups, how=None, env=None, **popen):
-        how = how or os.environ.get("COUNT_HOW") or ("bpf" if bpf_usable() else "shim")
+        how = how or os.environ.get("COUNT_HOW", "shim")
         self.how = how
         self._counter = BpfCounter(groups) if how == "bpf" else ShimCounter(groups)
         env = dict(os.environ if env is None else env, **self._counter.environment())

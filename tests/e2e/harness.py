@@ -1,8 +1,9 @@
 """What the end-to-end tests share: running programs traced, untraced and counted, reading reports.
 
 Told by the environment (see meson.build): E2E_CLI, E2E_LIBRARY, E2E_PROGRAMS (build folder of
-tests/programs), E2E_SOURCES (its sources), COUNT_SHIMS. Each test has a folder of its own, which is
-its working folder too; nothing is written anywhere else.
+tests/programs), E2E_SOURCES (its sources), COUNT_SHIMS, COUNT_HOW (the counter to use: see
+count_calls.py; with bpf, only the tests that count are run). Each test has a folder of its own,
+which is its working folder too; nothing is written anywhere else.
 """
 
 import json
@@ -164,11 +165,11 @@ class TestCase(unittest.TestCase):
 
     # -- running --
 
-    def start(self, command, how="run", options=(), pools=(), env=None, count=None,
-              counter_how=None, cwd=None, stdin=None, traces=None):
+    def start(self, command, how="run", options=(), pools=(), env=None, count=None, cwd=None,
+              stdin=None, traces=None):
         """Starts a command. how: "run" (unclosed run), "preload" (by hand) or "plain" (untraced).
 
-        count: groups of count_calls to be counted as well, counter_how: how. Result: Live.
+        count: groups of count_calls to be counted as well, in a test marked @counted. Result: Live.
         """
         self._runs += 1
         traces = traces or self.path(f"traces{self._runs}")
@@ -193,8 +194,8 @@ class TestCase(unittest.TestCase):
                      "start_new_session": True}
             counter = None
             if count:
-                counter = count_calls.CountedCommand(command, list(count), how=counter_how,
-                                                     env=env, **popen)
+                self._must_be_marked()
+                counter = count_calls.CountedCommand(command, list(count), env=env, **popen)
                 self.addCleanup(counter.discard)
                 process = counter.process
             else:
@@ -205,6 +206,10 @@ class TestCase(unittest.TestCase):
         live = Live(self, command, process, traces, output, counter)
         self.addCleanup(self._end, process)
         return live
+
+    def _must_be_marked(self):
+        self.assertTrue(is_counted(type(self), self._testMethodName),
+                        "a test that counts is marked @harness.counted: it runs with each counter")
 
     @staticmethod
     def _end(process):
@@ -313,15 +318,39 @@ def needs(*commands):
     return unittest.skipIf(missing, f"not installed: {' '.join(missing)}")
 
 
+def counted(item):
+    """Marks a test, or a class of tests, that compares with an independent counter."""
+    item.is_counted = True
+    return item
+
+
+def is_counted(case, name):
+    return getattr(case, "is_counted", False) or getattr(getattr(case, name), "is_counted", False)
+
+
+class CountedTests(unittest.TestLoader):
+    def getTestCaseNames(self, testCaseClass):
+        return [name for name in super().getTestCaseNames(testCaseClass)
+                if is_counted(testCaseClass, name)]
+
+
 needs_root = unittest.skipIf(os.geteuid() != 0, "needs root")
 
 
 def main():
     """Runs the tests of the calling file; 77 if all were skipped."""
-    program_ = unittest.main(module="__main__", exit=False, verbosity=2)
+    loader = unittest.defaultTestLoader
+    if os.environ.get("COUNT_HOW") == "bpf":
+        loader = CountedTests()
+        if not count_calls.bpf_usable():
+            print("skipped: bpftrace cannot probe here (it needs root, tracefs and BPF)")
+            sys.exit(SKIPPED)
+    program_ = unittest.main(module="__main__", exit=False, verbosity=2, testLoader=loader)
     result = program_.result
     if not result.wasSuccessful():
         sys.exit(1)
+    if result.testsRun == 0:
+        sys.exit("no test was run")
     if result.testsRun == len(result.skipped):
         for _, reason in result.skipped:
             print("skipped:", reason)

@@ -3,9 +3,7 @@
 = releases, whatever way it is stopped. The MPM is the first argument.
 
 Each request asks the database for the user's password: one checkout each, as ab and the access log
-count them, and as the independent counter sees them in libaprutil. BPF probes on returns cut
-backtraces, by which the recorder knows that a handle is opened for a pool: where that matters, the
-shim counts.
+count them, and as the independent counter sees them in libaprutil.
 """
 
 import base64
@@ -142,6 +140,7 @@ class Apache(harness.TestCase):
         self.eventually(lambda: not self.answers(), "the end of all children")
         return run
 
+    @harness.counted
     def test_graceful_stop(self):
         live, pid = self.serve(count=["apr_reslist", "sqlite3"])
         self.assertEqual(self.load(), REQUESTS)
@@ -165,8 +164,9 @@ class Apache(harness.TestCase):
         self.assertEqual(run.counted("apr_reslist.release"), requests)
         return report
 
+    @harness.counted
     def test_graceful_restart(self):
-        live, pid = self.serve(count=["apr_reslist", "sqlite3"], counter_how="shim")
+        live, pid = self.serve(count=["apr_reslist", "sqlite3"])
         done = self.load()
         for _ in range(2):
             os.kill(pid, signal.SIGUSR1)
@@ -185,9 +185,10 @@ class Apache(harness.TestCase):
         self.assertEqual(run.status, 0)
         self.check(run, done)
 
+    @harness.counted
     def test_killed(self):
         """SIGKILL to every process: what was open is reported, and belongs to the pools."""
-        live, _ = self.serve(count=["apr_reslist", "sqlite3"], counter_how="shim")
+        live, _ = self.serve(count=["apr_reslist", "sqlite3"])
         done = self.load()
         os.killpg(live.pid, signal.SIGKILL)
         run = self.wait_for_end(live)

@@ -47,10 +47,10 @@ class Apr(harness.TestCase):
         _, _, pool = self.scenario("leaking", sites=["apr leak"])
         self.assertEqual(pool["out"], 1)
 
+    @harness.counted
     def test_against_counter(self):
         run, report, _ = self.scenario("balanced", "exhausted", "invalid", "leaking",
-                                       sites=["apr leak"], count=["apr_reslist", "sqlite3"],
-                                       counter_how="shim")
+                                       sites=["apr leak"], count=["apr_reslist", "sqlite3"])
         self.assert_totals(report, "checkout", opened=run.counted("apr_reslist.acquire"),
                            released=run.counted("apr_reslist_release"),
                            discarded=run.counted("apr_reslist_invalidate"))

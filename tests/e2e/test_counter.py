@@ -2,13 +2,12 @@
 """The independent counters: they agree with programs that count themselves, and with each other,
 and they notice what is not so."""
 
+import os
 import unittest
 import unittest.mock
 
 import count_calls
 import harness
-
-HAVE_BPF = count_calls.bpf_usable()
 
 
 class Counter(harness.TestCase):
@@ -62,7 +61,8 @@ class Counter(harness.TestCase):
         self.assertGreater(counts.total("sqlite3.acquire"), 0)
         self.assertLess(counts.total("sqlite3.acquire"), run.sum("opened"))
 
-    @unittest.skipUnless(HAVE_BPF, "bpftrace cannot probe here")
+    @unittest.skipUnless(os.environ["COUNT_HOW"] == "bpf", "the other lane's")
+    @harness.counted
     def test_bpf(self):
         self.check("bpf")
         self.check_processes("bpf")
@@ -100,6 +100,7 @@ class Harness(harness.TestCase):
             with self.assertRaises(AssertionError):
                 self.assert_sites(report, "outcomes.c", wrong)
 
+    @harness.counted
     def test_recorder_that_misses_calls_is_noticed(self):
         """A recorder that does not look into children, against the counter that does."""
         for follow, same in (("all", True), ("none", False)):
@@ -107,6 +108,21 @@ class Harness(harness.TestCase):
                              env={"UNCLOSED_FOLLOW": follow})
             opened = run.report()["totals"]["handle"]["opened"]
             self.assertEqual(opened == run.counted("sqlite3.acquire"), same, (follow, opened))
+
+    def test_all_that_count_run_with_each_counter(self):
+        """meson.build lists the files that have such tests."""
+        folder = os.path.dirname(os.path.abspath(__file__))
+        files = set()
+        for name in os.listdir(folder):
+            if name.startswith("test_"):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    if "\n@harness.counted\n" in file.read().replace("    @", "@"):
+                        files.add(name[len("test_"):-len(".py")])
+        self.assertEqual(files, set(os.environ["E2E_COUNTED"].split(",")))
+
+    def test_count_without_mark_is_noticed(self):
+        with self.assertRaisesRegex(AssertionError, "marked @harness.counted"):
+            self.trace(["true"], count=["sqlite3"])
 
     def test_hang_is_noticed(self):
         with self.assertRaises(AssertionError):

@@ -61,6 +61,7 @@ class Cxx(harness.TestCase):
         self.assertEqual(pool["high_water"]["count"], 3)
         self.assertEqual(pool["acquires"], run.sum("taken"))
 
+    @harness.counted
     def test_all_against_counter(self):
         # No probes of bpftrace on the functions that throw: an exception cannot pass them.
         run = self.trace([PROGRAM, "all"], count=["sqlite3"], pools=[POOL])

@@ -10,6 +10,7 @@ import harness
 PYTHON = "/usr/bin/python3"
 
 
+@harness.counted
 class Languages(harness.TestCase):
     def check(self, command, opened, never_closed=None, count=("sqlite3",), **arguments):
         """Same behaviour, `opened` handles, and all counts as the independent counter has them."""

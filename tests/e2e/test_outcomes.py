@@ -131,6 +131,7 @@ class Outcomes(harness.TestCase):
     def test_errno(self):
         self.outcome("errno_kept", released=3, never_closed=0)
 
+    @harness.counted
     def test_all_against_counter(self):
         run = self.trace([PROGRAM, "all"], count=["sqlite3"])
         report = run.report()

@@ -67,6 +67,7 @@ class Plugins(harness.TestCase):
                                               "libnosuchlibrary.so"])
         self.assertIn("cannot open", missing.out)
 
+    @harness.counted
     def test_next_against_counter(self):
         run = self.trace([HOST, *ALL], count=["sqlite3"])
         self.assertEqual(run.counted("sqlite3.acquire"), run.sum("opened"))
@@ -74,6 +75,7 @@ class Plugins(harness.TestCase):
         self.assert_totals(run.report(), opened=run.counted("sqlite3.acquire"),
                            released=run.counted("sqlite3.release"))
 
+    @harness.counted
     def test_pointers(self):
         run = self.assert_same_behaviour([harness.program("pointers")], count=["sqlite3"])
         report = run.report()

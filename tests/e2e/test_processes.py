@@ -141,6 +141,7 @@ class Processes(harness.TestCase):
             with self.subTest(way=way):
                 self.check_each(self.scenario("leave", way, how="preload"))
 
+    @harness.counted
     def test_against_counter(self):
         for words in (["fork_own"], ["vfork_exec"], ["raw_clone"], ["fork_chain"]):
             run = self.trace([PROGRAM, *words], count=["sqlite3"])

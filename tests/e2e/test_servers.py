@@ -87,18 +87,22 @@ class Servers(harness.TestCase):
         self.assertEqual(run.status, 0, run.err[-2000:])
         self.check(run, 8 + 2)
 
+    @harness.counted
     @harness.needs("gunicorn")
     def test_gunicorn(self):
         self.check_gunicorn()
 
+    @harness.counted
     @harness.needs("gunicorn")
     def test_gunicorn_threads(self):
         self.check_gunicorn("-k", "gthread", "--threads", "4")
 
+    @harness.counted
     @harness.needs("gunicorn")
     def test_gunicorn_preloaded_application(self):
         self.check_gunicorn("--preload")
 
+    @harness.counted
     @harness.needs("gunicorn")
     def test_gunicorn_worker_killed(self):
         live, pid = self.gunicorn()
@@ -115,6 +119,7 @@ class Servers(harness.TestCase):
         (trace,) = [trace for trace in run.traces if f".{victim}." in trace]
         self.assert_totals(self.report(trace), live=leaks[victim])
 
+    @harness.counted
     @harness.needs("php")
     def test_php_server(self):
         self.write("index.php", """\

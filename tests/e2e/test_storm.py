@@ -79,6 +79,7 @@ class Storm(harness.TestCase):
         self.assert_totals(report, opened=opened, released=closed, never_closed=0)
         self.assertEqual(report["misuse"], [])
 
+    @harness.counted
     def test_against_counter(self):
         run = self.trace([PROGRAM, str(THREADS), self.path("tally"), "0.3"], count=["sqlite3"])
         opened, closed = self.tally()

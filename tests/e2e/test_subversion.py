@@ -8,6 +8,7 @@ import socket
 import harness
 
 
+@harness.counted
 @harness.needs("svn", "svnadmin", "svnserve")
 class Subversion(harness.TestCase):
     def check(self, command, **arguments):

@@ -37,6 +37,7 @@ class Zdb(harness.TestCase):
     def test_exceptions(self):
         self.scenario("exceptions", sites={"zdb exception": 2}, acquires=4)
 
+    @harness.counted
     def test_against_counter(self):
         run = self.trace([harness.program("zdb"), "use_and_close", "return_by_pool", "exceptions",
                           "leak"], count=["libzdb", "sqlite3"])
