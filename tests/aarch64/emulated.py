@@ -92,7 +92,7 @@ class Debian(harness.TestCase):
             "    connection = sqlite3.connect(':memory:')\n"
             "    connection.close()\n"
             "for _ in range(5): good()\n"))
-        report = self.run_debian("python3.11", script).report()
+        report = self.run_debian("python3", script).report()
         self.assert_totals(report, opened=8, released=5, never_closed=3)
         (site,) = [site for site in report["sites"] if site["never_closed"]]
         self.assertEqual((os.path.basename(site["file"]), site["line"], site["never_closed"]),
@@ -109,7 +109,7 @@ class Debian(harness.TestCase):
             "for _ in range(6):\n"
             "    with engine.connect() as connection:\n"
             "        pass\n"))
-        report = self.run_debian("python3.11", script).report()
+        report = self.run_debian("python3", script).report()
         self.assert_totals(report, "checkout", opened=10, released=6, never_closed=4)
         self.assertIn(("pool.py", 5),
                       {(os.path.basename(frame.get("file", "")), frame.get("line"))
