@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "report/render/text/clean_stream.h"
 
 static const struct command {
     const char *name;
@@ -74,6 +77,8 @@ static int print_command_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
     argp_err_exit_status = CLI_FAILURE;
+    stdout = clean_stream_open(stdout, isatty(STDOUT_FILENO));
+    stderr = clean_stream_open(stderr, true);
     if (argc < 2) {
         (void)print_help(stderr);
         return CLI_FAILURE;

@@ -5,14 +5,16 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "shared/clean.h"
 
 static void message(const char *format, va_list arguments)
 {
-    flockfile(stderr);
-    (void)fputs("unclosed: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
-    funlockfile(stderr);
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        return;
+    clean_text(text); // paths and arguments are in it
+    (void)fprintf(stderr, "unclosed: %s\n", text);
+    free(text);
 }
 
 void cli_message(const char *format, ...)

@@ -1,9 +1,13 @@
 // From a request to a printed report: see report.h.
 #include "report/report.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "report/profile/reading.h"
+#include "report/render/text/clean_stream.h"
+#include "shared/clean.h"
 
 bool report_has_format(const char *name)
 {
@@ -26,7 +30,12 @@ const char *report_formats(bool help)
 static void complain(void *data, const char *message)
 {
     struct report_outcome *outcome = data;
-    fprintf(stderr, "unclosed: %s\n", message);
+    char *line = strdup(message);
+    if (!line)
+        memory_exhausted();
+    clean_text(line); // names of files are in it
+    fprintf(stderr, "unclosed: %s\n", line);
+    free(line);
     outcome->problems++;
 }
 
@@ -62,7 +71,7 @@ static const char *refusal(const struct renderer *renderer, render *function, FI
         return "there is no such format";
     if (!function)
         return "this cannot be printed in that format; use --format=json";
-    if (renderer->binary && isatty(fileno(out)))
+    if (renderer->binary && isatty(fileno(clean_stream_under(out))))
         return "this format is not for a terminal; write it to a file with -o FILE";
     return NULL;
 }
@@ -84,7 +93,7 @@ static int print(const struct renderer *renderer, render *function,
     if (outcome->traces == 0 && !request->none_is_fine) {
         result = REPORT_FAILURE;
     } else {
-        function(profile, &request->render, out);
+        function(profile, &request->render, renderer->binary ? clean_stream_under(out) : out);
         outcome->never_closed = profile->total.never_closed;
         outcome->late = profile->total.late;
     }

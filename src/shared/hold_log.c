@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "shared/clean.h"
+
 static const uint64_t second_ns = 1000000000;
 static const uint64_t minute_ns = 60000000000;
 
@@ -14,9 +16,17 @@ struct line {
 // Names come from the traced program: nothing in them may drive a terminal or begin a line.
 static void put(struct line *line, const char *text)
 {
-    for (; *text && line->used < sizeof line->text - 1; text++) {
-        unsigned char byte = (unsigned char)*text;
-        line->text[line->used++] = byte < 0x20 || byte == 0x7f ? '?' : *text;
+    size_t bytes = strlen(text);
+    while (bytes > 0) {
+        struct clean_piece piece = clean_next(text, bytes, CLEAN_ONE_LINE);
+        size_t room = sizeof line->text - 1 - line->used;
+        size_t part = piece.bytes < room ? piece.bytes : clean_fitting(piece.text, room);
+        memcpy(line->text + line->used, piece.text, part);
+        line->used += part;
+        if (part < piece.bytes)
+            break;
+        text += piece.taken;
+        bytes -= piece.taken;
     }
 }
 

@@ -81,7 +81,7 @@ static void a_line_reads_well(void **state)
     hold_log_event(log, &event, SECOND);
     assert_string_equal(output.last,
                         "unclosed: 2024-05-01T13:00:02.123Z trader[4711]: checkout was closed by "
-                        "the collector after more than 123 ms: evil??[31m.py:1 f\n");
+                        "the collector after more than 123 ms: evil ?[31m.py:1 f\n");
 }
 
 // Against libc.

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "cli/top/columns.h"
 #include "cli/top/text.h"
@@ -31,7 +30,7 @@ static unsigned cell_width(const struct top_layout *layout, unsigned column, boo
 static void print_sites(const struct sheet *sheet, const struct top_snapshot *snapshot)
 {
     struct arena *arena = sheet->arena;
-    bool window = isatty(fileno(sheet->out));
+    bool window = sheet->window;
     struct top_layout layout = top_layout_fit(sheet->width);
     fputc('\n', sheet->out);
     for (unsigned i = 0; i < layout.count; i++)
@@ -63,7 +62,7 @@ int top_print(const struct top_snapshot *snapshot, FILE *out)
     struct sheet sheet = sheet_new(out, arena_new());
     struct arena *arena = sheet.arena;
     sheet_print(&sheet, SHEET_BOLD, "unclosed top: %s", top_words_processes(arena, snapshot));
-    fprintf(out, " %s\n%s\n%s\n", top_words_state(arena, snapshot),
+    fprintf(sheet.out, " %s\n%s\n%s\n", top_words_state(arena, snapshot),
             top_words_command(arena, snapshot), top_words_totals(arena, snapshot));
     const char *note = top_words_note(arena, snapshot);
     if (note[0])
@@ -71,6 +70,7 @@ int top_print(const struct top_snapshot *snapshot, FILE *out)
     print_pools(&sheet, snapshot);
     print_sites(&sheet, snapshot);
     errno = 0;
+    sheet_end(&sheet);
     int error = fflush(out) != 0 || ferror(out) ? (errno ? -errno : -EIO) : 0;
     arena_free(arena);
     return error;

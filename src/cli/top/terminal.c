@@ -19,6 +19,7 @@
 #undef columns // a macro of term.h
 
 #include "cli/top/text.h"
+#include "report/render/text/clean_stream.h"
 
 enum {
     ESCAPE_MS = 25,    // after that, Escape is a key and not the beginning of one
@@ -99,7 +100,7 @@ int top_terminal_enter(void)
     if (!registered && atexit(top_terminal_leave) != 0)
         return -ENOMEM;
     registered = true;
-    screen = newterm(NULL, stdout, stdin);
+    screen = newterm(NULL, clean_stream_under(stdout), stdin);
     if (!screen)
         return -ENOTTY;
     keep_stderr();

@@ -5,38 +5,13 @@
 #include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "shared/clean.h"
 
 bool top_text_is_utf8(void)
 {
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-}
-
-// The number of bytes of the UTF-8 character that begins with `lead`; 0: none does.
-static size_t utf8_bytes(unsigned char lead)
-{
-    return lead < 0x80   ? 1
-           : lead < 0xc2 ? 0
-           : lead < 0xe0 ? 2
-           : lead < 0xf0 ? 3
-           : lead < 0xf5 ? 4
-                         : 0;
-}
-
-// RFC 3629, except that surrogates are let through, which wcwidth then refuses.
-static wchar_t decode(const char **text)
-{
-    const unsigned char *at = (const unsigned char *)*text;
-    size_t bytes = utf8_bytes(at[0]);
-    uint32_t code = bytes > 1 ? at[0] & (0x7fU >> bytes) : at[0];
-    for (size_t i = 1; i < bytes; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            bytes = 0;
-            break;
-        }
-        code = code << 6 | (at[i] & 0x3f);
-    }
-    *text += bytes ? bytes : 1;
-    return bytes ? (wchar_t)code : L'\0';
 }
 
 wchar_t top_text_next(const char **text, unsigned *columns)
@@ -44,9 +19,12 @@ wchar_t top_text_next(const char **text, unsigned *columns)
     *columns = 0;
     if (**text == 0)
         return 0;
-    wchar_t c = decode(text);
+    size_t taken;
+    wchar_t c = (wchar_t)clean_character(*text, strlen(*text), &taken);
+    bool broken = taken == 1 && c >= 0x80;
+    *text += taken;
     int width = c < 0x80 || top_text_is_utf8() ? wcwidth(c) : -1;
-    if (c == 0 || width < 0) {
+    if (broken || width < 0 || !clean_is_shown((uint32_t)c)) {
         c = L'?';
         width = 1;
     }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "recorder/core/recorder.h"
+#include "shared/clean.h"
 #include "shared/line_out.h"
 
 static struct stat standard_error;
@@ -66,9 +67,25 @@ static void put(struct log *log, const char *text, size_t bytes)
     }
 }
 
+static void put_clean(struct log *log, const char *text, enum clean_lines lines)
+{
+    size_t bytes = strlen(text);
+    while (bytes > 0) {
+        struct clean_piece piece = clean_next(text, bytes, lines);
+        put(log, piece.text, piece.bytes);
+        text += piece.taken;
+        bytes -= piece.taken;
+    }
+}
+
 void log_text(struct log *log, const char *text)
 {
-    put(log, text, strlen(text));
+    put_clean(log, text, CLEAN_LINES);
+}
+
+void log_name(struct log *log, const char *name)
+{
+    put_clean(log, name, CLEAN_ONE_LINE);
 }
 
 static void put_based(struct log *log, uint64_t number, unsigned base)
@@ -123,7 +140,7 @@ void log_no_trace(const char *pattern, int error)
     struct log log;
     log_open(&log);
     log_text(&log, "unclosed: no trace file at ");
-    log_text(&log, pattern);
+    log_name(&log, pattern);
     log_text(&log, ": ");
     const char *reason = strerrordesc_np(error);
     log_text(&log, reason ? reason : "unknown error");

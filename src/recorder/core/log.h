@@ -21,7 +21,10 @@ struct log {
 void log_remember_standard_error(void);
 
 void log_open(struct log *log);
+// What the recorder says itself, and what the program calls something. Both are cleaned (see
+// shared/clean.h); a name cannot end the line.
 void log_text(struct log *log, const char *text);
+void log_name(struct log *log, const char *name);
 void log_number(struct log *log, uint64_t number);
 void log_hex(struct log *log, uint64_t number);
 void log_seconds(struct log *log, uint64_t ns); // "12.3 s"

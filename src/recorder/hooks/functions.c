@@ -100,14 +100,14 @@ static void complain(const struct specs_error *error)
     struct log log;
     log_open(&log);
     log_text(&log, "unclosed: pool specs not used: ");
-    log_text(&log, error->source);
+    log_name(&log, error->source);
     if (error->error == 0) {
         log_text(&log, " line ");
         log_number(&log, (uint64_t)error->spec.line);
         log_text(&log, " column ");
         log_number(&log, (uint64_t)error->spec.column);
         log_text(&log, ": ");
-        log_text(&log, error->spec.message);
+        log_name(&log, error->spec.message);
     } else {
         const char *reason = strerrordesc_np(error->error);
         log_text(&log, ": ");

@@ -148,17 +148,17 @@ static void put_site(const struct summary *summary, int rank)
         put_count(log, ", held now ", question.tally.live, ", longest ");
         log_seconds(log, summary->now - question.oldest->acquired_ns);
         log_text(log, ", thread ");
-        log_text(log, trace_string(&recorder_trace, question.oldest->thread));
+        log_name(log, trace_string(&recorder_trace, question.oldest->thread));
     }
     if (site->database != TRACE_NONE) {
         log_text(log, ", database ");
-        log_text(log, trace_string(&recorder_trace, site->database));
+        log_name(log, trace_string(&recorder_trace, site->database));
     }
     if (question.oldest && question.oldest->flags & TRACE_SESSION_TRANSACTION)
         log_text(log, ", transaction open");
     if (question.oldest && question.oldest->detail != TRACE_NONE) {
         log_text(log, ", kept by: ");
-        log_text(log, trace_string(&recorder_trace, question.oldest->detail));
+        log_name(log, trace_string(&recorder_trace, question.oldest->detail));
     }
     log_text(log, "\n");
     put_stack(summary, site->stack);
@@ -173,10 +173,10 @@ static void put_pool(const void *record, uint32_t ref, void *data)
     if (pool->acquires + pool->failed + pool->high_water == 0)
         return;
     log_text(log, "pool ");
-    log_text(log, trace_string(&recorder_trace, pool->kind));
+    log_name(log, trace_string(&recorder_trace, pool->kind));
     if (pool->name != TRACE_NONE) {
         log_text(log, " ");
-        log_text(log, trace_string(&recorder_trace, pool->name));
+        log_name(log, trace_string(&recorder_trace, pool->name));
     }
     if (pool->size != TRACE_UNKNOWN)
         put_count(log, "  size ", pool->size, "");
@@ -194,7 +194,7 @@ static void put_inherited(const struct summary *summary, const char *name,
     if (inherited->opened == 0)
         return;
     put_count(summary->log, "  ", inherited->opened, " ");
-    log_text(summary->log, name);
+    log_name(summary->log, name);
     put_count(summary->log, " open before the attach: no acquire backtrace, ", inherited->live,
               " out still\n");
 }
@@ -235,7 +235,7 @@ void dump_summary(bool symbols)
     const struct trace_header *header = recorder_trace.header;
     log_open(&log);
     log_text(&log, "unclosed: ");
-    log_text(&log, base_name(header->exe));
+    log_name(&log, base_name(header->exe));
     put_count(&log, "[", header->pid, "] ");
     log_seconds(&log, summary.now - header->start_ns);
     log_text(&log, "\n");
@@ -250,7 +250,7 @@ void dump_summary(bool symbols)
         put_site(&summary, i);
     if (recorder_trace.path[0]) {
         log_text(&log, "lines and all sites: unclosed report ");
-        log_text(&log, recorder_trace.path);
+        log_name(&log, recorder_trace.path);
         log_text(&log, "\n");
     }
     put_count(&log, "SUMMARY: ", never_closed, " sessions never closed, ");

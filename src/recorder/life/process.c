@@ -214,7 +214,7 @@ _Noreturn void process_undefined(const char *name)
     struct log log;
     log_open(&log);
     log_text(&log, "symbol lookup error: undefined symbol: ");
-    log_text(&log, name);
+    log_name(&log, name);
     log_text(&log, "\n");
     log_close(&log);
     _exit(127);

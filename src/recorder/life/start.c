@@ -33,7 +33,7 @@ static void complain(void *data, const struct option_entry *entry, const char *v
     log_text(&log, "unclosed: ");
     log_text(&log, entry->variable);
     log_text(&log, "=");
-    log_text(&log, value);
+    log_name(&log, value);
     log_text(&log, " is not used: expected ");
     log_text(&log, expected);
     log_text(&log, "\n");

@@ -40,12 +40,12 @@ static void log_native(struct log *log, uint64_t frame, bool symbols)
     Dl_info info;
     each_record(TRACE_MODULES, match_module, &question);
     if (symbols && dladdr((void *)(frame - 1), &info) && info.dli_sname) { // NOLINT
-        log_text(log, info.dli_sname);
+        log_name(log, info.dli_sname);
         log_text(log, " ");
     }
     if (question.module) {
         log_text(log, "(");
-        log_text(log, base_name(trace_string(&recorder_trace, question.module->path)));
+        log_name(log, base_name(trace_string(&recorder_trace, question.module->path)));
         log_text(log, "+");
         log_hex(log, frame - 1 - question.module->bias);
         log_text(log, ")");
@@ -65,11 +65,11 @@ void log_frame(struct log *log, uint64_t frame, bool symbols)
 {
     const struct trace_location *location = location_of(frame);
     if (location) {
-        log_text(log, trace_string(&recorder_trace, location->file));
+        log_name(log, trace_string(&recorder_trace, location->file));
         log_text(log, ":");
         log_number(log, location->line);
         log_text(log, " ");
-        log_text(log, trace_string(&recorder_trace, location->function));
+        log_name(log, trace_string(&recorder_trace, location->function));
     } else if (!(frame & TRACE_FRAME_LOCATION)) {
         log_native(log, frame, symbols);
     }

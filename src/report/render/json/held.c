@@ -104,7 +104,5 @@ void json_held(const struct profile *profile, const struct render_options *optio
         if (profile_session_is_listed(profile, profile->sessions.item[i]))
             json_array_append_new(held, session_json(profile, profile->sessions.item[i]));
     json_object_set_new(root, "held", held);
-    json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-    fputc('\n', out);
-    json_decref(root);
+    json_print(root, 2, out);
 }

@@ -402,7 +402,5 @@ void json_report(const struct profile *profile, const struct render_options *opt
         json_set_seconds(root, "threshold", profile->threshold_ns);
     if (options->group_by != GROUP_BY_SITE)
         json_object_set_new(root, "groups", groups_json(profile, options->group_by));
-    json_dumpf(root, out, JSON_INDENT(INDENT) | JSON_REAL_PRECISION(12));
-    fputc('\n', out);
-    json_decref(root);
+    json_print(root, INDENT, out);
 }

@@ -1,24 +1,12 @@
 // Pieces of JSON: see json.h.
 #include "report/render/json/values.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-// Bytes of the UTF-8 character at `text`, 0 if there is none.
-static size_t character_bytes(const unsigned char *text)
-{
-    size_t bytes = text[0] < 0x80   ? 1
-                   : text[0] < 0xc2 ? 0
-                   : text[0] < 0xe0 ? 2
-                   : text[0] < 0xf0 ? 3
-                   : text[0] < 0xf5 ? 4
-                                    : 0;
-    for (size_t i = 1; i < bytes; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return bytes;
-}
+#include "shared/clean.h"
 
 json_t *json_text(const char *text)
 {
@@ -28,23 +16,45 @@ json_t *json_text(const char *text)
     char *copy = strdup(text);
     if (!copy)
         memory_exhausted();
-    for (unsigned char *at = (unsigned char *)copy; *at;) {
-        size_t bytes = character_bytes(at);
-        if (bytes == 0)
+    size_t taken;
+    for (char *at = copy; *at; at += taken)
+        if (clean_character(at, strlen(at), &taken) == 0xfffd && taken == 1)
             *at = '?';
-        at += bytes ? bytes : 1;
-    }
     json = json_string(copy);
-    // What is still not valid is too long a form or a surrogate.
-    for (char *at = copy; !json && *at; at++)
-        if ((unsigned char)*at >= 0x80)
-            *at = '?';
-    if (!json)
-        json = json_string(copy);
     free(copy);
     if (!json)
         memory_exhausted();
     return json;
+}
+
+// One character of JSON that may not be shown; beyond U+FFFF as a pair of surrogates, see RFC 8259.
+static void print_escaped(uint32_t character, FILE *out)
+{
+    if (character > 0xffff) {
+        fprintf(out, "\\u%04" PRIx32, 0xd800 + ((character - 0x10000) >> 10));
+        character = 0xdc00 + ((character - 0x10000) & 0x3ff);
+    }
+    fprintf(out, "\\u%04" PRIx32, character);
+}
+
+void json_print(json_t *document, int indent, FILE *out)
+{
+    char *text = json_dumps(document, JSON_INDENT(indent) | JSON_REAL_PRECISION(12));
+    if (!text)
+        memory_exhausted();
+    json_decref(document);
+    size_t bytes = strlen(text);
+    for (size_t at = 0; at < bytes;) {
+        struct clean_piece piece = clean_next(text + at, bytes - at, CLEAN_LINES);
+        size_t taken;
+        if (piece.as_it_is)
+            fwrite(piece.text, 1, piece.bytes, out);
+        else
+            print_escaped(clean_character(text + at, bytes - at, &taken), out);
+        at += piece.taken;
+    }
+    fputc('\n', out);
+    free(text);
 }
 
 void json_set_text(json_t *object, const char *key, const char *text)

@@ -11,6 +11,10 @@
 // A text; bytes that are not UTF-8 become "?". Never NULL.
 json_t *json_text(const char *text);
 
+// Prints a document and gives it up. What may not be shown (see shared/clean.h) is escaped: a
+// terminal may be reading.
+void json_print(json_t *document, int indent, FILE *out);
+
 void json_set_text(json_t *object, const char *key, const char *text);
 void json_set_number(json_t *object, const char *key, uint64_t number);
 void json_set_seconds(json_t *object, const char *key, uint64_t ns);

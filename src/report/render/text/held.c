@@ -139,7 +139,7 @@ void text_held(const struct profile *profile, const struct render_options *optio
                     first->header->pid);
     else
         sheet_print(sheet, SHEET_BOLD, "unclosed: %zu processes", profile->processes.count);
-    fprintf(out, " %s %s\n", profile->running ? "holds" : "held at its end",
+    fprintf(sheet->out, " %s %s\n", profile->running ? "holds" : "held at its end",
             text_count(sheet->arena, listed, "session", "sessions"));
     for (size_t i = 0; i < profile->sessions.count; i++) {
         uint64_t alike = profile_session_is_listed(profile, profile->sessions.item[i])
@@ -153,11 +153,12 @@ void text_held(const struct profile *profile, const struct render_options *optio
         shown += alike;
     }
     if (shown < listed)
-        fprintf(out, "%zu more (-n 0 for all)\n", listed - shown);
+        fprintf(sheet->out, "%zu more (-n 0 for all)\n", listed - shown);
     text_now_pause(&text);
     for (size_t i = 0; i < profile->problems.count; i++)
         sheet_wrap(sheet, SHEET_WARN, 0,
                    sheet_clean(sheet->arena,
                                arena_format(sheet->arena, "note: %s", profile->problems.item[i]),
                                0));
+    sheet_end(&text.sheet);
 }

@@ -228,4 +228,5 @@ void text_report(const struct profile *profile, const struct render_options *opt
     text_unseen(&text);
     print_problems(&text);
     print_summary(&text);
+    sheet_end(&text.sheet);
 }

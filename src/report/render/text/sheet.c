@@ -9,22 +9,45 @@
 #include <unistd.h>
 
 #include "report/code/owners.h"
+#include "report/render/text/clean_stream.h"
+#include "shared/clean.h"
 
 enum { PLAIN_WIDTH = 100, LEAST_WIDTH = 40 };
 
 struct sheet sheet_new(FILE *out, struct arena *arena)
 {
-    struct sheet sheet = {.out = out, .width = PLAIN_WIDTH, .arena = arena};
-    int fd = fileno(out);
+    FILE *under = clean_stream_under(out);
+    struct sheet sheet = {.out = under == out ? clean_stream_open(out, false) : out,
+                          .under = under,
+                          .is_own = under == out,
+                          .width = PLAIN_WIDTH,
+                          .arena = arena};
+    int fd = fileno(under);
     if (fd < 0 || !isatty(fd))
         return sheet;
     const char *no_colour = getenv("NO_COLOR");
     const char *terminal = getenv("TERM");
+    sheet.window = true;
     sheet.colour = (!no_colour || no_colour[0] == 0) && terminal && strcmp(terminal, "dumb") != 0;
     struct winsize size;
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         sheet.width = size.ws_col < LEAST_WIDTH ? LEAST_WIDTH : size.ws_col;
     return sheet;
+}
+
+void sheet_end(struct sheet *sheet)
+{
+    (void)fflush(sheet->out);
+    if (sheet->is_own)
+        (void)fclose(sheet->out); // an error shows on what is under it
+    sheet->out = NULL;
+}
+
+// The terminal's own codes are no text.
+static void put_code(const struct sheet *sheet, const char *code)
+{
+    (void)fflush(sheet->out);
+    (void)fputs(code, sheet->under);
 }
 
 void sheet_print(const struct sheet *sheet, enum sheet_style style, const char *format, ...)
@@ -35,13 +58,13 @@ void sheet_print(const struct sheet *sheet, enum sheet_style style, const char *
     };
     bool styled = sheet->colour && style != SHEET_PLAIN;
     if (styled)
-        fputs(codes[style], sheet->out);
+        put_code(sheet, codes[style]);
     va_list arguments;
     va_start(arguments, format);
     vfprintf(sheet->out, format, arguments);
     va_end(arguments);
     if (styled)
-        fputs("\033[0m", sheet->out);
+        put_code(sheet, "\033[0m");
 }
 
 static bool continues_character(char c) // of UTF-8
@@ -60,15 +83,7 @@ unsigned sheet_columns(const char *text)
 const char *sheet_clean(struct arena *arena, const char *text, unsigned columns)
 {
     char *copy = arena_text(arena, text);
-    for (char *at = copy; *at; at++) {
-        unsigned char c = (unsigned char)*at;
-        if (c == '\n' || c == '\t' || c == '\r')
-            *at = ' ';
-        else if (c < ' ' || c == 0x7f)
-            *at = '?';
-        else if (c == 0xc2 && (unsigned char)at[1] >= 0x80 && (unsigned char)at[1] < 0xa0)
-            at[0] = at[1] = '?'; // C1 control characters
-    }
+    clean_text(copy);
     if (columns < 4 || sheet_columns(copy) <= columns)
         return copy;
     unsigned kept = 0;

@@ -14,7 +14,10 @@
 enum sheet_style { SHEET_PLAIN, SHEET_BOLD, SHEET_DIM, SHEET_BAD, SHEET_WARN, SHEET_GOOD };
 
 struct sheet {
-    FILE *out;
+    FILE *out;   // whatever is printed here is cleaned, see clean_stream.h
+    FILE *under; // the stream itself
+    bool is_own; // `out` was opened for the sheet
+    bool window; // it is a terminal
     bool colour;
     unsigned width; // columns
     struct arena *arena;
@@ -22,7 +25,9 @@ struct sheet {
 
 // A sheet on `out`: in colour and as wide as the terminal if it is one (and NO_COLOR is not set,
 // see no-color.org), else plain and 100 columns wide.
+// sheet_end is to be called before `out` is used again.
 struct sheet sheet_new(FILE *out, struct arena *arena);
+void sheet_end(struct sheet *sheet);
 
 // Prints in a style.
 __attribute__((format(printf, 3, 4))) void
@@ -31,8 +36,9 @@ sheet_print(const struct sheet *sheet, enum sheet_style style, const char *forma
 // Columns that a text takes up: characters, not bytes (wide ones count as one).
 unsigned sheet_columns(const char *text);
 
-// `text` with control characters replaced, so that no name from a traced program can drive the
-// terminal; cut to `columns` columns, "..." at the end, if it is longer (0: never).
+// `text` as one line that is safe to show, see shared/clean.h, so that no name from a traced
+// program can drive the terminal or begin a line; cut to `columns` columns, "..." at the end, if it
+// is longer (0: never).
 const char *sheet_clean(struct arena *arena, const char *text, unsigned columns);
 
 // "3 µs", "41.5 ms", "182.3 s", "12 min 05 s", "3 h 20 min", "2 d 04 h".
