@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define TRACE_MAGIC "UNCLOSED"
-#define TRACE_VERSION 1 // a reader refuses another version
+#define TRACE_VERSION 2 // a reader refuses another version
 #define TRACE_BYTE_ORDER 0x01020304u
 #define TRACE_HEADER_BYTES 4096u      // also the offset of the first chunk
 #define TRACE_CHUNK_ALIGN 4096u       // chunks start and end on multiples of this
@@ -52,12 +52,17 @@ enum trace_kind {
 
 // How a session ended; the index into trace_site.ended.
 enum trace_end {
-    TRACE_RELEASED = 0, // the code released it
-    TRACE_RECLAIMED,    // garbage collector or finalizer released it, the code never did
-    TRACE_SHUTDOWN,     // interpreter shutdown released it, the code never did
-    TRACE_DISCARDED,    // taken out of its pool for good by the code: invalidate, detach, dismiss
-    TRACE_LOST_RELEASE, // a guess: the same handle was acquired again, so a release went unseen
-    TRACE_ENDS = 8
+    TRACE_RELEASED = 0,   // the code released it
+    TRACE_RECLAIMED,      // a collector or a last reference released it, the code never did
+    TRACE_SHUTDOWN,       // interpreter shutdown released it, the code never did
+    TRACE_DISCARDED,      // taken out of its pool for good by the code: invalidate, detach, dismiss
+    TRACE_LOST_RELEASE,   // a guess: the same handle was acquired again, so a release went unseen
+    TRACE_RELEASED_SCOPE, // the code released it by leaving a scope, in a language that promises it
+    TRACE_RELEASED_EXIT,  // code that runs at exit released it
+    TRACE_COLLECTED,      // a garbage collector released it, the code never did
+    TRACE_REQUEST,        // the end of the request released it, the code never did
+    TRACE_CLOSER_UNKNOWN, // a runtime released it; whether the code asked is not known
+    TRACE_ENDS = 16
 };
 
 // Why something was not recorded; the index into trace_header.lost.
@@ -101,6 +106,22 @@ enum trace_python { // why not all is seen of an interpreter
     TRACE_PYTHON_UNLIKE,        // the same: its objects are not laid out as in its version
 };
 
+// A language runtime in the process, other than CPython, and what is not seen of it.
+enum trace_runtime_state {
+    TRACE_RUNTIME_NONE = 0, // no entry
+    TRACE_RUNTIME_SEEN,
+    TRACE_RUNTIME_VERSION,  // of a version that is not known
+    TRACE_RUNTIME_THREADED, // built for threads
+    TRACE_RUNTIME_UNLIKE,   // not laid out as its version says
+    TRACE_RUNTIME_BLIND,    // of a kind that is not looked into
+};
+enum { TRACE_RUNTIMES = 8 };
+struct trace_runtime {
+    uint16_t language; // enum trace_language
+    uint16_t state;    // enum trace_runtime_state
+    uint16_t major, minor;
+};
+
 struct trace_header { // exactly TRACE_HEADER_BYTES
     char magic[8];
     uint32_t version;
@@ -127,7 +148,8 @@ struct trace_header { // exactly TRACE_HEADER_BYTES
     char command[1024];   // command line, arguments joined by spaces, NUL-terminated, cut
     char directory[512];  // working directory at the start
     uint64_t watched_ns;  // when a tool outside last looked for sessions held too long; 0: never
-    uint8_t reserved[TRACE_HEADER_BYTES - 2304];
+    struct trace_runtime runtimes[TRACE_RUNTIMES];
+    uint8_t reserved[TRACE_HEADER_BYTES - 2304 - 64];
 };
 
 struct trace_chunk { // 64 bytes, then the records
@@ -174,7 +196,14 @@ struct trace_module {
     uint8_t build_id[TRACE_BUILD_ID_BYTES];
 };
 
-enum trace_language { TRACE_PYTHON = 1 };
+enum trace_language {
+    TRACE_PYTHON = 1,
+    TRACE_PHP,
+    TRACE_PERL,
+    TRACE_RUBY,
+    TRACE_LUA,
+    TRACE_LANGUAGES
+};
 struct trace_location { // a line of code in a language runtime
     uint32_t file;      // string, as the runtime names it
     uint32_t function;  // string, qualified name
@@ -376,7 +405,7 @@ TRACE_SIZE_IS(struct trace_header, TRACE_HEADER_BYTES);
 TRACE_SIZE_IS(struct trace_chunk, 64);
 TRACE_SIZE_IS(struct trace_session, 64);
 TRACE_SIZE_IS(struct trace_location, 16);
-TRACE_SIZE_IS(struct trace_site, 448);
+TRACE_SIZE_IS(struct trace_site, 512);
 TRACE_SIZE_IS(struct trace_growth, 128);
 TRACE_SIZE_IS(struct trace_pool, 704);
 TRACE_SIZE_IS(struct trace_holder, 16);

@@ -152,9 +152,10 @@ static int take_site_chunk(struct trace_glance *glance, const struct glance_chun
             return -EIO;
         for (uint32_t i = 0; i < part; i++) {
             bool hidden = some[i].kind == 0 || some[i].flags & TRACE_SITE_WRAPPER;
-            glance->sites[chunk->first - 1 + at + i] =
-                (struct glance_site){.late = hidden ? 0 : some[i].late,
-                                     .reclaimed = hidden ? 0 : some[i].ended[TRACE_RECLAIMED]};
+            glance->sites[chunk->first - 1 + at + i] = (struct glance_site){
+                .late = hidden ? 0 : some[i].late,
+                .reclaimed =
+                    hidden ? 0 : some[i].ended[TRACE_RECLAIMED] + some[i].ended[TRACE_COLLECTED]};
         }
     }
     return 0;

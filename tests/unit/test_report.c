@@ -16,6 +16,46 @@ static const json_t *total(const json_t *root, const char *kind)
     return json_object_get(json_object_get(root, "totals"), kind);
 }
 
+// Who closed what: each way to end has a number of its own, and is either the code's or not.
+static void closers_are_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct trace_builder builder;
+    builder_begin(&builder, fixture->path);
+    const struct builder_frame frames[] = {{"/srv/app.php", 7, "f"}, {0}};
+    uint32_t ref;
+    struct trace_site *site =
+        builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, frames), &ref);
+    for (int end = 0; end <= TRACE_CLOSER_UNKNOWN; end++)
+        site->ended[end] = UINT64_C(1) << end;
+    builder.writer.header->runtimes[1] =
+        (struct trace_runtime){TRACE_PHP, TRACE_RUNTIME_VERSION, 9, 1};
+    builder.writer.header->runtimes[2] = (struct trace_runtime){77, 99, 9, 1}; // damaged
+    builder_end(&builder);
+    json_t *root = json_of_file(fixture->path);
+    const json_t *handle = total(root, "handle");
+    const json_t *by = json_object_get(handle, "closed_by");
+    assert_int_equal(number(by, "code"), 1 << TRACE_RELEASED);
+    assert_int_equal(number(by, "scope_end"), 1 << TRACE_RELEASED_SCOPE);
+    assert_int_equal(number(by, "code_at_exit"), 1 << TRACE_RELEASED_EXIT);
+    assert_int_equal(number(by, "reclaimed"), 1 << TRACE_RECLAIMED);
+    assert_int_equal(number(by, "collector"), 1 << TRACE_COLLECTED);
+    assert_int_equal(number(by, "end_of_request"), 1 << TRACE_REQUEST);
+    assert_int_equal(number(by, "end_of_runtime"), 1 << TRACE_SHUTDOWN);
+    assert_int_equal(number(by, "unknown"), 1 << TRACE_CLOSER_UNKNOWN);
+    assert_int_equal(number(handle, "opened"), (1 << (TRACE_CLOSER_UNKNOWN + 1)) - 1);
+    assert_int_equal(number(handle, "released"),
+                     1 | 1 << TRACE_RELEASED_SCOPE | 1 << TRACE_RELEASED_EXIT);
+    assert_int_equal(number(handle, "never_closed"), 1 << TRACE_RECLAIMED | 1 << TRACE_SHUTDOWN |
+                                                         1 << TRACE_COLLECTED | 1 << TRACE_REQUEST);
+    const json_t *notes =
+        json_object_get(json_array_get(json_object_get(root, "processes"), 0), "notes");
+    assert_int_equal(json_array_size(notes), 1);
+    assert_non_null(
+        strstr(json_string_value(json_array_get(notes, 0)), "PHP 9.1 is not known yet"));
+    json_decref(root);
+}
+
 static void outcomes_add_up(void **state)
 {
     struct fixture *fixture = *state;
@@ -455,6 +495,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(closers_are_told),
         TEST(outcomes_add_up),
         TEST(inner_handles_are_not_listed),
         TEST(absurd_numbers_are_printed),

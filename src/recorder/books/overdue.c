@@ -8,6 +8,7 @@
 #include "recorder/stacks/place.h"
 #include "shared/hold_log.h"
 #include "trace/lock.h"
+#include "trace/trace_ends.h"
 
 _Atomic uint64_t overdue_due_ns = UINT64_MAX;
 
@@ -143,8 +144,8 @@ void overdue_look(uint64_t now_ns)
 void overdue_ended(const struct trace_session *session, const struct trace_site *site,
                    uint32_t site_ref, enum trace_end end, uint64_t now_ns)
 {
-    bool by_code = end == TRACE_RELEASED || end == TRACE_DISCARDED;
-    if ((!by_code && end != TRACE_RECLAIMED) || is_watched(now_ns) ||
+    bool by_code = trace_end_is_released(end) || end == TRACE_DISCARDED;
+    if ((!by_code && end != TRACE_RECLAIMED && end != TRACE_COLLECTED) || is_watched(now_ns) ||
         session->flags & (TRACE_SESSION_POOLED | TRACE_SESSION_INHERITED) ||
         site->flags & TRACE_SITE_WRAPPER)
         return;

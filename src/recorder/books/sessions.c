@@ -10,6 +10,7 @@
 #include "recorder/books/shortage.h"
 #include "recorder/books/sites.h"
 #include "recorder/core/recorder.h"
+#include "trace/trace_ends.h"
 
 enum { RECENT = 1024 };
 
@@ -132,8 +133,7 @@ static void count_back(const struct entry *entry, struct trace_site *site, uint6
 static void count_exception(const struct trace_session *record, struct trace_site *site,
                             enum trace_end end)
 {
-    if (!(record->flags & TRACE_SESSION_EXCEPTION) ||
-        (end != TRACE_RECLAIMED && end != TRACE_SHUTDOWN))
+    if (!(record->flags & TRACE_SESSION_EXCEPTION) || !trace_end_is_reclaimed(end))
         return;
     __atomic_add_fetch(&site->exceptions, 1, __ATOMIC_RELAXED);
     __atomic_or_fetch(&site->flags, TRACE_SITE_EXCEPTION, __ATOMIC_RELAXED);
@@ -147,7 +147,7 @@ static void note_late(const struct entry *entry, struct trace_site *site, enum t
     if (threshold == 0 || held(entry, now_ns) <= threshold ||
         entry->record->flags & (TRACE_SESSION_INHERITED | TRACE_SESSION_POOLED))
         return;
-    if (end == TRACE_RELEASED || end == TRACE_DISCARDED)
+    if (trace_end_is_released(end) || end == TRACE_DISCARDED)
         __atomic_add_fetch(&site->late, 1, __ATOMIC_RELAXED);
     overdue_ended(entry->record, site, entry->site, end, now_ns);
 }

@@ -273,7 +273,9 @@ static void fill_acquire(const struct call *call, struct acquire *acquire)
     else if (around.spec && around.spec->session != TRACE_HANDLE)
         acquire->owner = pool_intern(function_kind(around.spec), around.pool_address, TRACE_NONE);
     else
-        acquire->owner = recorder_thread.owner;
+        acquire->owner = recorder_thread.owner != TRACE_NONE
+                             ? recorder_thread.owner
+                             : runtimes_owner((const void *)call->return_address); // NOLINT
     // apr_dbd_open has opened a sqlite3*: one connection, and that is it.
     acquire->wrapper = !from_pool && recorder_thread.acquires != call->acquires_before &&
                        recorder_thread.acquired_kind != acquire->kind;

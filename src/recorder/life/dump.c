@@ -6,6 +6,7 @@
 #include "recorder/core/log.h"
 #include "recorder/core/recorder.h"
 #include "recorder/stacks/place.h"
+#include "trace/trace_ends.h"
 
 enum { SITES_SHOWN = 10, FRAMES_SHOWN = 6 };
 
@@ -41,14 +42,20 @@ static void count_session(const void *record, uint32_t ref, void *data)
         question->oldest = session;
 }
 
+// Out no more, and not closed by a runtime of which it is known that the code did not ask.
+static uint64_t count_released(const struct trace_site *site)
+{
+    return trace_count_released(site->ended) + site->ended[TRACE_DISCARDED] +
+           site->ended[TRACE_LOST_RELEASE] + site->ended[TRACE_CLOSER_UNKNOWN];
+}
+
 static void ask_site(const struct trace_site *site, uint32_t ref, struct site_question *question)
 {
     *question = (struct site_question){.site = ref};
     each_record(TRACE_SESSIONS, count_session, question);
     struct tally *tally = &question->tally;
-    tally->released = site->ended[TRACE_RELEASED] + site->ended[TRACE_DISCARDED] +
-                      site->ended[TRACE_LOST_RELEASE];
-    tally->reclaimed = site->ended[TRACE_RECLAIMED] + site->ended[TRACE_SHUTDOWN];
+    tally->released = count_released(site);
+    tally->reclaimed = trace_count_reclaimed(site->ended);
     tally->opened = tally->released + tally->reclaimed + tally->live + tally->pooled;
 }
 
@@ -90,10 +97,9 @@ static void add_site(const void *record, uint32_t ref, void *data)
     if (site->out > 0)
         ask_site(site, ref, &question);
     else
-        question = (struct site_question){
-            .tally = {.released = site->ended[TRACE_RELEASED] + site->ended[TRACE_DISCARDED] +
-                                  site->ended[TRACE_LOST_RELEASE],
-                      .reclaimed = site->ended[TRACE_RECLAIMED] + site->ended[TRACE_SHUTDOWN]}};
+        question =
+            (struct site_question){.tally = {.released = count_released(site),
+                                             .reclaimed = trace_count_reclaimed(site->ended)}};
     const struct tally *tally = &question.tally;
     struct tally *total = &summary->total[site->kind];
     total->live += tally->live;

@@ -46,8 +46,8 @@ bool process_is_attached(void)
 // All locks, in the order in which they may be nested.
 static struct lock *const outer_locks[] = {&sqlite_copies_lock, &got_lock, &modules_lock,
                                            &sites_lock};
-static struct lock *const inner_locks[] = {&sqlite_backups_lock, &misuse_lock, &intern_lock,
-                                           &recorder_trace.lock, &arena_lock};
+static struct lock *const inner_locks[] = {&sqlite_backups_lock, &runtimes_lock,       &misuse_lock,
+                                           &intern_lock,         &recorder_trace.lock, &arena_lock};
 enum {
     OUTER_LOCKS = sizeof outer_locks / sizeof outer_locks[0],
     INNER_LOCKS = sizeof inner_locks / sizeof inner_locks[0],
@@ -191,7 +191,7 @@ static void give_back_dump_signal(void)
 void process_trace_opened(void)
 {
     functions_write_all();
-    recorder_trace.header->flags |= runtimes_flags();
+    runtimes_describe(recorder_trace.header);
     if (attached)
         recorder_trace.header->flags |= TRACE_FLAG_ATTACHED;
     if (parent_trace.header) {

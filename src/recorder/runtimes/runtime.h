@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "recorder/books/session.h"
+#include "trace/lock.h"
 
 // What is closing a handle. The first that holds is meant, in this order.
 enum runtime_closer {
@@ -30,6 +31,8 @@ enum runtime_closer {
     RUNTIME_END,          // the end of the interpreter: global destruction, shutdown
     RUNTIME_UNKNOWN,      // the runtime closes it; why is not known
 };
+
+extern struct lock runtimes_lock; // taken around fork by process.c; nothing is called under it
 
 struct runtime {
     const char *name; // in lower case, as in docs/runtimes.md
@@ -53,6 +56,11 @@ struct runtime {
     // What is to be said of it in trace_header.flags. NULL: nothing.
     uint32_t (*flags)(void);
 
+    // The pool of this runtime that a handle belongs to which a call from `caller` has just opened
+    // on this thread, because the runtime keeps it for whoever asks next: a TRACE_POOLS reference
+    // or TRACE_NONE. Inside recorder_enter, with a trace open. NULL: there is no such thing.
+    uint32_t (*owner)(const void *caller);
+
     // Detach: the runtime is left as it was. May wait up to a second. The next attach calls start
     // again.
     void (*leave)(void);
@@ -61,8 +69,8 @@ struct runtime {
 // Looks for all runtimes that have not been found yet. Thread-safe; not for signal handlers.
 void runtimes_start(void);
 
-// The flags of all of them, for a trace's header.
-uint32_t runtimes_flags(void);
+// Writes into a trace's header which of them are there, and what is not seen of them.
+void runtimes_describe(struct trace_header *header);
 
 // Detach: leaves all of them, in turn.
 void runtimes_leave(void);
@@ -70,6 +78,14 @@ void runtimes_leave(void);
 // How a handle ends that a call from `caller` has released: asks the runtimes that joined, and says
 // TRACE_RELEASED if none has to do with it. Inside recorder_enter.
 enum trace_end runtimes_end(const void *caller);
+
+// What keeps a handle open for the next who asks; TRACE_NONE: nothing. See struct runtime.
+uint32_t runtimes_owner(const void *caller);
+
+// For runtimes: says what is seen of one, in this trace and those to come. Version: as its makers
+// write it.
+void runtime_say(enum trace_language language, enum trace_runtime_state state, unsigned major,
+                 unsigned minor);
 
 // For runtimes: from now on frames and closers are asked for, or not any more.
 void runtime_join(const struct runtime *runtime);

@@ -2,6 +2,7 @@
 // what any of them is like.
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/python.h"
@@ -10,7 +11,9 @@
 static const struct runtime *const known[] = {&python_runtime};
 enum { KNOWN = sizeof known / sizeof *known };
 
-static atomic_uint joined; // a bit for each of `known`
+struct lock runtimes_lock = LOCK_INITIALIZER;
+static struct trace_runtime said[TRACE_RUNTIMES]; // guarded by it
+static atomic_uint joined;                        // a bit for each of `known`
 
 static inline const struct runtime *next_joined(unsigned *bits)
 {
@@ -56,12 +59,27 @@ void runtimes_start(void)
             known[i]->start();
 }
 
-uint32_t runtimes_flags(void)
+void runtimes_describe(struct trace_header *header)
 {
-    uint32_t flags = 0;
     for (unsigned i = 0; i < KNOWN; i++)
-        flags |= known[i]->flags ? known[i]->flags() : 0;
-    return flags;
+        header->flags |= known[i]->flags ? known[i]->flags() : 0;
+    lock_take(&runtimes_lock);
+    memcpy(header->runtimes, said, sizeof said);
+    lock_give(&runtimes_lock);
+}
+
+void runtime_say(enum trace_language language, enum trace_runtime_state state, unsigned major,
+                 unsigned minor)
+{
+    lock_take(&runtimes_lock);
+    unsigned i = 0;
+    while (i < TRACE_RUNTIMES - 1 && said[i].language != 0 && said[i].language != language)
+        i++;
+    said[i] = (struct trace_runtime){(uint16_t)language, (uint16_t)state, (uint16_t)major,
+                                     (uint16_t)minor};
+    if (recorder_trace.header && !recorder_is_forked())
+        recorder_trace.header->runtimes[i] = said[i];
+    lock_give(&runtimes_lock);
 }
 
 void runtimes_leave(void)
@@ -73,11 +91,20 @@ void runtimes_leave(void)
 static enum trace_end end_by(enum runtime_closer closer)
 {
     switch (closer) {
-    case RUNTIME_REFERENCE:
+    case RUNTIME_CODE_AT_EXIT:
+        return TRACE_RELEASED_EXIT;
+    case RUNTIME_SCOPE:
+        return TRACE_RELEASED_SCOPE;
     case RUNTIME_COLLECTOR:
+        return TRACE_COLLECTED;
+    case RUNTIME_REFERENCE:
         return TRACE_RECLAIMED;
+    case RUNTIME_REQUEST:
+        return TRACE_REQUEST;
     case RUNTIME_END:
         return TRACE_SHUTDOWN;
+    case RUNTIME_UNKNOWN:
+        return TRACE_CLOSER_UNKNOWN;
     default:
         return TRACE_RELEASED;
     }
@@ -92,4 +119,13 @@ enum trace_end runtimes_end(const void *caller)
             return end_by(closer);
     }
     return TRACE_RELEASED;
+}
+
+uint32_t runtimes_owner(const void *caller)
+{
+    unsigned bits = atomic_load_explicit(&joined, memory_order_relaxed);
+    uint32_t owner = TRACE_NONE;
+    for (const struct runtime *runtime; owner == TRACE_NONE && (runtime = next_joined(&bits));)
+        owner = runtime->owner ? runtime->owner(caller) : TRACE_NONE;
+    return owner;
 }

@@ -4,6 +4,7 @@
 // The recorder keeps those in sites of their own (TRACE_SITE_INHERITED), whose stack is that of the
 // function that had them in a variable at the attach. They are nobody's leak so far.
 #include "report/profile/build.h"
+#include "trace/trace_ends.h"
 
 void profile_judge_inherited(const struct source *source, const struct trace_session *record,
                              struct profile_session *session)
@@ -28,9 +29,10 @@ void profile_judge_inherited(const struct source *source, const struct trace_ses
 
 static void count_ended(struct profile_inherited *counts, const struct trace_site *record)
 {
-    counts->released += record->ended[TRACE_RELEASED];
-    counts->reclaimed += record->ended[TRACE_RECLAIMED] + record->ended[TRACE_SHUTDOWN];
-    counts->otherwise += record->ended[TRACE_DISCARDED] + record->ended[TRACE_LOST_RELEASE];
+    counts->released += trace_count_released(record->ended);
+    counts->reclaimed += trace_count_reclaimed(record->ended);
+    counts->otherwise += record->ended[TRACE_DISCARDED] + record->ended[TRACE_LOST_RELEASE] +
+                         record->ended[TRACE_CLOSER_UNKNOWN];
 }
 
 static void add_site(struct profile *profile, const struct source *source, uint32_t ref)

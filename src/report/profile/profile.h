@@ -28,10 +28,13 @@ struct profile_process {
     bool has_tests; // sessions never closed were opened by tests that are known by name
 };
 
-// Numbers of sessions. opened = released + discarded + unseen + never_closed + pooled + below.
+// Numbers of sessions. opened = released + discarded + unseen + never_closed + pooled + below +
+// closer_unknown.
 struct profile_tally {
     uint64_t opened;
     uint64_t released;     // by the code
+    uint64_t scope_end;    // of the released ones, those that the end of a scope closed
+    uint64_t at_exit;      // of the released ones, those that code which runs at exit closed
     uint64_t discarded;    // taken out of their pool for good by the code
     uint64_t unseen;       // released in a way the recorder did not see (a guess)
     uint64_t never_closed; // live + reclaimed + refused + zombie
@@ -39,11 +42,14 @@ struct profile_tally {
     uint64_t held;      // of the live ones, those in processes that still run
     uint64_t reclaimed; // closed by the garbage collector, a finalizer, interpreter shutdown
     uint64_t shutdown;  // of the reclaimed ones, those closed by interpreter shutdown
-    uint64_t refused;   // still open because a release was refused
-    uint64_t zombie;    // still open because children keep it alive
-    uint64_t pooled;    // handles that a pool keeps
-    uint64_t below;     // still out, but not for as long as the threshold asks
-    uint64_t inherited; // open before fork or attach; not in `opened`
+    uint64_t collected; // of the reclaimed ones, those certainly closed in a garbage collection
+    uint64_t request;   // of the reclaimed ones, those closed by the end of a request
+    uint64_t closer_unknown; // closed by a runtime; whether the code asked is not known
+    uint64_t refused;        // still open because a release was refused
+    uint64_t zombie;         // still open because children keep it alive
+    uint64_t pooled;         // handles that a pool keeps
+    uint64_t below;          // still out, but not for as long as the threshold asks
+    uint64_t inherited;      // open before fork or attach; not in `opened`
     uint64_t suppressed;
     uint64_t late;    // released, but held longer than the threshold (at least so many)
     uint64_t overdue; // of the never closed: still out, and for longer than the threshold
@@ -295,6 +301,10 @@ const char *profile_pool_name(struct arena *arena, const struct profile_pool *po
 // say. besides: of the interpreters besides the main one.
 const char *profile_python_note(struct arena *arena, const struct profile_process *process);
 const char *profile_python_besides(const struct profile_process *process);
+
+// The same of another language's runtime: the entry `index` of trace_header.runtimes.
+const char *profile_runtime_note(struct arena *arena, const struct profile_process *process,
+                                 size_t index);
 
 const char *profile_lost_reason(enum trace_lost reason);
 

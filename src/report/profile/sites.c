@@ -5,6 +5,7 @@
 #include "report/code/naming.h"
 #include "report/code/owners.h"
 #include "report/profile/build.h"
+#include "trace/trace_ends.h"
 
 #include "report/code/map.h"
 
@@ -58,7 +59,7 @@ static uint64_t count_late(const struct source *source, const struct trace_site 
         if ((UINT64_C(1000) << (bucket - 1)) >= threshold_ns)
             late += record->hold[bucket];
     // The histogram holds all ended sessions, also those that are never-closed for us.
-    uint64_t released = record->ended[TRACE_RELEASED] + record->ended[TRACE_DISCARDED];
+    uint64_t released = trace_count_released(record->ended) + record->ended[TRACE_DISCARDED];
     return late < released ? late : released;
 }
 
@@ -66,11 +67,16 @@ static void count_ended(const struct profile *profile, struct raw_site *raw)
 {
     const uint64_t *ended = raw->record->ended;
     struct profile_tally *tally = &raw->tally;
-    tally->released = ended[TRACE_RELEASED];
+    tally->released = trace_count_released(ended);
+    tally->scope_end = ended[TRACE_RELEASED_SCOPE];
+    tally->at_exit = ended[TRACE_RELEASED_EXIT];
+    tally->closer_unknown = ended[TRACE_CLOSER_UNKNOWN];
     tally->discarded = ended[TRACE_DISCARDED];
     tally->unseen = ended[TRACE_LOST_RELEASE];
     tally->shutdown = ended[TRACE_SHUTDOWN];
-    tally->reclaimed = ended[TRACE_RECLAIMED] + ended[TRACE_SHUTDOWN];
+    tally->collected = ended[TRACE_COLLECTED];
+    tally->request = ended[TRACE_REQUEST];
+    tally->reclaimed = trace_count_reclaimed(ended);
     tally->never_closed = tally->reclaimed;
     tally->failed = raw->record->failed;
     tally->late = count_late(raw->source, raw->record, profile->threshold_ns);
@@ -367,7 +373,7 @@ static void merge_context(struct profile_builder *builder, struct profile_site *
 {
     struct arena *arena = builder->profile->arena;
     const struct trace_site *record = raw->record;
-    uint64_t never_closed = record->ended[TRACE_RECLAIMED] + record->ended[TRACE_SHUTDOWN];
+    uint64_t never_closed = trace_count_reclaimed(record->ended);
     if (never_closed == 0)
         return;
     profile_count_name(arena, &site->tests, profile_text(builder, raw->source, record->test),

@@ -60,6 +60,26 @@ const char *profile_python_note(struct arena *arena, const struct profile_proces
                         flags >> TRACE_FLAG_PYTHON_MINOR_SHIFT & 0xff, reasons[reason]);
 }
 
+const char *profile_runtime_note(struct arena *arena, const struct profile_process *process,
+                                 size_t index)
+{
+    static const char *const languages[TRACE_LANGUAGES] = {
+        [TRACE_PHP] = "PHP", [TRACE_PERL] = "Perl", [TRACE_RUBY] = "Ruby", [TRACE_LUA] = "Lua"};
+    static const char *const reasons[] = {
+        [TRACE_RUNTIME_VERSION] = "is not known yet",
+        [TRACE_RUNTIME_THREADED] = "is built for threads",
+        [TRACE_RUNTIME_UNLIKE] = "is not built as usual",
+        [TRACE_RUNTIME_BLIND] = "is not looked into",
+    };
+    const struct trace_runtime *runtime = &process->header->runtimes[index];
+    if (runtime->language >= TRACE_LANGUAGES || !languages[runtime->language] ||
+        runtime->state >= sizeof reasons / sizeof *reasons || !reasons[runtime->state])
+        return NULL;
+    return arena_format(
+        arena, "%s %u.%u %s: its lines are not seen, nor whether the code closed a handle",
+        languages[runtime->language], runtime->major, runtime->minor, reasons[runtime->state]);
+}
+
 const char *profile_python_besides(const struct profile_process *process)
 {
     return process->header->flags & TRACE_FLAG_PYTHON_BESIDES

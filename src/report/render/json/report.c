@@ -14,8 +14,10 @@ enum { INDENT = 2 };
 static void set_notes(json_t *object, const struct profile *profile,
                       const struct profile_process *process)
 {
-    const char *const notes[] = {profile_python_note(profile->arena, process),
-                                 profile_python_besides(process)};
+    const char *notes[2 + TRACE_RUNTIMES] = {profile_python_note(profile->arena, process),
+                                             profile_python_besides(process)};
+    for (size_t i = 0; i < TRACE_RUNTIMES; i++)
+        notes[2 + i] = profile_runtime_note(profile->arena, process, i);
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
         if (notes[i])
@@ -56,6 +58,29 @@ static json_t *process_json(const struct profile *profile, const struct profile_
     return object;
 }
 
+// Who closed the sessions that are closed, as far as that is known.
+static void set_closed_by(json_t *object, const struct profile_tally *tally)
+{
+    const struct {
+        const char *name;
+        uint64_t number;
+    } closers[] = {
+        {"code", tally->released - tally->scope_end - tally->at_exit},
+        {"scope_end", tally->scope_end},
+        {"code_at_exit", tally->at_exit},
+        {"reclaimed", tally->reclaimed - tally->shutdown - tally->collected - tally->request},
+        {"collector", tally->collected},
+        {"end_of_request", tally->request},
+        {"end_of_runtime", tally->shutdown},
+        {"unknown", tally->closer_unknown},
+    };
+    json_t *numbers = json_object();
+    for (size_t i = 0; i < sizeof closers / sizeof *closers; i++)
+        if (closers[i].number > 0)
+            json_set_number(numbers, closers[i].name, closers[i].number);
+    json_object_set_new(object, "closed_by", numbers);
+}
+
 static void set_tally(json_t *object, const struct profile_tally *tally)
 {
     json_set_number(object, "opened", tally->opened);
@@ -76,6 +101,7 @@ static void set_tally(json_t *object, const struct profile_tally *tally)
     json_set_number(object, "overdue", tally->overdue);
     json_set_number(object, "inherited", tally->inherited);
     json_set_number(object, "failed", tally->failed);
+    set_closed_by(object, tally);
 }
 
 // How many were open before the fork or attach, and what became of them.

@@ -90,7 +90,8 @@ static const char *never_closed_words(const struct text *text, const struct prof
     } parts[] = {
         {"held now", tally->held},
         {"open at the end", tally->live - tally->held},
-        {"reclaimed by the collector", tally->reclaimed - tally->shutdown},
+        {"reclaimed by the collector", tally->reclaimed - tally->shutdown - tally->request},
+        {"closed by the end of the request", tally->request},
         {"closed by interpreter shutdown", tally->shutdown},
         {"close refused", tally->refused},
         {"zombie", tally->zombie},
@@ -101,9 +102,24 @@ static const char *never_closed_words(const struct text *text, const struct prof
             list = arena_format(arena, "%s%s%s %" PRIu64, list, list[0] ? ", " : "", parts[i].label,
                                 parts[i].number);
     const char *label = tally->held ? "not closed" : "never closed";
+    if (!list[0] && tally->closer_unknown)
+        return arena_format(arena, "%s: not known", label);
     if (!list[0])
         return arena_format(arena, "%s 0", label);
     return arena_format(arena, "%s %" PRIu64 " (%s)", label, tally->never_closed, list);
+}
+
+// "released 40 (at scope end 12, at exit 1)"
+static const char *released_words(struct arena *arena, const struct profile_tally *tally)
+{
+    const char *words = arena_format(arena, "released %" PRIu64, tally->released);
+    if (tally->scope_end)
+        words = arena_format(arena, "%s (at scope end %" PRIu64 "%s", words, tally->scope_end,
+                             tally->at_exit ? "" : ")");
+    if (tally->at_exit)
+        words = arena_format(arena, "%s%sat exit %" PRIu64 ")", words,
+                             tally->scope_end ? ", " : " (", tally->at_exit);
+    return words;
 }
 
 static void print_total(const struct text *text, enum trace_kind kind)
@@ -118,10 +134,15 @@ static void print_total(const struct text *text, enum trace_kind kind)
     struct sheet_line line = {.sheet = &text->sheet, .indent = 14, .column = 14};
     fputs("  ", text->sheet.out);
     add_number(&line, SHEET_PLAIN, "opened", tally->opened, true);
-    add_number(&line, SHEET_PLAIN, "released", tally->released, true);
+    sheet_line_add(&line, SHEET_PLAIN, released_words(arena, tally));
     add_number(&line, SHEET_PLAIN, "discarded", tally->discarded, false);
-    sheet_line_add(&line, tally->never_closed ? SHEET_BAD : SHEET_GOOD,
+    sheet_line_add(&line,
+                   tally->never_closed     ? SHEET_BAD
+                   : tally->closer_unknown ? SHEET_WARN
+                                           : SHEET_GOOD,
                    never_closed_words(text, tally));
+    add_number(&line, SHEET_WARN, "closed by a runtime, not known why", tally->closer_unknown,
+               false);
     add_number(&line, SHEET_PLAIN, "kept open by pools", tally->pooled, false);
     add_number(&line, SHEET_PLAIN, "out for less than the threshold", tally->below, false);
     add_number(&line, SHEET_WARN, "overdue", tally->overdue, false);
@@ -149,6 +170,8 @@ static void print_notes(const struct text *text)
         const struct profile_process *process = text->profile->processes.item[i];
         print_note(text, process, profile_python_note(text->sheet.arena, process));
         print_note(text, process, profile_python_besides(process));
+        for (size_t runtime = 0; runtime < TRACE_RUNTIMES; runtime++)
+            print_note(text, process, profile_runtime_note(text->sheet.arena, process, runtime));
     }
 }
 
@@ -193,6 +216,9 @@ static void print_summary(const struct text *text)
     if (count > 0)
         fprintf(text->sheet.out, ", %s, %s", text_count(arena, sites, "site", "sites"),
                 text_count(arena, profile_file_count(profile), "file", "files"));
+    if (profile->total.closer_unknown)
+        fprintf(text->sheet.out, "; %" PRIu64 " closed by a runtime, not known why",
+                profile->total.closer_unknown);
     if (profile->total.late)
         fprintf(text->sheet.out, "; %" PRIu64 " held too long", profile->total.late);
     if (profile->running)
