@@ -37,7 +37,7 @@ enum trace_chunk_type {
     TRACE_SITES,       // struct trace_site
     TRACE_SESSIONS,    // struct trace_session
     TRACE_MISUSES,     // struct trace_misuse
-    TRACE_SHORTAGES,   // a space of 64-bit words, see struct trace_shortage
+    TRACE_EXHAUSTIONS, // a space of 64-bit words, see struct trace_exhaustion
     TRACE_CHUNK_TYPES  // one past the last; readers skip types they do not know
 };
 
@@ -382,9 +382,9 @@ struct trace_misuse {  // one per kind and stack
     uint32_t thread;   // string
 };
 
-// A shortage: an acquire that failed or waited long, with who held the pool at that moment.
+// Pool exhaustion: an acquire that failed or waited long, and who held the pool at that moment.
 // Its reference is `first` + the index of its first word, as with stacks.
-struct trace_shortage {
+struct trace_exhaustion {
     uint64_t at_ns;     // when it was recorded
     uint64_t waited_ns; // how long that acquire had waited or took
     uint32_t pool;

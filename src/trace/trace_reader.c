@@ -30,14 +30,14 @@ static const uint16_t unit_bytes[TRACE_CHUNK_TYPES] = {
     [TRACE_SITES] = sizeof(struct trace_site),
     [TRACE_SESSIONS] = sizeof(struct trace_session),
     [TRACE_MISUSES] = sizeof(struct trace_misuse),
-    [TRACE_SHORTAGES] = 8,
+    [TRACE_EXHAUSTIONS] = 8,
 };
 
 // A space comes before those that its records refer to. A record is published after what it refers
 // to, so reading in this order finds everything that was referred to.
 static const uint8_t reading_order[] = {
-    TRACE_SESSIONS,  TRACE_SHORTAGES, TRACE_MISUSES,   TRACE_SITES,   TRACE_POOLS,
-    TRACE_FUNCTIONS, TRACE_STACKS,    TRACE_LOCATIONS, TRACE_MODULES, TRACE_STRINGS,
+    TRACE_SESSIONS,  TRACE_EXHAUSTIONS, TRACE_MISUSES,   TRACE_SITES,   TRACE_POOLS,
+    TRACE_FUNCTIONS, TRACE_STACKS,      TRACE_LOCATIONS, TRACE_MODULES, TRACE_STRINGS,
 };
 
 void reader_complain(struct trace_reader *reader, const char *format, ...)

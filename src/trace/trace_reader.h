@@ -73,20 +73,20 @@ int reader_open_fd(int fd, const char *path, pid_t pid, struct trace_reader **re
 
 void reader_close(struct trace_reader *reader); // NULL is fine
 
-// The record behind a reference of a record type (not STRINGS, STACKS, SHORTAGES); NULL if there is
-// none. Valid until reader_close.
+// The record behind a reference of a record type (not STRINGS, STACKS, EXHAUSTIONS); NULL if there
+// is none. Valid until reader_close.
 const void *reader_record(const struct trace_reader *reader, enum trace_chunk_type type,
                           uint32_t ref);
 
-// The reference that follows `ref` (TRACE_NONE: the first one) in a record type or TRACE_SHORTAGES;
-// TRACE_NONE after the last.
+// The reference that follows `ref` (TRACE_NONE: the first one) in a record type or
+// TRACE_EXHAUSTIONS; TRACE_NONE after the last.
 uint32_t reader_next(const struct trace_reader *reader, enum trace_chunk_type type, uint32_t ref);
 
 // The text behind a reference; "" for TRACE_NONE.
 const char *reader_string(const struct trace_reader *reader, uint32_t ref);
 
 const struct trace_stack *reader_stack(const struct trace_reader *reader, uint32_t ref);
-const struct trace_shortage *reader_shortage(const struct trace_reader *reader, uint32_t ref);
+const struct trace_exhaustion *reader_exhaustion(const struct trace_reader *reader, uint32_t ref);
 
 // Whether the session `ref`, live when it was read, still is: the trace of a running process is
 // looked at again. False if it cannot be.

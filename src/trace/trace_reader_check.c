@@ -97,8 +97,8 @@ const char *reader_string(const struct trace_reader *reader, uint32_t ref)
     return text ? text : "";
 }
 
-enum { STACK_WORDS = sizeof(struct trace_stack) / 8, SHORTAGE_WORDS = 5, HOLDER_WORDS = 2 };
-_Static_assert(sizeof(struct trace_shortage) / 8 == SHORTAGE_WORDS, "as many words as it has");
+enum { STACK_WORDS = sizeof(struct trace_stack) / 8, EXHAUSTION_WORDS = 5, HOLDER_WORDS = 2 };
+_Static_assert(sizeof(struct trace_exhaustion) / 8 == EXHAUSTION_WORDS, "as many words as it has");
 _Static_assert(sizeof(struct trace_holder) / 8 == HOLDER_WORDS, "as many words as it has");
 
 const struct trace_stack *reader_stack(const struct trace_reader *reader, uint32_t ref)
@@ -111,25 +111,25 @@ const struct trace_stack *reader_stack(const struct trace_reader *reader, uint32
     return stack;
 }
 
-const struct trace_shortage *reader_shortage(const struct trace_reader *reader, uint32_t ref)
+const struct trace_exhaustion *reader_exhaustion(const struct trace_reader *reader, uint32_t ref)
 {
     uint32_t words;
-    const void *unit = find_unit(reader, TRACE_SHORTAGES, ref, &words);
-    const struct trace_shortage *shortage = unit;
-    if (!shortage || words < SHORTAGE_WORDS ||
-        shortage->holder_count > (words - SHORTAGE_WORDS) / HOLDER_WORDS)
+    const void *unit = find_unit(reader, TRACE_EXHAUSTIONS, ref, &words);
+    const struct trace_exhaustion *exhaustion = unit;
+    if (!exhaustion || words < EXHAUSTION_WORDS ||
+        exhaustion->holder_count > (words - EXHAUSTION_WORDS) / HOLDER_WORDS)
         return NULL;
-    return shortage;
+    return exhaustion;
 }
 
 // The units that the record at `ref` takes up; 0 if it is not complete.
 static uint32_t record_units(const struct trace_reader *reader, enum trace_chunk_type type,
                              uint32_t ref)
 {
-    if (type != TRACE_SHORTAGES)
+    if (type != TRACE_EXHAUSTIONS)
         return 1;
-    const struct trace_shortage *shortage = reader_shortage(reader, ref);
-    return shortage ? SHORTAGE_WORDS + HOLDER_WORDS * shortage->holder_count : 0;
+    const struct trace_exhaustion *exhaustion = reader_exhaustion(reader, ref);
+    return exhaustion ? EXHAUSTION_WORDS + HOLDER_WORDS * exhaustion->holder_count : 0;
 }
 
 uint32_t reader_next(const struct trace_reader *reader, enum trace_chunk_type type, uint32_t ref)
@@ -223,31 +223,33 @@ static void check_field(struct trace_reader *reader, const struct reference *fie
     complain_dangling(reader, field->name, dangling);
 }
 
-static void check_shortages(struct trace_reader *reader)
+static void check_exhaustions(struct trace_reader *reader)
 {
     size_t dangling = 0;
     size_t complete = 0;
-    for (uint32_t ref = 0; (ref = reader_next(reader, TRACE_SHORTAGES, ref)) != TRACE_NONE;) {
+    for (uint32_t ref = 0; (ref = reader_next(reader, TRACE_EXHAUSTIONS, ref)) != TRACE_NONE;) {
         // The reader's own copy may be mended.
-        struct trace_shortage *shortage = (struct trace_shortage *)reader_shortage(reader, ref);
-        dangling += clear_dangling(reader, TRACE_POOLS, &shortage->pool);
-        dangling += clear_dangling(reader, TRACE_STACKS, &shortage->stack);
-        dangling += clear_dangling(reader, TRACE_STRINGS, &shortage->thread);
-        for (uint32_t i = 0; i < shortage->holder_count; i++) {
-            dangling += clear_dangling(reader, TRACE_SITES, &shortage->holders[i].site);
-            dangling += clear_dangling(reader, TRACE_STRINGS, &shortage->holders[i].thread);
+        struct trace_exhaustion *exhaustion =
+            (struct trace_exhaustion *)reader_exhaustion(reader, ref);
+        dangling += clear_dangling(reader, TRACE_POOLS, &exhaustion->pool);
+        dangling += clear_dangling(reader, TRACE_STACKS, &exhaustion->stack);
+        dangling += clear_dangling(reader, TRACE_STRINGS, &exhaustion->thread);
+        for (uint32_t i = 0; i < exhaustion->holder_count; i++) {
+            dangling += clear_dangling(reader, TRACE_SITES, &exhaustion->holders[i].site);
+            dangling += clear_dangling(reader, TRACE_STRINGS, &exhaustion->holders[i].thread);
         }
-        complete += SHORTAGE_WORDS + (size_t)HOLDER_WORDS * shortage->holder_count;
+        complete += EXHAUSTION_WORDS + (size_t)HOLDER_WORDS * exhaustion->holder_count;
     }
-    complain_dangling(reader, "trace_shortage", dangling);
+    complain_dangling(reader, "trace_exhaustion", dangling);
     size_t words = 0;
-    for (size_t c = 0; c < reader->space[TRACE_SHORTAGES].count; c++)
-        words += reader->space[TRACE_SHORTAGES].chunks[c].count;
+    for (size_t c = 0; c < reader->space[TRACE_EXHAUSTIONS].count; c++)
+        words += reader->space[TRACE_EXHAUSTIONS].chunks[c].count;
     if (complete < words)
-        reader_complain(reader,
-                        "%s: %zu bytes of the record of shortages make no sense and are left out "
-                        "of the report (the file is damaged: trace the program again)",
-                        reader->path, (words - complete) * 8);
+        reader_complain(
+            reader,
+            "%s: %zu bytes of the record of pool exhaustion are invalid and are left out "
+            "of the report (the file is damaged: trace the program again)",
+            reader->path, (words - complete) * 8);
 }
 
 static bool is_growth(const struct trace_growth *growth)
@@ -295,6 +297,6 @@ void reader_check(struct trace_reader *reader)
 {
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
         check_field(reader, &references[i]);
-    check_shortages(reader);
+    check_exhaustions(reader);
     check_values(reader);
 }

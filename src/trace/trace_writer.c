@@ -26,7 +26,7 @@ static const struct space_layout {
     [TRACE_SITES] = {sizeof(struct trace_site), 32768},
     [TRACE_SESSIONS] = {sizeof(struct trace_session), 32768},
     [TRACE_MISUSES] = {sizeof(struct trace_misuse), 4096},
-    [TRACE_SHORTAGES] = {8, 16384},
+    [TRACE_EXHAUSTIONS] = {8, 16384},
 };
 
 enum {

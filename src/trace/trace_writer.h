@@ -75,7 +75,7 @@ uint32_t trace_append_string(struct trace_writer *writer, const char *text, size
 // The text behind a string reference, NUL-terminated; "" for TRACE_NONE.
 const char *trace_string(const struct trace_writer *writer, uint32_t ref);
 
-// Appends `words` 64-bit words to a space of words (TRACE_STACKS, TRACE_SHORTAGES).
+// Appends `words` 64-bit words to a space of words (TRACE_STACKS, TRACE_EXHAUSTIONS).
 // Result: the reference of the first or TRACE_NONE.
 uint32_t trace_append_words(struct trace_writer *writer, enum trace_chunk_type type,
                             const uint64_t *words, uint32_t count);

@@ -19,7 +19,7 @@ static const uint16_t unit_bytes[TRACE_CHUNK_TYPES] = {
     [TRACE_SITES] = sizeof(struct trace_site),
     [TRACE_SESSIONS] = sizeof(struct trace_session),
     [TRACE_MISUSES] = sizeof(struct trace_misuse),
-    [TRACE_SHORTAGES] = 8,
+    [TRACE_EXHAUSTIONS] = 8,
 };
 
 static uint32_t next_first[TRACE_CHUNK_TYPES];

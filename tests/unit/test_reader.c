@@ -86,16 +86,16 @@ static void write_sample(const char *path)
     misuse->site = sites[0];
     misuse->count = 1;
     uint64_t words[5 + 2 * 2] = {0};
-    struct trace_shortage shortage = {.at_ns = BUILDER_START + BUILDER_SECOND,
-                                      .pool = pool_ref,
-                                      .thread = thread,
-                                      .holder_count = 2};
-    memcpy(words, &shortage, sizeof shortage);
+    struct trace_exhaustion exhaustion = {.at_ns = BUILDER_START + BUILDER_SECOND,
+                                          .pool = pool_ref,
+                                          .thread = thread,
+                                          .holder_count = 2};
+    memcpy(words, &exhaustion, sizeof exhaustion);
     struct trace_holder holder = {.site = sites[1], .thread = thread};
     memcpy(words + 5, &holder, sizeof holder);
     memcpy(words + 7, &holder, sizeof holder);
     for (int i = 0; i < 3; i++)
-        assert_int_not_equal(trace_append_words(&builder.writer, TRACE_SHORTAGES, words, 9), 0);
+        assert_int_not_equal(trace_append_words(&builder.writer, TRACE_EXHAUSTIONS, words, 9), 0);
     builder_end(&builder);
 }
 
@@ -119,7 +119,7 @@ static void reads_what_the_writer_wrote(void **state)
     assert_int_equal(count_records(reader, TRACE_SITES), SITES);
     assert_int_equal(count_records(reader, TRACE_SESSIONS), SESSIONS);
     assert_int_equal(count_records(reader, TRACE_MODULES), 1);
-    assert_int_equal(count_records(reader, TRACE_SHORTAGES), 3);
+    assert_int_equal(count_records(reader, TRACE_EXHAUSTIONS), 3);
     uint32_t ref = reader_next(reader, TRACE_SITES, TRACE_NONE);
     ref = reader_next(reader, TRACE_SITES, ref);
     const struct trace_site *site = reader_site(reader, ref);
@@ -131,10 +131,10 @@ static void reads_what_the_writer_wrote(void **state)
     assert_int_equal(location->line, 11);
     assert_string_equal(reader_string(reader, reader_pool(reader, site->pool)->name),
                         "sqlite://a.db");
-    const struct trace_shortage *shortage =
-        reader_shortage(reader, reader_next(reader, TRACE_SHORTAGES, TRACE_NONE));
-    assert_int_equal(shortage->holder_count, 2);
-    assert_ptr_equal(reader_site(reader, shortage->holders[1].site), site);
+    const struct trace_exhaustion *exhaustion =
+        reader_exhaustion(reader, reader_next(reader, TRACE_EXHAUSTIONS, TRACE_NONE));
+    assert_int_equal(exhaustion->holder_count, 2);
+    assert_ptr_equal(reader_site(reader, exhaustion->holders[1].site), site);
     reader_close(reader);
 }
 
@@ -252,8 +252,9 @@ static void names_each_fault(void **state)
          "1 references in trace_session.thread"},
         {"string length", record, TRACE_STRINGS, 0x7fffffff, 0, "references in"},
         {"frame count", record + 8, TRACE_STACKS, 0x7fffffff, 0, "trace_site.stack"},
-        {"holder", record + 40, TRACE_SHORTAGES, 99, 0, "1 references in trace_shortage"},
-        {"holder count", record + 36, TRACE_SHORTAGES, 0x40000000, 0, "record of shortages"},
+        {"holder", record + 40, TRACE_EXHAUSTIONS, 99, 0, "1 references in trace_exhaustion"},
+        {"holder count", record + 36, TRACE_EXHAUSTIONS, 0x40000000, 0,
+         "record of pool exhaustion"},
         {"kind", record + offsetof(struct trace_site, kind), TRACE_SITES, 200, 0,
          "impossible values"},
         {"bucket", record + offsetof(struct trace_site, growth.reached), TRACE_SITES,

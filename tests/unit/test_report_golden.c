@@ -64,23 +64,23 @@ static void add_service_sites(struct trace_builder *b, uint32_t pool, uint32_t s
     }
 }
 
-static void add_service_shortage(struct trace_builder *b, uint32_t pool, const uint32_t sites[2])
+static void add_service_exhaustion(struct trace_builder *b, uint32_t pool, const uint32_t sites[2])
 {
     uint64_t words[5 + 2 * 2] = {0};
-    struct trace_shortage shortage = {.at_ns = BUILDER_START + 170 * BUILDER_SECOND,
-                                      .waited_ns = 10 * BUILDER_SECOND,
-                                      .pool = pool,
-                                      .stack = builder_stack(b, service_job),
-                                      .thread = builder_string(b, "web-7"),
-                                      .failed = 1,
-                                      .waiting = 5,
-                                      .holder_count = 2};
-    memcpy(words, &shortage, sizeof shortage);
+    struct trace_exhaustion exhaustion = {.at_ns = BUILDER_START + 170 * BUILDER_SECOND,
+                                          .waited_ns = 10 * BUILDER_SECOND,
+                                          .pool = pool,
+                                          .stack = builder_stack(b, service_job),
+                                          .thread = builder_string(b, "web-7"),
+                                          .failed = 1,
+                                          .waiting = 5,
+                                          .holder_count = 2};
+    memcpy(words, &exhaustion, sizeof exhaustion);
     for (int i = 0; i < 2; i++) {
         struct trace_holder holder = {.site = sites[i], .acquired_ns = BUILDER_START};
         memcpy(&words[5 + 2 * i], &holder, sizeof holder);
     }
-    (void)trace_append_words(&b->writer, TRACE_SHORTAGES, words, 9);
+    (void)trace_append_words(&b->writer, TRACE_EXHAUSTIONS, words, 9);
 }
 
 // The trace that the golden files show: the example of a service that ran out of connections.
@@ -92,7 +92,7 @@ static void write_service(const char *path)
     builder_begin(b, path);
     uint32_t pool = add_service_pool(b);
     add_service_sites(b, pool, sites);
-    add_service_shortage(b, pool, sites);
+    add_service_exhaustion(b, pool, sites);
     const struct builder_frame plain[] = {{"/srv/trader/backup.py", 12, "copy"}, {0}};
     uint32_t handle_site;
     builder_site(b, TRACE_HANDLE, builder_stack(b, plain), &handle_site);

@@ -68,14 +68,14 @@ static void walk_sessions(const struct trace_reader *reader)
     }
 }
 
-static void walk_shortages(const struct trace_reader *reader)
+static void walk_exhaustions(const struct trace_reader *reader)
 {
-    for (uint32_t ref = 0; (ref = reader_next(reader, TRACE_SHORTAGES, ref)) != TRACE_NONE;) {
-        const struct trace_shortage *shortage = reader_shortage(reader, ref);
-        must(shortage != NULL);
-        touch_stack(reader, shortage->stack);
-        for (uint32_t i = 0; i < shortage->holder_count; i++) {
-            const struct trace_holder *holder = &shortage->holders[i];
+    for (uint32_t ref = 0; (ref = reader_next(reader, TRACE_EXHAUSTIONS, ref)) != TRACE_NONE;) {
+        const struct trace_exhaustion *exhaustion = reader_exhaustion(reader, ref);
+        must(exhaustion != NULL);
+        touch_stack(reader, exhaustion->stack);
+        for (uint32_t i = 0; i < exhaustion->holder_count; i++) {
+            const struct trace_holder *holder = &exhaustion->holders[i];
             must(holder->site == TRACE_NONE || reader_site(reader, holder->site));
             touch_string(reader, holder->thread);
         }
@@ -86,7 +86,7 @@ void walk_trace(const struct trace_reader *reader)
 {
     walk_sites(reader);
     walk_sessions(reader);
-    walk_shortages(reader);
+    walk_exhaustions(reader);
     static const uint8_t plain[] = {TRACE_MODULES, TRACE_LOCATIONS, TRACE_FUNCTIONS, TRACE_POOLS,
                                     TRACE_MISUSES};
     for (size_t i = 0; i < sizeof plain; i++)

@@ -26,9 +26,9 @@ struct pool {
     struct lock lock; // guards the counters of the record and of the sites of this pool
     struct trace_pool *record;
     uint32_t ref;
-    uint32_t bucket;           // the last one of the timeline that was written
-    uint32_t shortages;        // written down
-    uint64_t next_shortage_ns; // not before
+    uint32_t bucket;             // the last one of the timeline that was written
+    uint32_t exhaustions;        // written down
+    uint64_t next_exhaustion_ns; // not before
     UT_hash_handle hh;
 };
 static struct pool *pools;
@@ -307,18 +307,18 @@ static bool was_full(const struct trace_pool *record, uint64_t waited_ns)
     return record->out >= record->size + overflow;
 }
 
-bool pool_wants_shortage(uint32_t ref, bool failed, uint64_t waited_ns, uint64_t now_ns)
+bool pool_wants_exhaustion(uint32_t ref, bool failed, uint64_t waited_ns, uint64_t now_ns)
 {
-    enum { MOST_SHORTAGES = 32, FREE_SHORTAGES = 8, FIRST_PAUSE_MS = 100 };
+    enum { MOST_EXHAUSTIONS = 32, FREE_EXHAUSTIONS = 8, FIRST_PAUSE_MS = 100 };
     struct pool *pool = pool_of(ref);
     if (!pool)
         return false;
     lock_take(&pool->lock);
-    bool wanted = pool->shortages < MOST_SHORTAGES && now_ns >= pool->next_shortage_ns &&
+    bool wanted = pool->exhaustions < MOST_EXHAUSTIONS && now_ns >= pool->next_exhaustion_ns &&
                   (failed || was_full(pool->record, waited_ns));
-    if (wanted && ++pool->shortages > FREE_SHORTAGES)
-        pool->next_shortage_ns =
-            now_ns + (UINT64_C(1000000) * FIRST_PAUSE_MS << (pool->shortages - FREE_SHORTAGES));
+    if (wanted && ++pool->exhaustions > FREE_EXHAUSTIONS)
+        pool->next_exhaustion_ns =
+            now_ns + (UINT64_C(1000000) * FIRST_PAUSE_MS << (pool->exhaustions - FREE_EXHAUSTIONS));
     lock_give(&pool->lock);
     return wanted;
 }

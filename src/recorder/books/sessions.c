@@ -4,10 +4,10 @@
 
 #include <string.h>
 
+#include "recorder/books/exhaustion.h"
 #include "recorder/books/overdue.h"
 #include "recorder/books/pools.h"
 #include "recorder/books/session_table.h"
-#include "recorder/books/shortage.h"
 #include "recorder/books/sites.h"
 #include "recorder/core/recorder.h"
 #include "trace/trace_ends.h"
@@ -207,7 +207,7 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
     pool_count_out(counting_pool(entry, site.record), site.record, took, now_ns);
     if (took >= recorder_options.wait_threshold_ns && recorder_options.wait_threshold_ns > 0)
-        shortage_note(acquire, took, false, now_ns);
+        exhaustion_note(acquire, took, false, now_ns);
     note_time(now_ns);
     overdue_expect(now_ns);
     overdue_check(now_ns);
@@ -225,7 +225,7 @@ void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint6
     uint64_t took =
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
     pool_count_failed(acquire->pool, timed_out, took);
-    shortage_note(acquire, took, true, now_ns);
+    exhaustion_note(acquire, took, true, now_ns);
     overdue_check(now_ns);
 }
 

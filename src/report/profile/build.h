@@ -71,7 +71,7 @@ void profile_judge_inherited(const struct source *source, const struct trace_ses
 // Counts the inherited sessions and those that have ended. Sites and pools are known already.
 void profile_build_inherited(struct profile_builder *builder);
 
-void profile_build_shortages(struct profile_builder *builder);
+void profile_build_exhaustions(struct profile_builder *builder);
 void profile_build_misuses(struct profile_builder *builder);
 void profile_build_unseen(struct profile_builder *builder);
 

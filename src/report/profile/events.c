@@ -1,4 +1,4 @@
-// Shortages, misuse, and functions that were asked for and never called.
+// Pool exhaustion, misuse, and functions that were requested but never called.
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +13,13 @@ static const struct frame *user_frame(const struct frames *frames)
     return index < frames->count ? &frames->frame[index] : NULL;
 }
 
-static struct profile_shortage *new_shortage(struct profile_builder *builder,
-                                             const struct source *source,
-                                             const struct trace_shortage *record)
+static struct profile_exhaustion *new_exhaustion(struct profile_builder *builder,
+                                                 const struct source *source,
+                                                 const struct trace_exhaustion *record)
 {
     struct arena *arena = builder->profile->arena;
-    struct profile_shortage *shortage = arena_take(arena, sizeof *shortage);
-    *shortage = (struct profile_shortage){
+    struct profile_exhaustion *exhaustion = arena_take(arena, sizeof *exhaustion);
+    *exhaustion = (struct profile_exhaustion){
         .process = source->process,
         .at_ns = profile_since_start(source, record->at_ns),
         .waited_ns = record->waited_ns,
@@ -30,38 +30,38 @@ static struct profile_shortage *new_shortage(struct profile_builder *builder,
         .waiting = record->waiting <= INT32_MAX ? record->waiting : 0, // else a miscount
         .held = record->holder_count,
     };
-    shortage->name = user_frame(shortage->stack);
+    exhaustion->name = user_frame(exhaustion->stack);
     for (uint32_t i = 0; i < record->holder_count; i++) {
         const struct trace_holder *holder = &record->holders[i];
         uint64_t held_ns =
             record->at_ns > holder->acquired_ns ? record->at_ns - holder->acquired_ns : 0;
-        profile_add_holder(arena, &shortage->holders, profile_site_of(source, holder->site), 1,
+        profile_add_holder(arena, &exhaustion->holders, profile_site_of(source, holder->site), 1,
                            held_ns);
     }
-    profile_sort_holders(&shortage->holders);
-    return shortage;
+    profile_sort_holders(&exhaustion->holders);
+    return exhaustion;
 }
 
-static int compare_shortages(const void *a, const void *b)
+static int compare_exhaustions(const void *a, const void *b)
 {
-    const struct profile_shortage *x = *(struct profile_shortage *const *)a;
-    const struct profile_shortage *y = *(struct profile_shortage *const *)b;
+    const struct profile_exhaustion *x = *(struct profile_exhaustion *const *)a;
+    const struct profile_exhaustion *y = *(struct profile_exhaustion *const *)b;
     uint64_t at[] = {x->process->header->start_realtime + x->at_ns,
                      y->process->header->start_realtime + y->at_ns};
     return (at[0] > at[1]) - (at[0] < at[1]);
 }
 
-void profile_build_shortages(struct profile_builder *builder)
+void profile_build_exhaustions(struct profile_builder *builder)
 {
     struct profile *profile = builder->profile;
     for (size_t i = 0; i < builder->sources.count; i++) {
         const struct source *source = builder->sources.item[i];
         for (uint32_t ref = 0;
-             (ref = reader_next(source->trace, TRACE_SHORTAGES, ref)) != TRACE_NONE;)
-            *LIST_ADD(profile->arena, &profile->shortages) =
-                new_shortage(builder, source, reader_shortage(source->trace, ref));
+             (ref = reader_next(source->trace, TRACE_EXHAUSTIONS, ref)) != TRACE_NONE;)
+            *LIST_ADD(profile->arena, &profile->exhaustions) =
+                new_exhaustion(builder, source, reader_exhaustion(source->trace, ref));
     }
-    LIST_SORT(&profile->shortages, compare_shortages);
+    LIST_SORT(&profile->exhaustions, compare_exhaustions);
 }
 
 // The misuse of the same kind, by the same function, from the same place.

@@ -1,4 +1,4 @@
-// What one or more traces say, merged: processes, totals, sites, pools, misuse, shortages.
+// What one or more traces say, merged: processes, totals, sites, pools, misuse, exhausted pools.
 //
 // This is what every renderer prints and nothing else: renderers know this file and no traces.
 // Everything in it lives until profile_free. Times are nanoseconds unless a name says otherwise;
@@ -223,7 +223,7 @@ struct profile_pool {
     uint32_t peak_ref; // while building: that instance, in the trace of `process`
 };
 
-struct profile_shortage {
+struct profile_exhaustion {
     const struct profile_process *process;
     uint64_t at_ns, waited_ns;
     struct profile_pool *pool;  // or NULL
@@ -260,13 +260,13 @@ struct profile {
     LIST(struct profile_process *) processes;
     LIST(struct profile_site *) sites; // worst first, all of them
     LIST(struct profile_pool *) pools;
-    LIST(struct profile_session *) sessions;   // oldest first
-    LIST(struct profile_shortage *) shortages; // in the order of time
-    LIST(struct profile_misuse *) misuses;     // most frequent first
-    LIST(const char *) unseen;                 // functions asked for and never called
-    LIST(struct profile_inside *) inside;      // functions inside a program: not all calls seen
-    LIST(const char *) problems;               // what is missing from all this, and why
-    struct profile_tally totals[TRACE_KINDS];  // by kind
+    LIST(struct profile_session *) sessions;       // oldest first
+    LIST(struct profile_exhaustion *) exhaustions; // in the order of time
+    LIST(struct profile_misuse *) misuses;         // most frequent first
+    LIST(const char *) unseen;                     // functions asked for and never called
+    LIST(struct profile_inside *) inside;          // functions inside a program: not all calls seen
+    LIST(const char *) problems;                   // what is missing from all this, and why
+    struct profile_tally totals[TRACE_KINDS];      // by kind
     struct profile_inherited inherited[TRACE_KINDS];
     struct profile_tally total; // of all kinds but statements
     uint64_t running;           // processes that still run
@@ -352,7 +352,8 @@ uint64_t profile_pool_capacity(const struct profile_pool *pool);
 // Little's law: sessions out on average, if all were held as long as those that were closed. 0: not
 // known, as there were few or they were held for most of the time that was looked at.
 double profile_mean_out(const struct profile_sizing *sizing);
-// The most acquires known to have waited at once while the pool was full: of shortages, and of now.
+// The most acquires known to have waited at once while the pool was full: when it was exhausted,
+// and now.
 uint64_t profile_most_waiting(const struct profile *profile, const struct profile_pool *pool);
 
 // Whether `site` never closes handles of Python's sqlite3 that are, as its code says, used in a

@@ -100,11 +100,11 @@ uint64_t profile_most_waiting(const struct profile *profile, const struct profil
         return 0;
     if (pool->waiting_known && pool->instances == 1)
         most = pool->waiting;
-    for (size_t i = 0; i < profile->shortages.count; i++) {
-        const struct profile_shortage *shortage = profile->shortages.item[i];
-        if (shortage->pool != pool || shortage->process != pool->process)
+    for (size_t i = 0; i < profile->exhaustions.count; i++) {
+        const struct profile_exhaustion *exhaustion = profile->exhaustions.item[i];
+        if (exhaustion->pool != pool || exhaustion->process != pool->process)
             continue;
-        uint64_t waiting = shortage->waiting > 0 ? shortage->waiting : 1; // the one who tells
+        uint64_t waiting = exhaustion->waiting > 0 ? exhaustion->waiting : 1; // the one who tells
         if (waiting > most)
             most = waiting;
     }

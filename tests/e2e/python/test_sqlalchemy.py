@@ -119,14 +119,14 @@ class SQLAlchemy(PythonTestCase):
         self.assertEqual((pool["size"], pool["overflow"]), (3, 2))
         self.assertEqual((pool["timeouts"], pool["failed"]), (2, 2))
         self.assertEqual(pool["high_water"]["count"], 5)
-        self.check_shortage(report["shortages"][0])
+        self.check_exhaustion(report["shortages"][0])
 
-    def check_shortage(self, shortage):
+    def check_exhaustion(self, exhaustion):
         """The first one: three hold it from one line, two from another."""
-        self.assertTrue(shortage["failed"])
-        self.assertGreaterEqual(shortage["waited"], 0.5)
+        self.assertTrue(exhaustion["failed"])
+        self.assertGreaterEqual(exhaustion["waited"], 0.5)
         lines = {}
-        for holder in shortage["holders"]:
+        for holder in exhaustion["holders"]:
             line = holder.get("line")
             lines[line] = lines.get(line, 0) + holder.get("count", 1)
         self.assertEqual(lines, {line_of(source("dry.py"), "report"): 3,

@@ -318,25 +318,26 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     return object;
 }
 
-static json_t *shortage_json(const struct profile *profile, const struct profile_shortage *shortage)
+static json_t *exhaustion_json(const struct profile *profile,
+                               const struct profile_exhaustion *exhaustion)
 {
     json_t *object = json_object();
-    json_set_number(object, "pid", shortage->process->header->pid);
-    json_set_seconds(object, "at", shortage->at_ns);
+    json_set_number(object, "pid", exhaustion->process->header->pid);
+    json_set_seconds(object, "at", exhaustion->at_ns);
     json_set_text(object, "time",
-                  json_time_text(profile->arena, shortage->process, shortage->at_ns));
-    json_set_seconds(object, "waited", shortage->waited_ns);
-    json_object_set_new(object, "failed", json_boolean(shortage->failed));
-    json_set_number(object, "waiting", shortage->waiting);
-    json_set_text(object, "thread", shortage->thread);
-    if (shortage->pool) {
-        json_set_text(object, "pool_kind", shortage->pool->kind);
-        json_set_text(object, "pool_name", shortage->pool->name);
+                  json_time_text(profile->arena, exhaustion->process, exhaustion->at_ns));
+    json_set_seconds(object, "waited", exhaustion->waited_ns);
+    json_object_set_new(object, "failed", json_boolean(exhaustion->failed));
+    json_set_number(object, "waiting", exhaustion->waiting);
+    json_set_text(object, "thread", exhaustion->thread);
+    if (exhaustion->pool) {
+        json_set_text(object, "pool_kind", exhaustion->pool->kind);
+        json_set_text(object, "pool_name", exhaustion->pool->name);
     }
-    json_set_place(object, shortage->name);
-    json_set_number(object, "held", shortage->held);
-    json_object_set_new(object, "holders", holders_json(&shortage->holders));
-    json_object_set_new(object, "frames", json_frames(shortage->stack));
+    json_set_place(object, exhaustion->name);
+    json_set_number(object, "held", exhaustion->held);
+    json_object_set_new(object, "holders", holders_json(&exhaustion->holders));
+    json_object_set_new(object, "frames", json_frames(exhaustion->stack));
     return object;
 }
 
@@ -412,10 +413,10 @@ void json_report(const struct profile *profile, const struct render_options *opt
     for (size_t i = 0; i < profile->sites.count; i++)
         json_array_append_new(sites, site_json(profile, profile->sites.item[i]));
     json_object_set_new(root, "sites", sites);
-    json_t *shortages = json_array();
-    for (size_t i = 0; i < profile->shortages.count; i++)
-        json_array_append_new(shortages, shortage_json(profile, profile->shortages.item[i]));
-    json_object_set_new(root, "shortages", shortages);
+    json_t *exhaustions = json_array();
+    for (size_t i = 0; i < profile->exhaustions.count; i++)
+        json_array_append_new(exhaustions, exhaustion_json(profile, profile->exhaustions.item[i]));
+    json_object_set_new(root, "shortages", exhaustions);
     json_t *misuses = json_array();
     for (size_t i = 0; i < profile->misuses.count; i++)
         json_array_append_new(misuses, misuse_json(profile->misuses.item[i]));

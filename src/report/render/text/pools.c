@@ -1,10 +1,10 @@
-// The pools and shortages of the text report.
+// The text report on pools: their numbers, and when they were exhausted.
 #include <inttypes.h>
 #include <string.h>
 
 #include "report/render/text/text.h"
 
-enum { HOLDERS_SHOWN = 6, SHORTAGES_SHOWN = 3 };
+enum { HOLDERS_SHOWN = 6, EXHAUSTIONS_SHOWN = 3 };
 
 void text_holders(const struct text *text, struct sheet_line *line, const profile_holders *holders,
                   bool with_age)
@@ -122,49 +122,50 @@ void text_pools(const struct text *text)
         print_pool(text, text->profile->pools.item[i]);
 }
 
-static void print_shortage(const struct text *text, const struct profile_shortage *shortage)
+static void print_exhaustion(const struct text *text, const struct profile_exhaustion *exhaustion)
 {
     const struct sheet *sheet = &text->sheet;
     struct arena *arena = sheet->arena;
-    const char *directory = shortage->process->header->directory;
+    const char *directory = exhaustion->process->header->directory;
     sheet_print(sheet, SHEET_BAD, "%s %s at %s",
-                shortage->pool ? text_pool_name(arena, shortage->pool) : "a pool",
-                shortage->failed ? "was empty" : "was short",
-                text_clock(arena, shortage->process, shortage->at_ns));
+                exhaustion->pool ? text_pool_name(arena, exhaustion->pool) : "a pool",
+                exhaustion->failed ? "was empty" : "was short",
+                text_clock(arena, exhaustion->process, exhaustion->at_ns));
     fprintf(sheet->out, ": %s %s after %s\n",
-            shortage->thread[0]
-                ? arena_format(arena, "thread %s", sheet_clean(arena, shortage->thread, 40))
+            exhaustion->thread[0]
+                ? arena_format(arena, "thread %s", sheet_clean(arena, exhaustion->thread, 40))
                 : "an acquire",
-            shortage->failed ? "got nothing" : "got its session",
-            sheet_duration(arena, shortage->waited_ns));
-    fprintf(sheet->out, "      wanted at %s\n", sheet_frame(arena, shortage->name, directory));
-    text_code(text, shortage->name, directory, 8);
+            exhaustion->failed ? "got nothing" : "got its session",
+            sheet_duration(arena, exhaustion->waited_ns));
+    fprintf(sheet->out, "      wanted at %s\n", sheet_frame(arena, exhaustion->name, directory));
+    text_code(text, exhaustion->name, directory, 8);
     struct sheet_line line = sheet_line_begin(sheet, 6);
     sheet_line_add(&line, SHEET_BOLD,
-                   shortage->held == 1
+                   exhaustion->held == 1
                        ? "this one held it"
-                       : arena_format(arena, "these %" PRIu64 " held it", shortage->held));
-    text_holders(text, &line, &shortage->holders, true);
-    if (shortage->waiting > 1)
+                       : arena_format(arena, "these %" PRIu64 " held it", exhaustion->held));
+    text_holders(text, &line, &exhaustion->holders, true);
+    if (exhaustion->waiting > 1)
         sheet_line_add(&line, SHEET_WARN,
-                       arena_format(arena, "%u threads waiting", shortage->waiting));
+                       arena_format(arena, "%u threads waiting", exhaustion->waiting));
     sheet_line_end(&line);
 }
 
-// The first shortages, and how many there were: the first one shows who took everything.
-void text_shortages(const struct text *text)
+// The first times a pool was exhausted, and how often it was: the first shows who took everything.
+void text_exhaustions(const struct text *text)
 {
     const struct profile *profile = text->profile;
-    size_t shown = profile->shortages.count;
-    if (shown > SHORTAGES_SHOWN && !text->options->all_frames)
-        shown = SHORTAGES_SHOWN;
+    size_t shown = profile->exhaustions.count;
+    if (shown > EXHAUSTIONS_SHOWN && !text->options->all_frames)
+        shown = EXHAUSTIONS_SHOWN;
     for (size_t i = 0; i < shown; i++)
-        print_shortage(text, profile->shortages.item[i]);
-    if (shown < profile->shortages.count)
-        fprintf(text->sheet.out, "and %zu more times, until %s\n", profile->shortages.count - shown,
+        print_exhaustion(text, profile->exhaustions.item[i]);
+    if (shown < profile->exhaustions.count)
+        fprintf(text->sheet.out, "and %zu more times, until %s\n",
+                profile->exhaustions.count - shown,
                 text_clock(text->sheet.arena,
-                           profile->shortages.item[profile->shortages.count - 1]->process,
-                           profile->shortages.item[profile->shortages.count - 1]->at_ns));
+                           profile->exhaustions.item[profile->exhaustions.count - 1]->process,
+                           profile->exhaustions.item[profile->exhaustions.count - 1]->at_ns));
     if (shown > 0)
         fputc('\n', text->sheet.out);
 }

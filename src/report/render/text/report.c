@@ -234,7 +234,7 @@ void text_report(const struct profile *profile, const struct render_options *opt
         .options = options,
         .sheet = sheet_new(out, profile->arena),
     };
-    text_shortages(&text);
+    text_exhaustions(&text);
     if (profile->processes.count == 1)
         print_one_process(&text, profile->processes.item[0]);
     else

@@ -14,7 +14,7 @@ struct text {
 };
 
 // Each prints its part, or nothing if there is nothing to say.
-void text_shortages(const struct text *text);
+void text_exhaustions(const struct text *text);
 void text_pools(const struct text *text);
 void text_sites(const struct text *text);
 void text_groups(const struct text *text);
