@@ -130,7 +130,10 @@ static const struct python_layout layouts[] = {
      .text_ascii = 40,
      .text_compact = 56,
      .return_value = 83,
-     .return_const = 121},
+     .return_const = 121,
+     .traced_return_value = 242,
+     .traced_return_const = 247,
+     .traced_other = {254, 253}},
     {.minor = 13,
      .instruction = PYTHON_INSTRUCTION_POINTER,
      .runtime_main = 640,
@@ -155,7 +158,10 @@ static const struct python_layout layouts[] = {
      .text_ascii = 40,
      .text_compact = 56,
      .return_value = 36,
-     .return_const = 103},
+     .return_const = 103,
+     .traced_return_value = 239,
+     .traced_return_const = 240,
+     .traced_other = {254, 247}},
 };
 
 const struct python_layout *python_layout_of(int minor)
@@ -164,6 +170,117 @@ const struct python_layout *python_layout_of(int minor)
         if (layouts[i].minor == minor)
             return &layouts[i];
     return NULL;
+}
+
+// Where _Py_DebugOffsets has what, in words of 8 bytes; the same from 3.13 to 3.15 up to
+// OFFSETS_HEADS. frame_, code_: the first member of that part.
+struct offsets_schema {
+    int minor;
+    uint16_t threads, thread_frame, thread_identity, thread_native;
+    uint16_t frame_back, code_size, code_adaptive, object_size, text_ascii;
+    struct python_layout opcodes; // what the interpreter does not tell
+};
+
+enum { OFFSETS_VERSION = 1, OFFSETS_FREE_THREADED = 2, OFFSETS_HEADS = 5 };
+
+static const struct offsets_schema schemas[] = {
+    {13,
+     9,
+     23,
+     24,
+     25,
+     29,
+     34,
+     43,
+     44,
+     70,
+     {.return_value = 36,
+      .return_const = 103,
+      .traced_return_value = 239,
+      .traced_return_const = 240,
+      .traced_other = {254, 247}}},
+    {14,
+     9,
+     26,
+     27,
+     28,
+     32,
+     39,
+     48,
+     50,
+     80,
+     {.return_value = 35, .traced_return_value = 246, .traced_other = {254, 238}, .tags = 3}},
+    {15,
+     9,
+     26,
+     30,
+     31,
+     40,
+     47,
+     56,
+     58,
+     92,
+     {.return_value = 33, .traced_return_value = 245, .traced_other = {253, 237}, .tags = 3}},
+    // Not known yet. Without opcodes nothing is said about how functions were left.
+    {16, 9, 26, 30, 31, 40, 47, 56, 58, 92, {.tags = 3}},
+};
+
+static const struct offsets_schema *schema_of(int minor)
+{
+    const size_t count = sizeof schemas / sizeof *schemas;
+    for (size_t i = 0; i < count; i++)
+        if (schemas[i].minor == minor)
+            return &schemas[i];
+    return minor > schemas[count - 1].minor ? &schemas[count - 1] : NULL;
+}
+
+bool python_layout_read(int minor, const void *runtime, struct python_layout *layout)
+{
+    uint64_t words[PYTHON_RUNTIME_BYTES / 8];
+    const struct offsets_schema *schema = schema_of(minor);
+    memcpy(words, runtime, sizeof words);
+    if (!schema || memcmp(words, "xdebugpy", 8) != 0 || words[OFFSETS_VERSION] >> 24 != 3 ||
+        (int)(words[OFFSETS_VERSION] >> 16 & 0xff) != minor || words[OFFSETS_FREE_THREADED] != 0)
+        return false;
+    const uint64_t *const frame = &words[schema->frame_back];
+    const uint64_t *const code = &words[schema->code_size];
+    const uint64_t text = words[schema->text_ascii];
+    // Members of a frame and of a code object lie in them, an object begins with 16 bytes.
+    enum { OBJECT = 16, BACK = 0, EXECUTABLE, INSTRUCTION, LOCALS, OWNER };
+    enum { SIZE = 0, FILENAME, NAME, QUALNAME, LINETABLE, FIRSTLINE };
+    for (int i = BACK; i <= OWNER; i++)
+        if (frame[i] > frame[-1])
+            return false;
+    for (int i = FILENAME; i <= FIRSTLINE; i++)
+        if (code[i] >= code[SIZE])
+            return false;
+    if (words[schema->object_size] != OBJECT || frame[-1] > 256 || code[SIZE] > 512 || text > 64)
+        return false;
+    *layout = schema->opcodes;
+    layout->minor = minor;
+    layout->instruction = PYTHON_INSTRUCTION_POINTER;
+    layout->runtime_main = (uint16_t)(words[OFFSETS_HEADS] + 8); // interpreters.main follows head
+    layout->interpreter_threads = (uint16_t)words[schema->threads];
+    layout->thread_identity = (uint16_t)words[schema->thread_identity];
+    layout->thread_native = (int16_t)words[schema->thread_native];
+    layout->thread_frame = (uint16_t)words[schema->thread_frame];
+    layout->cframe_frame = -1;
+    layout->frame_code = (uint16_t)frame[EXECUTABLE];
+    layout->frame_back = (uint16_t)frame[BACK];
+    layout->frame_instruction = (uint16_t)frame[INSTRUCTION];
+    layout->frame_locals = (uint16_t)frame[LOCALS];
+    layout->frame_owner = (int16_t)frame[OWNER];
+    layout->object_frame = OBJECT + 8; // PyFrameObject: f_back, f_frame
+    layout->code_bytes = (uint16_t)words[schema->code_adaptive];
+    layout->code_filename = (uint16_t)code[FILENAME];
+    layout->code_name = (uint16_t)code[NAME];
+    layout->code_qualname = (int16_t)code[QUALNAME];
+    layout->code_firstline = (uint16_t)code[FIRSTLINE];
+    layout->code_linetable = (uint16_t)code[LINETABLE];
+    layout->code_locals = (uint16_t)(code[FIRSTLINE] + 4); // co_nlocalsplus follows co_firstlineno
+    layout->text_ascii = (uint16_t)text;
+    layout->text_compact = (uint16_t)(text + 16);
+    return true;
 }
 
 // The state bits of a str: interned:2, kind:3, compact:1, ascii:1 (same in all rows).

@@ -49,13 +49,23 @@ static bool has_identity(const struct python_layout *layout)
 #endif
 }
 
+static void find_layout(const struct target *target, uint64_t runtime, struct python_remote *python)
+{
+    uint8_t copy[PYTHON_RUNTIME_BYTES] __attribute__((aligned(8)));
+    const int minor = minor_version(target);
+    python->layout = python_layout_of(minor);
+    if (!python->layout && minor > 0 && target_read(target, runtime, copy, sizeof copy) == 0 &&
+        python_layout_read(minor, copy, &python->told))
+        python->layout = &python->told;
+}
+
 bool python_remote_find(const struct target *target, struct python_remote *python)
 {
     const uint64_t runtime = target_symbol(target, "_PyRuntime");
     *python = (struct python_remote){0};
     if (runtime == 0)
         return false;
-    python->layout = python_layout_of(minor_version(target));
+    find_layout(target, runtime, python);
     python->code_type = target_symbol(target, "PyCode_Type");
     python->text_type = target_symbol(target, "PyUnicode_Type");
     return python->layout && has_identity(python->layout) && python->code_type != 0 &&
@@ -105,18 +115,18 @@ static size_t frame_bytes(const struct python_layout *layout)
     return bytes + sizeof(uint64_t);
 }
 
-// Copies one frame. false: it makes no sense.
+// Copies one frame, if somebody wrote its code. false: it makes no sense.
 static bool copy_frame(const struct target *target, const struct python_remote *python,
                        const void *frame, struct python_snapshot *snapshot)
 {
     struct python_snapshot_frame *to = &snapshot->frames[snapshot->count];
-    to->code = address_at(frame, python->layout->frame_code);
+    to->code = (uint64_t)(uintptr_t)python_layout_code(python->layout, frame);
     to->instruction = python_layout_instruction(
         python->layout, frame, (const void *)(uintptr_t)to->code); // NOLINT(*-int-to-ptr)
     if (to->code == 0 || target_read(target, to->code, to->copy, sizeof to->copy) != 0 ||
         address_at(to->copy, OBJECT_TYPE) != python->code_type)
         return false;
-    snapshot->count++;
+    snapshot->count += !python_layout_is_shim(python->layout, to->copy);
     return true;
 }
 

@@ -17,8 +17,9 @@
 #include "shared/python_layouts.h"
 
 struct python_remote {
-    const struct python_layout *layout;
-    uint64_t interpreter; // the main one
+    const struct python_layout *layout; // a row of the table, or `told`
+    struct python_layout told;          // what the interpreter says of itself
+    uint64_t interpreter;               // the main one
     uint64_t code_type, text_type;
 };
 

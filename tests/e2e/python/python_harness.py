@@ -13,7 +13,7 @@ from harness import (CLI, LIBRARY, SOURCES, TestCase, line_of, main, needs,  # n
 
 PYTHON = "/usr/bin/python3"
 PROGRAMS = os.path.join(SOURCES, "python")
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 
 
 def source(name):

@@ -99,7 +99,7 @@ def psycopg_pool_():
     pool = ConnectionPool("", min_size=1, max_size=2, timeout=0.3, open=False)
     pool._check_open_getconn = lambda: None
     pool._maybe_grow_pool = lambda: None
-    pool._return_connection = lambda connection: pool._pool.append(connection)
+    pool._return_connection = lambda connection, **more: pool._pool.append(connection)
     pool._maybe_close_connection = lambda connection: False
     pool._pool.extend([PsycopgConnection(), PsycopgConnection()])
     with pool.connection():  # site: psycopg_pool right
@@ -123,7 +123,7 @@ def psycopg_pool_async_():
         pool._check_open_getconn = lambda: None
         pool._maybe_grow_pool = lambda: None
 
-        async def return_connection(connection):
+        async def return_connection(connection, **more):
             pool._pool.append(connection)
 
         async def maybe_close(connection):

@@ -1,6 +1,6 @@
 // The part of CPython's C API that is used, resolved at run time in the executable or libpython.
 //
-// One binary serves CPython 3.8 to 3.13: nothing here is compiled against Python.h, and nothing
+// One binary serves CPython 3.8 to 3.15: nothing here is compiled against Python.h, and nothing
 // links libpython. Declares only what the documentation promises (docs.python.org/3/c-api); where
 // things are inside of objects is python_layout.h. Knows nothing of sessions.
 #ifndef UNCLOSED_RECORDER_RUNTIMES_PYTHON_API_H
@@ -13,7 +13,8 @@
 
 #include "trace/trace_format.h"
 
-// The head of every object in a build with a GIL (PEP 683 uses the low half of the count only).
+// The head of every object in a build with a GIL. From 3.12 on the count is the low half (PEP 683),
+// from 3.14 on the upper one has flags.
 typedef struct python_object {
     ssize_t count;
     struct python_object *type;
@@ -168,6 +169,7 @@ enum {
     M(PyObject, PyType_Type, )                                                                     \
     M(PyObject, PyBaseObject_Type, )                                                               \
     M(PyObject, PyUnicode_Type, )                                                                  \
+    M(PyObject, PyCode_Type, )                                                                     \
     M(PyObject, PyFunction_Type, )                                                                 \
     M(PyObject, PyCoro_Type, )                                                                     \
     M(PyObject, PyTraceBack_Type, )                                                                \
@@ -225,6 +227,12 @@ const char *python_text(PyObject *text);
 
 // Calls `callable`, which must not be one of ours. Like PyObject_Vectorcall, on 3.8 too.
 PyObject *python_call(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names);
+
+// How many references there are to an object. GIL held.
+static inline ssize_t python_references(const PyObject *object)
+{
+    return py.minor < 12 ? object->count : (ssize_t)(object->count & UINT32_MAX);
+}
 
 // Drops a reference unless it is NULL.
 static inline void python_drop(PyObject *object)

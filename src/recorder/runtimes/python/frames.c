@@ -41,6 +41,10 @@ static struct {
 
 static __thread const struct python_walk *walk_in_use;
 
+// The code of frames that nobody wrote (python_layout_is_shim); there is one in a process, and it
+// is left out as soon as it has been met.
+static _Atomic(PyObject *) shim_code;
+
 static inline size_t mark_place(const PyObject *code)
 {
     return ((uintptr_t)code >> 4 ^ (uintptr_t)code >> 10) % MARK_PLACES;
@@ -70,7 +74,7 @@ static inline bool walk_push(struct python_walk *walk, PyObject *code, PyObject 
         enum python_mark mark = marks[place].mark;
         walk->seen |= 1u << mark;
         if (mark == PYTHON_MARK_SESSION && locals && !walk->session)
-            walk->session = locals[0];
+            walk->session = python_frame_local(locals, 0);
     }
     return true;
 }
@@ -81,7 +85,9 @@ static inline bool push_frame(struct python_walk *walk, const struct python_layo
 {
     if (!python_layout_runs_code(layout, frame))
         return true;
-    PyObject *code = python_at(frame, layout->frame_code);
+    PyObject *code = python_layout_code(layout, frame);
+    if (code == atomic_load_explicit(&shim_code, memory_order_relaxed))
+        return true;
     PyObject **locals = (PyObject **)((char *)frame + layout->frame_locals);
     return walk_push(walk, code, locals, python_layout_instruction(layout, frame, code));
 }
@@ -229,6 +235,10 @@ static uint32_t frame_location(const struct python_walk_frame *frame, bool keep,
         return location;
     }
     *kept = false;
+    if (python_layout_is_shim(python_layout, frame->code)) {
+        atomic_store(&shim_code, frame->code);
+        return TRACE_NONE;
+    }
     uint32_t location = python_location(frame);
     for (unsigned way = 0; way < WAYS && location != TRACE_NONE; way++)
         if (slot_write(way_of(first, way), frame->code, frame->instruction, location, keep)) {
@@ -310,6 +320,7 @@ static void drop_codes(void)
 void python_frames_forget(void)
 {
     memset(marks, 0, sizeof marks);
+    atomic_store(&shim_code, NULL);
     python_walk_memo_forget();
     for (size_t i = 0; i < LOCATION_SLOTS; i++) {
         struct location_slot *slot = &location_slots[i];

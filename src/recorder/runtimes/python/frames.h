@@ -28,7 +28,7 @@ struct python_walk {
                        // NULL
     struct python_walk_frame {
         PyObject *code;    // borrowed from the frame
-        PyObject **locals; // the frame's; NULL: unknown
+        PyObject **locals; // the frame's, for python_frame_local; NULL: unknown
         int instruction;   // offset in bytes
     } frames[STACK_FRAMES];
 };

@@ -215,7 +215,7 @@ static void look_at_frame(struct search *search, uint32_t at)
     const struct python_walk_frame *frame = &search->walk.frames[at];
     int count = python_int_at(frame->code, python_layout->code_locals);
     for (int i = 0; frame->locals && i < count && i < MOST_LOCALS; i++) {
-        PyObject *object = frame->locals[i];
+        PyObject *object = python_frame_local(frame->locals, i);
         if (object && object->type == py.PyCell_Type)
             object = python_at(object, CELL_CONTENT);
         const struct place *place = object ? place_of(search, object) : NULL;

@@ -31,6 +31,18 @@ static inline bool python_frame_runs_code(const void *frame)
     return python_layout_runs_code(python_layout, frame);
 }
 
+// The code object of a frame that runs code. Borrowed.
+static inline PyObject *python_frame_code(const void *frame)
+{
+    return python_layout_code(python_layout, frame);
+}
+
+// Variable number `i` of a frame's; NULL: it has no value. Borrowed.
+static inline PyObject *python_frame_local(PyObject *const *locals, ssize_t i)
+{
+    return python_layout_referred(python_layout, &locals[i]);
+}
+
 static inline int python_frame_instruction(const void *frame, const PyObject *code)
 {
     return python_layout_instruction(python_layout, frame, code);

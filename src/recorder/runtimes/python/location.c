@@ -48,7 +48,7 @@ static bool qualify_by_class(PyObject *type, const PyObject *code, PyObject *nam
 static bool qualify(const struct python_walk_frame *frame, PyObject *name, char *text)
 {
     PyObject *self = frame->locals && python_int_at(frame->code, python_layout->code_locals) > 0
-                         ? frame->locals[0]
+                         ? python_frame_local(frame->locals, 0)
                          : NULL;
     if (!self || !python_holds_gil())
         return false;

@@ -239,7 +239,7 @@ static bool called_by_finalizer(PyObject *handle)
     char name[16];
     python_walk_collect(&walk);
     const struct python_walk_frame *frame = &walk.frames[0];
-    return walk.count > 0 && frame->locals && frame->locals[0] == handle &&
+    return walk.count > 0 && frame->locals && python_frame_local(frame->locals, 0) == handle &&
            python_int_at(frame->code, python_layout->code_locals) > 0 &&
            python_text_copy(python_at(frame->code, python_layout->code_name), name, sizeof name) &&
            strcmp(name, "__del__") == 0;

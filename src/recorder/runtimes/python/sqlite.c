@@ -14,7 +14,7 @@
 #include "recorder/life/process.h"
 #include "recorder/runtimes/python/layout.h"
 
-enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.13
+enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.15
 enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
 
 static PyObject *connection_type;      // of the main interpreter

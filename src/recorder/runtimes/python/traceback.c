@@ -17,7 +17,7 @@
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/sqlite.h"
 
-enum { // PyTypeObject and PyTracebackObject, the same in 3.8 to 3.13
+enum { // PyTypeObject and PyTracebackObject, the same in 3.8 to 3.15
     TYPE_DEALLOC = 48,
     TYPE_CLEAR = 192,
     TYPE_FLAGS = 168,
@@ -50,10 +50,18 @@ void python_traceback_async_class(PyObject *type)
     async_class = type;
 }
 
-static bool is_return(uint8_t opcode)
+// Whether a frame that stopped at this instruction may have returned. Tools that trace a program
+// put instructions of their own in the place of others: there nobody knows.
+static bool may_return(uint8_t opcode)
 {
-    return opcode == python_layout->return_value ||
-           (python_layout->return_const && opcode == python_layout->return_const);
+    const struct python_layout *known = python_layout;
+    const uint8_t returns[] = {known->return_value,        known->return_const,
+                               known->traced_return_value, known->traced_return_const,
+                               known->traced_other[0],     known->traced_other[1]};
+    for (size_t i = 0; i < sizeof returns; i++)
+        if (returns[i] && opcode == returns[i])
+            return true;
+    return known->return_value == 0;
 }
 
 // Whether a frame object's function has ended by an exception. *frame: where its locals are.
@@ -66,7 +74,7 @@ static bool left_by_exception(const PyObject *object, const void **frame)
             *((const char *)*frame + python_layout->frame_owner) != OWNED_BY_FRAME_OBJECT)
             return false;
     }
-    const PyObject *code = python_at(*frame, python_layout->frame_code);
+    const PyObject *code = python_frame_code(*frame);
     int state = python_layout->object_frame < 0
                     ? *((const signed char *)object + python_layout->object_state)
                     : 0;
@@ -79,7 +87,7 @@ static bool left_by_exception(const PyObject *object, const void **frame)
         python_layout->object_frame >= 0
             ? (const uint8_t *)code + python_layout->code_bytes
             : (const uint8_t *)python_at(code, python_layout->code_bytes) + BYTES_DATA;
-    return at >= 0 && !is_return(bytes[at]);
+    return at >= 0 && !may_return(bytes[at]);
 }
 
 // Whether a function is among the Python frames of a stack, by the names of its file and itself.
@@ -164,12 +172,12 @@ static ssize_t variables_of(const PyObject *code)
 
 static void look_at_locals(const void *frame)
 {
-    PyObject *code = python_at(frame, python_layout->frame_code);
+    PyObject *code = python_frame_code(frame);
     PyObject **locals = (PyObject **)((char *)frame + python_layout->frame_locals); // NOLINT
     const struct python_walk_frame where = {.code = code, .locals = locals, .instruction = 0};
     ssize_t count = variables_of(code);
     for (ssize_t i = 0; i < count && i < MOST_LOCALS; i++) {
-        PyObject *object = locals[i];
+        PyObject *object = python_frame_local(locals, i);
         if (object && object->type == py.PyCell_Type)
             object = python_at(object, CELL_CONTENT);
         if (object && may_hold(object))
@@ -198,7 +206,7 @@ static void traceback_dealloc(PyObject *self)
         py.PyObject_GC_UnTrack(self); // before anything else may run
         look_at_traceback(self);
         real_dealloc(self);
-        if (next && next->count != 1) {
+        if (next && python_references(next) != 1) {
             py.Py_DecRef(next);
             next = NULL;
         }
