@@ -9,6 +9,7 @@
 #include "recorder/core/table.h"
 #include "recorder/runtimes/python/frames.h"
 #include "recorder/runtimes/python/layout.h"
+#include "recorder/runtimes/python/loops.h"
 
 enum {
     MOST_SESSIONS = 10000, // of each, so that the GIL is held for some milliseconds at most
@@ -318,6 +319,31 @@ static void look_at_tasks(struct search *search)
     python_drop(data);
 }
 
+// Tasks of C are in lists of their own from 3.14 on, and told for one event loop at a time.
+static void look_at_tasks_of(struct search *search, PyObject *all_tasks, PyObject *loop)
+{
+    PyObject *set = python_call(all_tasks, &loop, 1, NULL);
+    PyObject *list = set ? py.PySequence_List(set) : NULL;
+    py.PyErr_Clear();
+    ssize_t count = list ? py.PyList_Size(list) : 0;
+    for (ssize_t i = 0; i < count && i < MOST_TASKS; i++)
+        look_at_task(search, py.PyList_GetItem(list, i));
+    python_drop(list);
+    python_drop(set);
+}
+
+static void look_at_native_tasks(struct search *search)
+{
+    PyObject *loops[PYTHON_LOOPS_MOST];
+    PyObject *all_tasks = py.minor >= 14 ? python_find("_asyncio", "all_tasks") : NULL;
+    const int count = all_tasks ? python_loops_find(&search->walk, loops) : 0;
+    for (int i = 0; i < count; i++) {
+        look_at_tasks_of(search, all_tasks, loops[i]);
+        py.Py_DecRef(loops[i]);
+    }
+    python_drop(all_tasks);
+}
+
 static void forget_places(struct search *search)
 {
     struct place *place, *next;
@@ -342,6 +368,7 @@ void python_holders_find(struct python_held *held, size_t count,
     if (locals_trusted) {
         look_at_threads(&search);
         look_at_tasks(&search);
+        look_at_native_tasks(&search);
     }
     forget_places(&search);
     python_drop(search.connection);
@@ -360,7 +387,8 @@ static PyObject *check(PyObject *self, PyObject *unused)
     python_layout_check();
     if (atomic_load(&python_layout_trusted)) {
         python_walk_collect(&walk);
-        locals_trusted = walk.count == 2 && walk.frames[0].locals[0] == check_function;
+        locals_trusted =
+            walk.count == 2 && python_frame_local(walk.frames[0].locals, 0) == check_function;
     }
     py.Py_IncRef(py._Py_NoneStruct);
     return py._Py_NoneStruct;
