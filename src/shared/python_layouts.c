@@ -234,28 +234,41 @@ static const struct offsets_schema *schema_of(int minor)
     return minor > schemas[count - 1].minor ? &schemas[count - 1] : NULL;
 }
 
+// An object begins with OBJECT bytes; the members of a frame and of code, from the schema's first
+// on.
+enum { OBJECT = 16, BACK = 0, EXECUTABLE, INSTRUCTION, LOCALS, OWNER };
+enum { SIZE = 0, FILENAME, NAME, QUALNAME, LINETABLE, FIRSTLINE };
+
+// Whether the words are a table of offsets of this version, and members lie in what they belong to.
+static bool offsets_fit(const struct offsets_schema *schema, int minor, const uint64_t *words)
+{
+    enum { FRAME_MOST = 256, CODE_MOST = 512, TEXT_MOST = 64 };
+    const uint64_t *const frame = &words[schema->frame_back];
+    const uint64_t *const code = &words[schema->code_size];
+    const uint64_t frame_size = frame[-1];
+    if (memcmp(words, "xdebugpy", 8) != 0 || words[OFFSETS_VERSION] >> 24 != 3 ||
+        (int)(words[OFFSETS_VERSION] >> 16 & 0xff) != minor || words[OFFSETS_FREE_THREADED] != 0)
+        return false;
+    for (int i = BACK; i <= OWNER; i++)
+        if (frame[i] > frame_size)
+            return false;
+    for (int i = FILENAME; i <= FIRSTLINE; i++)
+        if (code[i] >= code[SIZE])
+            return false;
+    return words[schema->object_size] == OBJECT && frame_size <= FRAME_MOST &&
+           code[SIZE] <= CODE_MOST && words[schema->text_ascii] <= TEXT_MOST;
+}
+
 bool python_layout_read(int minor, const void *runtime, struct python_layout *layout)
 {
     uint64_t words[PYTHON_RUNTIME_BYTES / 8];
     const struct offsets_schema *schema = schema_of(minor);
     memcpy(words, runtime, sizeof words);
-    if (!schema || memcmp(words, "xdebugpy", 8) != 0 || words[OFFSETS_VERSION] >> 24 != 3 ||
-        (int)(words[OFFSETS_VERSION] >> 16 & 0xff) != minor || words[OFFSETS_FREE_THREADED] != 0)
+    if (!schema || !offsets_fit(schema, minor, words))
         return false;
     const uint64_t *const frame = &words[schema->frame_back];
     const uint64_t *const code = &words[schema->code_size];
     const uint64_t text = words[schema->text_ascii];
-    // Members of a frame and of a code object lie in them, an object begins with 16 bytes.
-    enum { OBJECT = 16, BACK = 0, EXECUTABLE, INSTRUCTION, LOCALS, OWNER };
-    enum { SIZE = 0, FILENAME, NAME, QUALNAME, LINETABLE, FIRSTLINE };
-    for (int i = BACK; i <= OWNER; i++)
-        if (frame[i] > frame[-1])
-            return false;
-    for (int i = FILENAME; i <= FIRSTLINE; i++)
-        if (code[i] >= code[SIZE])
-            return false;
-    if (words[schema->object_size] != OBJECT || frame[-1] > 256 || code[SIZE] > 512 || text > 64)
-        return false;
     *layout = schema->opcodes;
     layout->minor = minor;
     layout->instruction = PYTHON_INSTRUCTION_POINTER;
