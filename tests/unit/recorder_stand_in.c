@@ -11,6 +11,7 @@
 #include "recorder/books/sessions.h"
 #include "recorder/books/sites.h"
 #include "recorder/core/intern.h"
+#include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 #include "recorder/stacks/modules.h"

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 
 #include "recorder/core/recorder.h"
-#include "recorder/core/table.h"
-#include "recorder/hooks/hook.h"
 #include "recorder/stacks/capture.h"
 #include "recorder/stacks/unwind.h"
 #include "stack_paths.h"
@@ -23,15 +21,6 @@
 struct options recorder_options = {.depth = 64};
 __thread struct recorder_thread recorder_thread;
 void (*recorder_language_frames)(struct stack *stack);
-const char wrapper_returned[1];
-#ifdef ARCH_PATCHES
-const char wrapper_patched_returned[1];
-#endif
-
-uint64_t stack_hash(const uint64_t *frames, uint32_t count)
-{
-    return hash_words(frames, count);
-}
 
 static __thread unsigned compared, recalled;
 

@@ -3,6 +3,7 @@
 
 #include "recorder/books/pools.h"
 #include "recorder/core/arena.h"
+#include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 
 enum {

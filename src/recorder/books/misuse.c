@@ -3,6 +3,7 @@
 #include "recorder/books/misuse.h"
 
 #include "recorder/books/sessions.h"
+#include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 

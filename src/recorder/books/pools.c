@@ -114,7 +114,7 @@ uint32_t pool_intern(uint32_t kind, uint64_t address, uint32_t name)
     if (last.generation == recorder_generation && last.pool &&
         memcmp(&last.pool->key, &key, sizeof key) == 0)
         return last.pool->ref;
-    if (!recorder_open_trace())
+    if (!recorder_trace.header)
         return TRACE_NONE;
     struct pool *pool;
     lock_take(&pools_lock);

@@ -12,19 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "recorder/core/intern.h"
+#include "recorder/core/stack.h"
 #include "trace/trace_format.h"
-
-enum { STACK_FRAMES = 128 }; // the most frames ever kept
-
-// A stack in the trace's form (see struct trace_stack): return addresses and locations.
-struct stack {
-    uint32_t count;
-    bool cut;
-    uint64_t hash; // stack_hash of the frames, where that is known already; else 0
-    uint64_t frames[STACK_FRAMES];
-};
-
-uint64_t stack_hash(const uint64_t *frames, uint32_t count);
 
 // What is said about an acquire that succeeded.
 struct acquire {
@@ -56,8 +46,9 @@ struct session {
     void *entry;
 };
 
-// Records that `acquire->handle` is out now. If a session of that handle is out already, a release
-// went unseen: it ends as TRACE_LOST_RELEASE. Result: the slot or TRACE_NONE if it was lost.
+// Records that `acquire->handle` is out now; there is a trace. If a session of that handle is out
+// already, a release went unseen: it ends as TRACE_LOST_RELEASE. Result: the slot or TRACE_NONE if
+// it was lost.
 uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns);
 
 // Records an acquire that failed (pool may be TRACE_NONE).
@@ -141,16 +132,5 @@ void pool_describe(uint32_t pool, uint32_t name, uint32_t detail, uint32_t size,
 
 // The record itself, to fill in what has no function of its own; NULL for TRACE_NONE.
 struct trace_pool *pool_record(uint32_t pool);
-
-// Interned strings: equal text gives the equal reference. TRACE_NONE if text is NULL or lost. Of a
-// long one the first TRACE_STRING_MOST bytes are kept; it may be the program's, of any length.
-uint32_t name_intern(const char *text);
-uint32_t name_intern_bytes(const char *text, size_t bytes);
-const char *name_text(uint32_t name);
-
-// Interned stacks and code locations of language runtimes.
-uint32_t stack_intern(const struct stack *stack, uint64_t now_ns);
-uint32_t location_intern(uint32_t file, uint32_t function, uint32_t line,
-                         enum trace_language language);
 
 #endif

@@ -9,6 +9,7 @@
 #include "recorder/books/pools.h"
 #include "recorder/books/session_table.h"
 #include "recorder/books/sites.h"
+#include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 #include "trace/trace_ends.h"
 
@@ -179,7 +180,7 @@ static void end_entry(struct entry *entry, struct trace_site *site, enum trace_e
 
 uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
 {
-    if (!recorder_open_trace())
+    if (!recorder_trace.header)
         return TRACE_NONE;
     struct site site = site_intern(acquire, now_ns);
     if (!site.record)

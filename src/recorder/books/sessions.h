@@ -12,7 +12,8 @@
 uint32_t sessions_count(void);
 
 // Whether anything can be in the table: there is a trace, or (in a forked child) there are
-// inherited sessions, for which a trace is then opened. To be asked before session_take.
+// inherited sessions, which are written into its own when that is opened. To be asked before
+// session_take; if so, the trace is opened first.
 bool sessions_any(void);
 
 // Whether a session of this handle ended not long ago (nothing was acquired under the handle

@@ -47,7 +47,7 @@ bool session_inherit(const struct inherited *found)
         .inherited = true,
         .stack = found->stack ? found->stack : &unknown,
     };
-    if (session_is_known(found->kind, found->handle) || !recorder_open_trace())
+    if (session_is_known(found->kind, found->handle) || !recorder_trace.header)
         return false;
     uint64_t now = recorder_now();
     uint64_t since = found->since_ns ? found->since_ns : recorder_trace.header->start_ns;
@@ -105,7 +105,7 @@ void session_inherited_ended(uint32_t kind, enum trace_kind session, uint32_t po
 
 bool sessions_any(void)
 {
-    return recorder_trace.header || (sessions_count() > 0 && recorder_open_trace());
+    return recorder_trace.header || sessions_count() > 0;
 }
 
 void sessions_forked(bool clean)
@@ -163,7 +163,7 @@ static uint32_t import_site(const struct trace_writer *parent, uint32_t ref)
         .pool = import_pool(parent, site->pool),
         .stack = &stack,
     };
-    return site_intern(&acquire, kept->seen_ns).ref;
+    return site_import(&acquire, kept->seen_ns).ref;
 }
 
 static void import_entry(const struct trace_writer *parent, struct entry *entry)

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "recorder/core/intern.h"
+#include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 #include "recorder/stacks/modules.h"
@@ -26,30 +28,18 @@ struct site_entry {
     UT_hash_handle hh;
 };
 static struct site_entry *sites;
-static atomic_uint forgotten = 1; // advanced when remembered sites must be looked up again
 
 static __thread struct {
-    unsigned epoch;
+    unsigned epoch; // intern_epoch then
     struct {
         uint64_t hash;
         const struct site_entry *entry;
     } slot[CACHED];
 } cache __attribute__((tls_model("initial-exec")));
 
-void sites_forget_cache(void)
-{
-    memset(&cache, 0, sizeof cache);
-}
-
-void sites_forget_caches(void)
-{
-    atomic_fetch_add(&forgotten, 1);
-}
-
 void sites_reset(bool give_back)
 {
     TABLE_RESET(struct site_entry, sites, give_back);
-    sites_forget_caches();
 }
 
 struct trace_site *site_record(uint32_t site)
@@ -91,10 +81,8 @@ static struct site_entry *site_add(const struct site_key *key, const struct acqu
     return entry;
 }
 
-// Also the moment to look whether modules came or went unseen: a stack is new only now and then.
 static struct site_entry *site_look_up(const struct acquire *acquire, uint64_t now_ns)
 {
-    (void)modules_refresh();
     struct site_key key = {
         .stack = stack_intern(acquire->stack, now_ns),
         .created = acquire->created,
@@ -124,16 +112,17 @@ static bool is_same(const struct site_entry *entry, const struct acquire *acquir
                   acquire->stack->count * sizeof acquire->stack->frames[0]) == 0;
 }
 
-uint64_t stack_hash(const uint64_t *frames, uint32_t count)
+struct site site_import(const struct acquire *acquire, uint64_t seen_ns)
 {
-    return hash_words(frames, count);
+    const struct site_entry *entry = site_look_up(acquire, seen_ns);
+    return entry ? entry->site : (struct site){NULL, TRACE_NONE};
 }
 
 struct site site_intern(const struct acquire *acquire, uint64_t now_ns)
 {
-    unsigned epoch = atomic_load_explicit(&forgotten, memory_order_acquire);
+    unsigned epoch = atomic_load_explicit(&intern_epoch, memory_order_acquire);
     if (cache.epoch != epoch) {
-        sites_forget_cache();
+        memset(&cache, 0, sizeof cache);
         cache.epoch = epoch;
     }
     const struct stack *stack = acquire->stack;
@@ -142,6 +131,9 @@ struct site site_intern(const struct acquire *acquire, uint64_t now_ns)
     unsigned index = (unsigned)(hash % CACHED);
     const struct site_entry *entry = cache.slot[index].entry;
     if (!entry || cache.slot[index].hash != hash || !is_same(entry, acquire)) {
+        // Also the moment to look whether modules came or went unseen: a stack is new only now and
+        // then.
+        (void)modules_refresh();
         entry = site_look_up(acquire, now_ns);
         cache.slot[index].hash = hash;
         cache.slot[index].entry = entry;

@@ -18,6 +18,7 @@ enum {
 };
 
 struct lock intern_lock = LOCK_INITIALIZER;
+atomic_uint intern_epoch = 1;
 
 struct name {
     uint32_t ref;
@@ -48,6 +49,7 @@ void intern_reset(bool give_back)
     name_bytes = 0;
     TABLE_RESET(struct interned_stack, stacks, give_back);
     TABLE_RESET(struct interned_location, locations, give_back);
+    atomic_fetch_add(&intern_epoch, 1);
 }
 
 static uint32_t name_add(const char *text, size_t bytes)
@@ -70,7 +72,7 @@ static uint32_t name_add(const char *text, size_t bytes)
 
 uint32_t name_intern_bytes(const char *text, size_t bytes)
 {
-    if (!text || !recorder_open_trace())
+    if (!text || !recorder_trace.header)
         return TRACE_NONE;
     struct name *name;
     bytes = trace_string_kept(text, bytes);
@@ -84,11 +86,6 @@ uint32_t name_intern_bytes(const char *text, size_t bytes)
 uint32_t name_intern(const char *text)
 {
     return text ? name_intern_bytes(text, strlen(text)) : TRACE_NONE;
-}
-
-const char *name_text(uint32_t name)
-{
-    return recorder_trace.header ? trace_string(&recorder_trace, name) : "";
 }
 
 static uint32_t stack_add(const struct stack *stack, uint64_t now_ns)
@@ -114,7 +111,7 @@ static uint32_t stack_add(const struct stack *stack, uint64_t now_ns)
 
 uint32_t stack_intern(const struct stack *stack, uint64_t now_ns)
 {
-    if (!recorder_open_trace())
+    if (!recorder_trace.header)
         return TRACE_NONE;
     struct interned_stack *entry;
     uint32_t ref = TRACE_NONE;
@@ -151,6 +148,8 @@ bool intern_forget_range(uint64_t start, uint64_t end)
         HASH_DEL(stacks, entry);
         arena_free(entry, sizeof *entry);
     }
+    if (any)
+        atomic_fetch_add(&intern_epoch, 1);
     lock_give(&intern_lock);
     return any;
 }
@@ -175,7 +174,7 @@ static uint32_t location_add(const struct location_key *key)
 uint32_t location_intern(uint32_t file, uint32_t function, uint32_t line,
                          enum trace_language language)
 {
-    if (!recorder_open_trace())
+    if (!recorder_trace.header)
         return TRACE_NONE;
     struct location_key key = {file, function, line, language};
     struct interned_location *entry;

@@ -9,10 +9,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "recorder/books/session.h"
+#include "recorder/core/stack.h"
 #include "shared/options.h"
-#include "shared/spec.h"
 #include "trace/trace_writer.h"
+
+// What the room that knows all others does for those below it. There is one of these, and the
+// linker tells where: it has to be there before any constructor has run, for a program's
+// constructor may be the first to make a traced call. Each is called with no lock held.
+struct recorder_life {
+    void (*start)(void);         // see recorder_start
+    bool (*open)(void);          // see recorder_open_trace
+    void (*forked)(void);        // the first entry after a fork: puts aside what is the parent's
+    void (*exiting)(int status); // the process calls _exit with this status: no handler will run
+};
+#define RECORDER_LIFE __attribute__((section("recorder_life"), used))
+extern const struct recorder_life recorder_life[] __asm__("__start_recorder_life")
+    __attribute__((visibility("hidden")));
 
 extern struct options recorder_options;
 
@@ -36,7 +48,6 @@ struct recorder_thread {
     uint32_t acquires;      // recorded by this thread
     uint32_t acquired_kind; // of the last one: string reference
     uint32_t owner;         // see session_thread_owner
-    bool opening;           // is opening the trace
 };
 extern __thread struct recorder_thread recorder_thread;
 
@@ -49,27 +60,28 @@ extern atomic_bool recorder_active;
 
 void recorder_set_active(bool active);
 
+// true after unclosed_attach: what is released without having been seen may be older than we are.
+extern bool recorder_attached;
+
+// Starts the recorder, if this process is to be traced and that was not done yet.
+void recorder_start(void);
+
 // Enters the recorder on this thread. false: do nothing and do not leave (inert, or this thread is
 // inside already, because a signal interrupted it: then a lost record is counted). Saves errno,
 // notices a fork (the state of the parent is then put aside), creates nothing.
 bool recorder_enter(void);
 void recorder_leave(void);
 
-// Makes sure that there is a trace file; false: there is none and cannot be (counted).
+// Makes sure that there is a trace file; false: there is none and cannot be. Only at the edge,
+// where a call or an event of the program comes in, and with no lock held.
 bool recorder_open_trace(void);
-int recorder_open_error(void); // why: -errno
 
-// Nothing of this process is in the trace that is written next, after a fork or a detach: drops
-// what points into the last one, but for sessions. give_back: as in intern_reset.
-void recorder_forget_tables(bool give_back);
+// Both: enters, and leaves again where there can be no trace.
+bool recorder_enter_trace(void);
 
-// The trace, if there is one, is complete: the next one to be opened is another. To be called while
-// inactive; waits for the threads that are inside.
-void recorder_forget_trace(void);
-
-// Keeps traces from being opened, around fork.
-void recorder_lock_opening(void);
-void recorder_unlock_opening(void);
+// For who opens it: the trace is complete enough for everybody to use, or it is not any more.
+void recorder_set_opened(bool opened);
+bool recorder_is_opened(void);
 
 void recorder_lost(enum trace_lost reason);
 
@@ -79,31 +91,19 @@ extern uint64_t recorder_start_ns;
 uint64_t recorder_now(void);        // CLOCK_MONOTONIC, ns
 uint64_t recorder_now_coarse(void); // the same, cheaper, up to a kernel tick behind
 
-// Fork detection, for process.c: makes the page that tells; marks this process as newly forked;
-// whether it is and has not been noticed yet (then the trace must not be touched).
+// Fork detection, for life/process.c: makes the page that tells; marks this process as newly
+// forked; whether it is and has not been noticed yet (then the trace must not be touched).
 bool recorder_watch_forks(void);
 void recorder_mark_forked(void);
 bool recorder_is_forked(void);
 bool recorder_is_child(void); // has been noticed: this process began as a fork of a traced one
 
-// The thread inside the recorder: its kernel id and its name (string reference).
+// The kernel's id of the thread inside the recorder.
 uint32_t recorder_tid(void);
-uint32_t recorder_thread_name(void);
-
-// Fills in the native stack of this thread, innermost first, without the recorder's own frames.
-void stack_capture(struct stack *stack);
-
-// The test that runs in this process: goes with every session acquired from now on. NULL or "":
-// none. The text is copied.
-void recorder_set_test(const char *name);
-uint32_t recorder_test(void); // its string reference
 
 // Handles that this thread opens from now on belong to this pool; TRACE_NONE: to none.
 // Result: what held before.
 uint32_t session_thread_owner(uint32_t pool);
-
-// All call specs of this process; they do not change once it has begun.
-const struct spec *recorder_specs(int *count);
 
 // A language runtime may put its frames (TRACE_FRAME_LOCATION) in front of the native ones: called
 // by stack_capture with the stack still empty, on the thread that acquires, with no lock held.

@@ -14,7 +14,8 @@
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/got.h"
 #include "recorder/hooks/sqlite.h"
-#include "recorder/life/process.h"
+#include "recorder/runtimes/runtime.h"
+#include "recorder/stacks/api_note.h"
 #include "recorder/stacks/modules.h"
 #include "recorder/stacks/unwind.h"
 
@@ -81,12 +82,19 @@ static void wrap_found(struct call *call)
     call->result[0] = stub ? stub : found;
 }
 
+void dl_hooks_modules_changed(void)
+{
+    if (got_any_traced() || api_note_is_used())
+        unwind_prepare();
+    runtimes_start();
+}
+
 static void look_at_modules(const struct call *call)
 {
     enum function_special special = call->hook->function->special;
     uint64_t flags = special == FUNCTION_DLOPEN ? call->argument[1] : call->argument[2];
     got_hook_modules(special != FUNCTION_DLCLOSE && (flags & RTLD_DEEPBIND));
-    process_modules_changed();
+    dl_hooks_modules_changed();
 }
 
 void dl_hooks_after(struct call *call)
@@ -117,5 +125,5 @@ void dl_hooks_catch_up(void)
         return;
     hook_late = false;
     got_hook_modules(false);
-    process_modules_changed();
+    dl_hooks_modules_changed();
 }

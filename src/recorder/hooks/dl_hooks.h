@@ -8,6 +8,9 @@
 unsigned dl_hooks_before(struct call *call);
 void dl_hooks_after(struct call *call);
 
+// Modules were loaded or unloaded: what depends on them is prepared.
+void dl_hooks_modules_changed(void);
+
 // Hooks what a dlopen brought that could only be jumped to.
 void dl_hooks_catch_up(void);
 

@@ -1,10 +1,10 @@
 // The traced functions of this process: see functions.h. Knows specs and the trace, not hooks.
 #include "recorder/hooks/functions.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "recorder/core/log.h"
+#include "recorder/core/call_specs.h"
+#include "recorder/core/intern.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 #include "recorder/hooks/patch.h"
@@ -28,9 +28,7 @@ static const struct {
     {"sqlite3_backup_finish", FUNCTION_BACKUP_FINISH},
 };
 
-// A new attach may bring other specs, while wrapped calls that began before still have the old
-// ones.
-static struct spec first_specs[SPECS_CAPACITY], *specs = first_specs;
+static const struct spec *specs; // those of call_specs.h
 static int spec_count;
 static uint32_t spec_kinds[SPECS_CAPACITY]; // string references in this process's trace
 
@@ -38,7 +36,6 @@ enum { FUNCTIONS = SPECS_CAPACITY + sizeof specials / sizeof specials[0] };
 static struct function *functions[FUNCTIONS]; // those of the present specs
 static int function_count;
 static struct function *known;         // all there ever were
-static char *loaded_pools;             // what the specs were loaded for
 static uint16_t slots[SLOTS];          // 1 + index into functions
 static uint8_t prefixes[PREFIXES / 8]; // first two letters of all names: most symbols end here
 
@@ -95,30 +92,6 @@ static void add_function(const char *name, enum function_special special, const 
     slots[at % SLOTS] = (uint16_t)function_count;
 }
 
-static void complain(const struct specs_error *error)
-{
-    struct log log;
-    log_open(&log);
-    log_text(&log, "unclosed: pool specs not used: ");
-    log_name(&log, error->source);
-    if (error->error == 0) {
-        log_text(&log, " line ");
-        log_number(&log, (uint64_t)error->spec.line);
-        log_text(&log, " column ");
-        log_number(&log, (uint64_t)error->spec.column);
-        log_text(&log, ": ");
-        log_name(&log, error->spec.message);
-    } else {
-        const char *reason = strerrordesc_np(error->error);
-        log_text(&log, ": ");
-        log_text(&log, error->error == ENOENT ? "no such file or shipped spec"
-                       : reason               ? reason
-                                              : "unreadable");
-    }
-    log_text(&log, "; correct --pool or UNCLOSED_POOLS\n");
-    log_close(&log);
-}
-
 // Whether a spec has conditions, or another one of the same name follows.
 static bool is_plain(const struct spec *spec)
 {
@@ -131,44 +104,13 @@ static bool is_plain(const struct spec *spec)
     return true;
 }
 
-static bool is_loaded(void)
-{
-    const char *pools = recorder_options.pools ? recorder_options.pools : "";
-    return loaded_pools && strcmp(pools, loaded_pools) == 0;
-}
-
-// false: out of memory; the specs stay as they are.
-static bool begin_again(void)
-{
-    const char *pools = recorder_options.pools ? recorder_options.pools : "";
-    char *copy = arena_alloc(strlen(pools) + 1);
-    struct spec *fresh =
-        function_count > 0 ? arena_alloc(SPECS_CAPACITY * sizeof *fresh) : first_specs;
-    if (!copy || !fresh)
-        return false;
-    strcpy(copy, pools);
-    if (loaded_pools)
-        arena_free(loaded_pools, strlen(loaded_pools) + 1);
-    loaded_pools = copy;
-    specs = fresh;
-    function_count = 0;
-    memset(slots, 0, sizeof slots);
-    return true;
-}
-
 void functions_load(void)
 {
-    struct specs_error error = {.source = ""};
-    char *text = is_loaded() ? NULL : arena_alloc(SPECS_TEXT_BYTES);
-    if (!text || !begin_again()) {
-        arena_free(text, SPECS_TEXT_BYTES);
+    if (!call_specs_load())
         return;
-    }
-    spec_count =
-        specs_load(recorder_options.pools, specs, SPECS_CAPACITY, text, SPECS_TEXT_BYTES, &error);
-    arena_free(text, SPECS_TEXT_BYTES);
-    if (error.source[0])
-        complain(&error);
+    specs = recorder_specs(&spec_count);
+    function_count = 0;
+    memset(slots, 0, sizeof slots);
     for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++)
         add_function(specials[i].name, specials[i].special, NULL);
     for (int i = 0; i < spec_count; i++)
@@ -203,7 +145,7 @@ struct trace_function *function_record(const struct function *function)
 
 uint32_t function_kind(const struct spec *spec)
 {
-    return recorder_open_trace() ? spec_kinds[spec - specs] : TRACE_NONE;
+    return spec_kinds[spec - specs];
 }
 
 void functions_write_all(void)
@@ -220,10 +162,4 @@ void functions_write_all(void)
         record->asked = specs[i].asked;
         record->patch = (uint8_t)patches_outcome(specs[i].function);
     }
-}
-
-const struct spec *recorder_specs(int *count)
-{
-    *count = spec_count;
-    return specs;
 }

@@ -13,6 +13,7 @@
 
 #include "recorder/books/overdue.h"
 #include "recorder/books/sessions.h"
+#include "recorder/core/intern.h"
 #include "recorder/core/log.h"
 #include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
@@ -20,7 +21,6 @@
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/nesting.h"
 #include "recorder/hooks/sqlite.h"
-#include "recorder/life/process.h"
 #include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/capture.h"
 #include "shared/redact.h"
@@ -105,6 +105,13 @@ static uint32_t text_argument(const struct call *call, enum spec_role role)
     return name_intern_bytes(text, bytes);
 }
 
+// Whether a session can be out that was seen by this process or one that it was forked from; the
+// trace is then open.
+static bool any_session(void)
+{
+    return sessions_any() && recorder_open_trace();
+}
+
 // The pool of a call; if its spec names none, the one of its kind.
 static uint32_t pool_of(const struct call *call)
 {
@@ -141,7 +148,7 @@ static unsigned before_release(struct call *call)
 {
     call->handle = handle_before(call);
     // A misuse is worth a trace, but not in a child, which may put away what it was born with.
-    if (call->handle == 0 || (!sessions_any() && (recorder_is_child() || !recorder_open_trace())))
+    if (call->handle == 0 || (!any_session() && (recorder_is_child() || !recorder_open_trace())))
         return HOOK_TAIL;
     if (call->spec->counted && is_within(call, false))
         return HOOK_TAIL; // its session may still be out
@@ -153,8 +160,8 @@ static unsigned before_release(struct call *call)
     if (!call->taken) {
         uint32_t site, database;
         if (nesting_around(call).spec)
-            return HOOK_TAIL;        // released by the enclosing call
-        if (process_is_attached()) { // acquired before we came
+            return HOOK_TAIL;    // released by the enclosing call
+        if (recorder_attached) { // acquired before we came
             session_inherited_ended(function_kind(call->spec), call->spec->session,
                                     call->pool_address ? pool_of(call) : TRACE_NONE,
                                     TRACE_RELEASED);
@@ -166,7 +173,7 @@ static unsigned before_release(struct call *call)
         return HOOK_TAIL;
     }
     call->inherited = call->session.record->flags & TRACE_SESSION_INHERITED;
-    if (call->inherited && !process_is_attached())
+    if (call->inherited && !recorder_attached)
         misuse(call, TRACE_MISUSE_CHILD, call->session.taken_ns);
     if (call->hook->sqlite)
         sqlite_before_close(call);
@@ -176,13 +183,13 @@ static unsigned before_release(struct call *call)
 
 static unsigned before_use(struct call *call)
 {
-    if (recorder_generation == 1 && !process_is_attached())
+    if (recorder_generation == 1 && !recorder_attached)
         return HOOK_TAIL; // nothing is inherited
     call->handle = handle_before(call);
-    if (call->handle == 0 || !sessions_any())
+    if (call->handle == 0 || !any_session())
         return HOOK_TAIL;
     uint32_t kind = function_kind(call->spec);
-    if (process_is_attached() && !session_is_known(kind, call->handle)) {
+    if (recorder_attached && !session_is_known(kind, call->handle)) {
         const struct inherited found = {
             .handle = call->handle,
             .kind = kind,
@@ -192,7 +199,7 @@ static unsigned before_use(struct call *call)
         };
         (void)session_inherit(&found);
     }
-    if (session_mark_used(kind, call->handle) && !process_is_attached())
+    if (session_mark_used(kind, call->handle) && !recorder_attached)
         misuse(call, TRACE_MISUSE_CHILD, recorder_now());
     return HOOK_TAIL;
 }
@@ -229,14 +236,26 @@ static bool find_real(struct call *call)
     return call->target != 0;
 }
 
+// A traced function was called that is nowhere but here: ends the process as the loader would have.
+static _Noreturn void end_undefined(const char *name)
+{
+    struct log log;
+    log_open(&log);
+    log_text(&log, "symbol lookup error: undefined symbol: ");
+    log_name(&log, name);
+    log_text(&log, "\n");
+    log_close(&log);
+    _exit(127);
+}
+
 unsigned hook_before(struct call *call)
 {
     struct hook *hook = &hooks[call->index];
     if (call->index < HOOK_EXPORTED)
-        process_start(); // a constructor that ran before ours called it
+        recorder_start(); // a constructor that ran before ours called it
     call->hook = hook;
     if (!find_real(call))
-        process_undefined(hook->function->name);
+        end_undefined(hook->function->name);
     if (hook->function->special >= FUNCTION_DLOPEN && hook->function->special <= FUNCTION_DLCLOSE)
         return dl_hooks_before(call);
     if (!recorder_enter())
@@ -247,7 +266,7 @@ unsigned hook_before(struct call *call)
     if (hook->function->special == FUNCTION_TRACED)
         mode = before_traced(call);
     else if (hook->function->special == FUNCTION_EXIT)
-        process_exiting((int)call->argument[0]);
+        recorder_life->exiting((int)call->argument[0]);
     else
         mode = sqlite_before(call);
     recorder_leave();

@@ -17,7 +17,6 @@
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch_code.h"
 #include "recorder/hooks/sqlite.h"
-#include "recorder/life/process.h"
 #include "shared/patch_plan.h"
 #include "shared/patch_table.h"
 
@@ -308,7 +307,7 @@ static void write_all(struct work *work)
             record->state = PATCH_UNUSED;
         } else if (record->state == PATCH_WRITTEN) {
             ;
-        } else if (process_is_attached()) {
+        } else if (recorder_attached) {
             outcome = TRACE_PATCH_BUSY; // until patches_written
         } else if (!alone) {
             outcome = TRACE_PATCH_THREADS;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "recorder/books/sessions.h"
+#include "recorder/core/intern.h"
 #include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
@@ -425,7 +426,7 @@ static void ask(struct trace_session *record, uint64_t word, void *data)
 void sqlite_ask_all(void)
 {
     struct module module;
-    if (copy_count == 0 || !sessions_any())
+    if (copy_count == 0 || !sessions_any() || !recorder_open_trace())
         return;
     (void)modules_refresh();
     for (uint32_t i = 0; i < copy_count; i++) {

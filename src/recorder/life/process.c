@@ -4,9 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "recorder/books/misuse.h"
@@ -19,33 +17,30 @@
 #include "recorder/core/log.h"
 #include "recorder/core/presence.h"
 #include "recorder/core/recorder.h"
+#include "recorder/hooks/dl_hooks.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/got.h"
 #include "recorder/hooks/patch.h"
 #include "recorder/hooks/sqlite.h"
 #include "recorder/life/api.h"
 #include "recorder/life/dump.h"
+#include "recorder/life/dump_signal.h"
+#include "recorder/life/opening.h"
 #include "recorder/life/start.h"
 #include "recorder/runtimes/runtime.h"
+#include "recorder/stacks/api_note.h"
 #include "recorder/stacks/capture.h"
 #include "recorder/stacks/modules.h"
 #include "recorder/stacks/unwind.h"
 #include "trace/lock.h"
 
-static bool attached;
-static struct trace_writer parent_trace; // of the process we were forked from, read-only
 // By prepare_fork; of this thread, because several may be forking.
 static __thread bool locked_for_fork;
 static bool forked_cleanly; // the tables were locked while the fork happened
 
-bool process_is_attached(void)
-{
-    return attached;
-}
-
 // All locks, in the order in which they may be nested.
-static struct lock *const outer_locks[] = {&sqlite_copies_lock, &got_lock, &modules_lock,
-                                           &sites_lock};
+static struct lock *const outer_locks[] = {&opening_lock, &sqlite_copies_lock, &got_lock,
+                                           &modules_lock, &sites_lock};
 static struct lock *const inner_locks[] = {&sqlite_backups_lock, &runtimes_lock,       &misuse_lock,
                                            &intern_lock,         &recorder_trace.lock, &arena_lock};
 enum {
@@ -62,7 +57,6 @@ static void prepare_fork(void)
     if (!locked_for_fork)
         return;
     capture_prepare_fork();
-    recorder_lock_opening();
     for (int i = 0; i < OUTER_LOCKS; i++)
         lock_take(outer_locks[i]);
     pools_lock_all();
@@ -79,7 +73,6 @@ static void unlock_after_fork(void)
     pools_unlock_all();
     for (int i = OUTER_LOCKS; i-- > 0;)
         lock_give(outer_locks[i]);
-    recorder_unlock_opening();
 }
 
 static void parent_forked(void)
@@ -99,7 +92,7 @@ static void child_forked(void)
 }
 
 // The first entry after a fork: what was written down is the parent's.
-void process_forked(void)
+static void forked(void)
 {
     bool clean = forked_cleanly || !recorder_trace.header;
     forked_cleanly = false;
@@ -110,13 +103,7 @@ void process_forked(void)
         for (int i = 0; i < INNER_LOCKS; i++)
             lock_init(inner_locks[i]);
     }
-    sessions_forked(clean);
-    recorder_forget_tables(false);
-    if (recorder_trace.header) {
-        trace_forget(&parent_trace);
-        parent_trace = recorder_trace;
-        memset(&recorder_trace, 0, sizeof recorder_trace);
-    }
+    opening_forked(clean);
     if (recorder_options.follow == OPTIONS_FOLLOW_NONE)
         recorder_set_active(false);
 }
@@ -140,11 +127,6 @@ static void finish(int status)
         dump_summary(true);
 }
 
-void process_exiting(int status)
-{
-    finish(status);
-}
-
 static void at_exit(int status, void *data)
 {
     (void)data;
@@ -157,67 +139,6 @@ static void at_exit(int status, void *data)
 static void at_quick_exit_(void)
 {
     at_exit(STATUS_UNKNOWN, NULL);
-}
-
-static void on_dump_signal(int number)
-{
-    (void)number;
-    int kept = errno;
-    if (!recorder_is_forked() && recorder_trace.header)
-        dump_summary(false);
-    errno = kept;
-}
-
-// Only where the program has left the signal at its default.
-static void take_dump_signal(void)
-{
-    struct sigaction old,
-        ours = {.sa_handler = on_dump_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
-    int number = recorder_options.signal;
-    sigemptyset(&ours.sa_mask);
-    if (number > 0 && sigaction(number, NULL, &old) == 0 && !(old.sa_flags & SA_SIGINFO) &&
-        old.sa_handler == SIG_DFL)
-        (void)sigaction(number, &ours, NULL);
-}
-
-static void give_back_dump_signal(void)
-{
-    struct sigaction old;
-    int number = recorder_options.signal;
-    if (number > 0 && sigaction(number, NULL, &old) == 0 && old.sa_handler == on_dump_signal)
-        (void)signal(number, SIG_DFL);
-}
-
-void process_trace_opened(void)
-{
-    functions_write_all();
-    runtimes_describe(recorder_trace.header);
-    if (attached)
-        recorder_trace.header->flags |= TRACE_FLAG_ATTACHED;
-    if (parent_trace.header) {
-        sessions_import(&parent_trace);
-        trace_forget(&parent_trace);
-    }
-    overdue_begin();
-    take_dump_signal();
-}
-
-void process_modules_changed(void)
-{
-    if (got_any_traced() || api_is_used())
-        unwind_prepare();
-    runtimes_start();
-}
-
-_Noreturn void process_undefined(const char *name)
-{
-    struct log log;
-    log_open(&log);
-    log_text(&log, "symbol lookup error: undefined symbol: ");
-    log_name(&log, name);
-    log_text(&log, "\n");
-    log_close(&log);
-    _exit(127);
 }
 
 static void register_handlers(void)
@@ -249,15 +170,13 @@ static void begin(void)
 {
     recorder_set_active(true);
     got_hook_modules(false);
-    api_connect_all(true);
-    process_modules_changed();
+    api_note_connect_all(true);
+    dl_hooks_modules_changed();
 }
 
-void process_start(void)
+static void start(void)
 {
-    static atomic_flag started = ATOMIC_FLAG_INIT;
-    if (atomic_flag_test_and_set(&started))
-        return;
+    api_note_offer(&api_functions);
     log_remember_standard_error();
     unwind_find_own();
     if (!start_is_asked())
@@ -271,26 +190,33 @@ void process_start(void)
 __attribute__((constructor)) static void constructor(void)
 {
     int kept = errno;
-    process_start();
+    recorder_start();
     errno = kept;
 }
 
+RECORDER_LIFE static const struct recorder_life ours = {
+    .start = start,
+    .open = opening_open,
+    .forked = forked,
+    .exiting = finish,
+};
+
 int process_attach(const char *options)
 {
-    process_start();
+    recorder_start();
     if (atomic_load(&recorder_active))
         return -EALREADY;
     start_read_options(options);
-    recorder_forget_trace();
+    opening_forget();
     if (!prepare())
         return -ENOMEM;
-    attached = true;
+    recorder_attached = true;
     unwind_prepare();
-    int error = recorder_open_trace() ? 0 : recorder_open_error();
+    int error = recorder_open_trace() ? 0 : opening_error();
     if (error == 0)
         begin();
     else
-        attached = false;
+        recorder_attached = false;
     return error;
 }
 
@@ -302,15 +228,15 @@ int process_detach(void)
     (void)presence_wait(&recorder_thread); // a thread may be hooking what it has just loaded
     runtimes_leave();
     got_unhook_all();
-    api_connect_all(false);
-    give_back_dump_signal();
+    api_note_connect_all(false);
+    dump_signal_give_back();
     overdue_finish();
     struct trace_header *header = recorder_trace.header;
     if (header) {
         header->flags |= TRACE_FLAG_DETACHED;
         header->end_ns = header->last_ns = recorder_now();
     }
-    attached = false;
-    recorder_forget_trace();
+    recorder_attached = false;
+    opening_forget();
     return 0;
 }

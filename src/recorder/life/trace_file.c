@@ -12,7 +12,6 @@
 
 #include "recorder/core/log.h"
 #include "recorder/core/recorder.h"
-#include "recorder/life/process.h"
 #include "shared/output_name.h"
 #include "trace/clock.h"
 #include "trace/trace_replace.h"
@@ -149,7 +148,7 @@ int trace_file_create(struct trace_writer *writer)
     int error = create_from(writer, recorder_options.output, &names, recorder_options.force);
     if (error < 0 && recorder_options.fallback[0])
         error = create_in_fallback(writer, &names);
-    if (error < 0 && process_is_attached() && !recorder_is_child())
+    if (error < 0 && recorder_attached && !recorder_is_child())
         return error; // said by unclosed attach, which is waiting
     if (error < 0) {
         log_no_trace(recorder_options.output, -error);

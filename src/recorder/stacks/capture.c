@@ -8,7 +8,6 @@
 
 #include "recorder/core/arch.h"
 #include "recorder/core/recorder.h"
-#include "recorder/hooks/hook.h"
 #include "recorder/stacks/unwind.h"
 #include "trace/lock.h"
 
@@ -59,9 +58,8 @@ void capture_forked_unprepared(void)
     lock_init(&gate);
 }
 
-// Copies what is not the recorder's own. Result: frames looked at; *wrapped: wrappers among them.
-static inline int copy_frames(struct stack *stack, uint32_t depth, void *const *frames, int count,
-                              uint32_t *wrapped)
+// Copies what is not the recorder's own. Result: frames looked at.
+static inline int copy_frames(struct stack *stack, uint32_t depth, void *const *frames, int count)
 {
     uint32_t kept = stack->count;
     uint32_t end = kept + depth < STACK_FRAMES ? kept + depth : STACK_FRAMES;
@@ -69,7 +67,6 @@ static inline int copy_frames(struct stack *stack, uint32_t depth, void *const *
     for (; i < count && kept < end; i++) {
         stack->frames[kept] = (uint64_t)(uintptr_t)frames[i];
         kept += !unwind_is_own(stack->frames[kept]);
-        *wrapped += frames[i] == wrapper_returned || frames[i] == wrapper_patched_returned;
     }
     stack->count = kept;
     return i;
@@ -86,8 +83,7 @@ static void remember(const struct stack_origin *origin, void *const *frames, int
 
 // Inlined into its callers: each frame of ours costs as much to unwind as one of the program's.
 static inline __attribute__((always_inline)) void unwind_into(const struct stack_origin *origin,
-                                                              struct stack *stack, uint32_t depth,
-                                                              uint32_t *wrapped)
+                                                              struct stack *stack, uint32_t depth)
 {
     void *frames[FRAMES];
     int most = (int)depth + OWN_FRAMES;
@@ -97,7 +93,7 @@ static inline __attribute__((always_inline)) void unwind_into(const struct stack
         int count = way(frames, most);
         for (int i = 0; i < count; i++)
             frames[i] = ARCH_RETURN_ADDRESS(frames[i]);
-        int seen = copy_frames(stack, depth, frames, count, wrapped);
+        int seen = copy_frames(stack, depth, frames, count);
         stack->cut = seen < count || count == most;
         if (origin && stack_memo_wants(origin))
             remember(origin, frames, seen, stack->cut);
@@ -118,23 +114,26 @@ static void begin(struct stack *stack)
 
 void stack_capture_from(const struct stack_origin *origin, struct stack *stack)
 {
-    uint32_t wrapped = 0;
     begin(stack);
     if (!stack_memo_recall(origin, stack))
-        unwind_into(origin, stack, recorder_options.depth, &wrapped);
+        unwind_into(origin, stack, recorder_options.depth);
 }
 
 void stack_capture(struct stack *stack)
 {
-    uint32_t wrapped = 0;
     begin(stack);
-    unwind_into(NULL, stack, recorder_options.depth, &wrapped);
+    unwind_into(NULL, stack, recorder_options.depth);
 }
 
-uint32_t stack_count_wrapped(void)
+uint32_t stack_count_returns(const void *one, const void *other)
 {
-    struct stack stack = {.count = 0};
-    uint32_t wrapped = 0;
-    unwind_into(NULL, &stack, STACK_FRAMES, &wrapped);
-    return wrapped;
+    void *frames[FRAMES];
+    uint32_t found = 0;
+    gate_enter();
+    unwind_way way = unwind_begin();
+    int count = way ? way(frames, FRAMES) : 0;
+    for (int i = 0; i < count; i++)
+        found += ARCH_RETURN_ADDRESS(frames[i]) == one || ARCH_RETURN_ADDRESS(frames[i]) == other;
+    gate_leave();
+    return found;
 }

@@ -7,11 +7,16 @@
 
 #include "recorder/stacks/stack_memo.h"
 
-// Fills in the stack that begins at `origin`, like stack_capture (recorder.h).
+// Fills in the native stack of this thread, innermost first, without the recorder's own frames, and
+// what a language runtime puts in front of it.
+void stack_capture(struct stack *stack);
+
+// The same for the stack that begins at `origin`.
 void stack_capture_from(const struct stack_origin *origin, struct stack *stack);
 
-// How many wrapped calls of this thread are inside the real function.
-uint32_t stack_count_wrapped(void);
+// How often one of two return addresses is on this thread's stack: the recorder's own may be asked
+// for.
+uint32_t stack_count_returns(const void *one, const void *other);
 
 // Around fork: waits until no thread is unwinding, because libunwind has locks, and keeps it so.
 // Not to be called on a thread that is inside the recorder.

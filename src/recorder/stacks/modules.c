@@ -7,11 +7,10 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-#include "recorder/books/sites.h"
 #include "recorder/core/arena.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/recorder.h"
-#include "recorder/life/api.h"
+#include "recorder/stacks/api_note.h"
 #include "recorder/stacks/unwind.h"
 
 enum { MOST_MODULES = 1 << 14 };
@@ -22,6 +21,7 @@ static struct module **modules; // grown by doubling
 static uint32_t module_count, module_room;
 static uint64_t last_adds, last_subs; // of dl_iterate_phdr: what the table reflects
 static bool frames_replaced;          // addresses seen in stacks mean something else now
+static bool in_trace;                 // the trace has all modules so far
 
 static bool grow(void)
 {
@@ -158,15 +158,25 @@ static void add_module(struct module *found, const char *name)
     module->mapped_ns = recorder_now();
     module->mapped = module->seen = true;
     modules[module_count++] = module;
-    if (recorder_trace.header)
+    if (in_trace)
         write_record(module);
     if (replaces && intern_forget_range(module->start, module->end))
         frames_replaced = true;
 }
 
 struct listing {
-    bool changed;
+    bool changed; // and modules_lock is held
 };
+
+// The loader's counters are read and written with its lock held.
+static void begin_listing(const struct dl_phdr_info *info)
+{
+    last_adds = info->dlpi_adds;
+    last_subs = info->dlpi_subs;
+    lock_take(&modules_lock);
+    for (uint32_t i = 0; i < module_count; i++)
+        modules[i]->seen = false;
+}
 
 static int list_module(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -175,9 +185,8 @@ static int list_module(struct dl_phdr_info *info, size_t size, void *data)
     if (!listing->changed) {
         if (info->dlpi_adds == last_adds && info->dlpi_subs == last_subs)
             return 1;
+        begin_listing(info);
         listing->changed = true;
-        last_adds = info->dlpi_adds;
-        last_subs = info->dlpi_subs;
     }
     struct module found = {0};
     read_segments(&found, info);
@@ -194,7 +203,7 @@ static int list_module(struct dl_phdr_info *info, size_t size, void *data)
             break;
     }
     if (!known || !known->mapped)
-        api_connect(info, atomic_load(&recorder_active));
+        api_note_connect(info, atomic_load(&recorder_active));
     if (!known) {
         add_module(&found, info->dlpi_name ? info->dlpi_name : "");
         return 0;
@@ -206,30 +215,29 @@ static int list_module(struct dl_phdr_info *info, size_t size, void *data)
     return 0;
 }
 
+// The loader's lock is taken first, then ours: whoever runs with the loader's may make a traced
+// call.
 bool modules_refresh(void)
 {
     struct listing listing = {false};
-    lock_take(&modules_lock);
-    for (uint32_t i = 0; i < module_count; i++)
-        modules[i]->seen = false;
     (void)dl_iterate_phdr(list_module, &listing);
-    for (uint32_t i = 0; listing.changed && i < module_count; i++)
+    if (!listing.changed)
+        return false;
+    for (uint32_t i = 0; i < module_count; i++)
         if (modules[i]->mapped && !modules[i]->seen)
             note_mapped(modules[i], false);
     bool replaced = frames_replaced;
     frames_replaced = false;
     lock_give(&modules_lock);
-    if (replaced) {
-        sites_forget_caches();
+    if (replaced)
         unwind_distrust();
-    }
-    return listing.changed;
+    return true;
 }
 
 void modules_write_all(void)
 {
-    (void)modules_refresh();
     lock_take(&modules_lock);
+    in_trace = true;
     for (uint32_t i = 0; i < module_count; i++)
         if (modules[i]->ref == TRACE_NONE)
             write_record(modules[i]);
@@ -275,6 +283,7 @@ void modules_forget_hooks(void)
 
 void modules_reset(void)
 {
+    in_trace = false;
     for (uint32_t i = 0; i < module_count; i++)
         modules[i]->ref = TRACE_NONE;
 }

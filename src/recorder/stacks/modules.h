@@ -29,11 +29,11 @@ struct module {
     uint8_t build_id[TRACE_BUILD_ID_BYTES];
 };
 
-// Brings the table up to date. Cheap when nothing was loaded or unloaded since. Takes no lock that
-// is held while constructors run.
+// Brings the table up to date. Cheap when nothing was loaded or unloaded since. Asks the loader, by
+// dl_iterate_phdr: not to be called with a lock held.
 bool modules_refresh(void); // whether anything had changed
 
-// Writes all modules into a trace that has just been opened.
+// Writes all modules of the table into a trace that is being opened.
 void modules_write_all(void);
 
 // Calls `visit` for each mapped module that is not hooked yet and marks it; without locks held.

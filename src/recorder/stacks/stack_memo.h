@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "recorder/books/session.h"
+#include "recorder/core/stack.h"
 
 // Where a stack begins: the place of the innermost return address that is the program's, below
 // which the caller's frame pointer has been saved.

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "recorder/core/intern.h"
+#include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/stacks/capture.h"
@@ -91,7 +93,7 @@ void python_context_thread(void)
     PyObject *name = thread_name();
     const char *text = python_text(name);
     if (text && recorder_enter()) {
-        uint32_t reference = name_intern(text);
+        uint32_t reference = recorder_open_trace() ? name_intern(text) : TRACE_NONE;
         if (reference != TRACE_NONE) {
             recorder_thread.name = reference;
             recorder_thread.name_uses = (UINT32_C(1) << 31) + 1; // never read again

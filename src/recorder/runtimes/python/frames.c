@@ -287,8 +287,6 @@ uint32_t python_frames_intern(const struct python_walk *walk, uint64_t now_ns)
     struct python_walk_memo *memo = python_walk_memo_find(walk);
     if (memo && memo->stack != TRACE_NONE)
         return memo->stack;
-    if (!recorder_open_trace()) // may begin another generation
-        return TRACE_NONE;
     memo = translate_alone(walk, &stack);
     uint32_t reference = stack.count ? stack_intern(&stack, now_ns) : TRACE_NONE;
     if (memo)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "recorder/books/session.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 #include "recorder/runtimes/python/frames.h"

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "recorder/books/session.h"
 #include "recorder/core/arena.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/holders.h"

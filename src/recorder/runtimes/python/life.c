@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "recorder/books/session.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/api.h"
 #include "recorder/runtimes/python/audit.h"
@@ -206,10 +207,9 @@ static void before_connect(void)
     prepared = true;
     // Where code objects have no qualified names, these are found with the GIL only: warm the
     // cache.
-    if (python_layout_trusted && python_layout->code_qualname < 0 && recorder_enter()) {
+    if (python_layout_trusted && python_layout->code_qualname < 0 && recorder_enter_trace()) {
         struct stack stack = {.count = 0};
-        if (recorder_open_trace())
-            python_frames_append(&stack);
+        python_frames_append(&stack);
         recorder_leave();
     }
 }

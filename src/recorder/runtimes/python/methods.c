@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "recorder/books/session.h"
 #include "recorder/books/sessions.h"
 #include "recorder/core/arena.h"
+#include "recorder/core/call_specs.h"
 #include "recorder/core/recorder.h"
-#include "recorder/life/process.h"
 #include "recorder/runtimes/python/await.h"
 #include "recorder/runtimes/python/context.h"
 #include "recorder/runtimes/python/created.h"
@@ -172,7 +173,7 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
     struct python_moment moment;
     uint32_t owner = TRACE_NONE;
     python_moment_take(&moment);
-    if (recorder_enter()) {
+    if (recorder_enter_trace()) {
         struct stack stack;
         python_moment_stack(&moment, NULL, &stack);
         owner = pool_reference(call, pool);
@@ -257,7 +258,7 @@ static enum trace_end end_of(const struct method_call *call)
 static void release_begin(struct method_call *call)
 {
     call->finalizer = called_by_finalizer(call->handle);
-    bool attached = process_is_attached();
+    bool attached = recorder_attached;
     struct python_pool *pool =
         attached && call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     if (!recorder_enter())
@@ -332,7 +333,7 @@ static PyObject *invoke_for_pool(const struct python_invocation *invocation,
 {
     struct python_pool *pool =
         call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
-    if (!recorder_enter())
+    if (!recorder_enter_trace())
         return python_invoke(invocation);
     uint32_t before = session_thread_owner(pool_reference(call, pool));
     recorder_leave();

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "recorder/books/session.h"
 #include "recorder/core/recorder.h"
 
 enum { POOLS = 1024 };

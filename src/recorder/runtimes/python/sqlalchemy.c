@@ -12,8 +12,8 @@
 
 #include <string.h>
 
+#include "recorder/books/session.h"
 #include "recorder/core/recorder.h"
-#include "recorder/life/process.h"
 #include "recorder/runtimes/python/context.h"
 #include "recorder/runtimes/python/created.h"
 #include "recorder/runtimes/python/inherit.h"
@@ -65,7 +65,7 @@ static uint32_t where_created(PyObject *session)
 {
     static const struct stack not_seen;
     uint32_t created = python_created_find(session);
-    if (created != TRACE_NONE || !process_is_attached())
+    if (created != TRACE_NONE || !recorder_attached)
         return created;
     return stack_intern(&not_seen, recorder_now_coarse());
 }
@@ -82,7 +82,7 @@ void python_sqlalchemy_adopt(PyObject *record, struct python_pool *pool)
 {
     PyObject *connection = attribute(record, names.dbapi_connection);
     uint32_t ref = TRACE_NONE;
-    if (connection && connection != py._Py_NoneStruct && recorder_enter()) {
+    if (connection && connection != py._Py_NoneStruct && recorder_enter_trace()) {
         ref = python_pool_ref(pool);
         recorder_leave();
     }
@@ -103,15 +103,15 @@ static void note_acquired(const struct python_invocation *call, struct python_po
     PyObject *session = transaction ? attribute(transaction, names.session) : NULL;
     if (pool->text.shared)
         note_shared(fairy, record);
-    if (process_is_attached()) // it may have been opened before
+    if (recorder_attached) // it may have been opened before
         python_sqlalchemy_adopt(record, pool);
-    if (recorder_enter()) {
+    if (recorder_enter_trace()) {
         struct stack stack;
         uint64_t handle = (uint64_t)(uintptr_t)(pool->text.shared ? fairy : record);
         python_moment_stack(&moment, call->origin, &stack);
         struct acquire acquire = acquire_of(pool, &moment, handle, started, &stack);
         acquire.created = session ? where_created(session) : TRACE_NONE;
-        if (process_is_attached() && session_disinherit(acquire.kind, handle, started))
+        if (recorder_attached && session_disinherit(acquire.kind, handle, started))
             python_inherit_count(-1);
         uint32_t slot = session_acquired(&acquire, recorder_now());
         python_created_hold(fairy, slot);
@@ -133,7 +133,7 @@ static void note_failed(const struct python_invocation *call, struct python_pool
     bool timed_out = type && timeout_error && py.PyErr_GivenExceptionMatches(type, timeout_error);
     struct python_moment moment;
     python_moment_take(&moment);
-    if (recorder_enter()) {
+    if (recorder_enter_trace()) {
         struct stack stack;
         python_moment_stack(&moment, call->origin, &stack);
         struct acquire acquire = acquire_of(pool, &moment, 0, started, &stack);
@@ -198,7 +198,7 @@ static bool note_released(uint64_t handle, enum trace_end end)
 static void note_unknown(PyObject *object, enum trace_end end)
 {
     struct python_pool *pool = object ? python_sqlalchemy_pool(object) : NULL;
-    if (!pool || !recorder_enter())
+    if (!pool || !recorder_enter_trace())
         return;
     uint32_t ref = python_pool_ref(pool);
     if (ref != TRACE_NONE)
@@ -242,7 +242,7 @@ static PyObject *finalize_fairy(const struct python_invocation *call)
         if (connection == py._Py_NoneStruct) // invalidate() took it before
             end = TRACE_DISCARDED;
     }
-    if (handle && !note_released(handle, end) && process_is_attached())
+    if (handle && !note_released(handle, end) && recorder_attached)
         note_unknown(python_invocation_argument(call, 2, "pool"), end);
     return python_invoke(call);
 }
@@ -282,7 +282,7 @@ static PyObject *connect(const struct python_invocation *call)
     PyObject *object = record ? attribute(record, names.pool_of_record) : NULL;
     struct python_pool *pool = object ? python_sqlalchemy_pool(object) : NULL;
     python_drop(object); // the record keeps it
-    if (!pool || !recorder_enter())
+    if (!pool || !recorder_enter_trace())
         return python_invoke(call);
     uint32_t ref = python_pool_ref(pool);
     // Tasks take turns on a thread: "what this thread opens" says nothing there.
@@ -305,7 +305,7 @@ static PyObject *session_init(const struct python_invocation *call)
     PyObject *session = python_invocation_argument(call, 0, NULL);
     struct python_moment moment;
     python_moment_take(&moment);
-    if (session && recorder_enter()) {
+    if (session && recorder_enter_trace()) {
         python_created_note(session, python_moment_intern(&moment, recorder_now_coarse()));
         recorder_leave();
     }

@@ -10,8 +10,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "recorder/books/session.h"
 #include "recorder/core/recorder.h"
-#include "recorder/life/process.h"
 #include "recorder/runtimes/python/layout.h"
 
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.15
@@ -155,7 +155,7 @@ static void own_handle(const char *kind, uint64_t handle, uint32_t pool)
 static void own_database(uint64_t handle, uint32_t pool)
 {
     own_handle("sqlite3", handle, pool);
-    if (!handle || pool == TRACE_NONE || !process_is_attached() || !recorder_enter())
+    if (!handle || pool == TRACE_NONE || !recorder_attached || !recorder_enter())
         return;
     const struct inherited found = {
         .handle = handle,

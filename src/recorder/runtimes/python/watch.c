@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/books/session.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 #include "recorder/runtimes/python/life.h"

@@ -1,0 +1,97 @@
+// Opening the trace: see opening.h. Knows what goes into every trace, and whose tables point into
+// it.
+#include "recorder/life/opening.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "recorder/books/misuse.h"
+#include "recorder/books/overdue.h"
+#include "recorder/books/pools.h"
+#include "recorder/books/sessions.h"
+#include "recorder/books/sites.h"
+#include "recorder/core/intern.h"
+#include "recorder/core/presence.h"
+#include "recorder/core/recorder.h"
+#include "recorder/hooks/functions.h"
+#include "recorder/life/dump_signal.h"
+#include "recorder/life/trace_file.h"
+#include "recorder/runtimes/runtime.h"
+#include "recorder/stacks/modules.h"
+
+struct lock opening_lock = LOCK_INITIALIZER;
+static int error;                        // not tried again: the reason will not go away by asking
+static struct trace_writer parent_trace; // of the process we were forked from, read-only
+
+static void write_beginning(void)
+{
+    modules_write_all();
+    functions_write_all();
+    runtimes_describe(recorder_trace.header);
+    if (recorder_attached)
+        recorder_trace.header->flags |= TRACE_FLAG_ATTACHED;
+    if (parent_trace.header) {
+        sessions_import(&parent_trace);
+        trace_forget(&parent_trace);
+    }
+    overdue_begin();
+    dump_signal_take();
+}
+
+bool opening_open(void)
+{
+    (void)modules_refresh(); // asks the loader, whose lock comes before ours
+    lock_take(&opening_lock);
+    if (!recorder_is_opened() && error == 0) {
+        error = trace_file_create(&recorder_trace);
+        if (error == 0) {
+            write_beginning();
+            recorder_set_opened(true);
+        }
+    }
+    lock_give(&opening_lock);
+    return recorder_is_opened();
+}
+
+int opening_error(void)
+{
+    return error;
+}
+
+// Nothing of this process is in the trace that is written next: drops what points into the last
+// one, but for sessions. give_back: as in intern_reset.
+static void forget_tables(bool give_back)
+{
+    intern_reset(give_back);
+    sites_reset(give_back);
+    pools_reset(give_back);
+    modules_reset();
+    misuse_reset(give_back);
+}
+
+void opening_forget(void)
+{
+    const bool alone = presence_wait(&recorder_thread);
+    lock_take(&opening_lock);
+    atomic_fetch_add(&recorder_recording, 1);
+    recorder_set_opened(false);
+    error = 0;
+    atomic_fetch_add(&recorder_generation, 1);
+    forget_tables(alone);
+    sessions_clear();
+    trace_retire(&recorder_trace, alone);
+    lock_give(&opening_lock);
+}
+
+void opening_forked(bool clean)
+{
+    lock_init(&opening_lock);
+    error = 0;
+    sessions_forked(clean);
+    forget_tables(false);
+    if (recorder_trace.header) {
+        trace_forget(&parent_trace);
+        parent_trace = recorder_trace;
+        memset(&recorder_trace, 0, sizeof recorder_trace);
+    }
+}
