@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static const struct space_layout {
@@ -106,28 +107,33 @@ static uint64_t chunk_bytes(enum trace_chunk_type type, uint32_t chunks_before, 
     return bytes;
 }
 
+static uint32_t next_first(enum trace_chunk_type type, const struct trace_space *space)
+{
+    if (space->chunks > 0)
+        return space->first[space->chunks - 1] + space->capacity[space->chunks - 1];
+    // References of strings are aligned like their headers.
+    return type == TRACE_STRINGS ? sizeof(struct trace_string) : 1;
+}
+
 static void chunk_add(struct trace_writer *writer, enum trace_chunk_type type,
                       struct trace_chunk *chunk, uint64_t bytes)
 {
     struct trace_space *space = &writer->space[type];
-    uint32_t first = 1;
-    if (space->chunks > 0) {
-        const struct trace_chunk *last = space->chunk[space->chunks - 1];
-        first = last->first + last->capacity;
-    }
-    // References of strings are aligned like their headers.
-    if (type == TRACE_STRINGS && space->chunks == 0)
-        first = sizeof(struct trace_string);
+    uint32_t first = next_first(type, space);
+    uint32_t capacity = (uint32_t)((bytes - sizeof(struct trace_chunk)) / layout[type].unit);
     *chunk = (struct trace_chunk){
         .magic = TRACE_CHUNK_MAGIC,
         .type = (uint16_t)type,
         .record_bytes = layout[type].unit,
         .bytes = bytes,
         .first = first,
-        .capacity = (uint32_t)((bytes - sizeof(struct trace_chunk)) / layout[type].unit),
+        .capacity = capacity,
     };
     space->chunk[space->chunks] = chunk;
+    space->bytes[space->chunks] = (uint32_t)bytes;
     space->first[space->chunks] = first;
+    space->capacity[space->chunks] = capacity;
+    space->count[space->chunks] = 0;
     __atomic_store_n(&space->chunks, space->chunks + 1, __ATOMIC_RELEASE);
 }
 
@@ -135,6 +141,13 @@ static void count_lost(struct trace_writer *writer, int error)
 {
     enum trace_lost reason = error == -ENOMEM ? TRACE_LOST_MEMORY : TRACE_LOST_SPACE;
     __atomic_add_fetch(&writer->header->lost[reason], 1, __ATOMIC_RELAXED);
+}
+
+static void set_fresh(struct trace_writer *writer, const void *part, uint64_t bytes)
+{
+    writer->fresh_bytes = bytes;
+    writer->fresh = part;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static int map_initial(struct trace_writer *writer, int fd)
@@ -156,6 +169,7 @@ static int map_initial(struct trace_writer *writer, int fd)
     char *base = map_part(fd, 0, bytes);
     if (!base)
         return -errno;
+    set_fresh(writer, base, bytes);
     struct trace_header *header = (struct trace_header *)base;
     memcpy(header->magic, TRACE_MAGIC, sizeof header->magic);
     header->version = TRACE_VERSION;
@@ -167,9 +181,10 @@ static int map_initial(struct trace_writer *writer, int fd)
         chunk_add(writer, initial_types[i], (struct trace_chunk *)at, part);
         at += part;
     }
-    header->file_bytes = bytes;
+    header->file_bytes = writer->file_bytes = bytes;
     __atomic_store_n(&writer->header, header,
                      __ATOMIC_RELEASE); // other threads may use it from here
+    set_fresh(writer, NULL, 0);
     return 0;
 }
 
@@ -227,20 +242,29 @@ int trace_create_open(struct trace_writer *writer, int fd, const char *path)
     return error;
 }
 
+// Bytes of the header and of the chunks made with the file, which lie behind it in one mapping.
+static uint64_t initial_bytes(const struct trace_writer *writer)
+{
+    uint64_t bytes = TRACE_HEADER_BYTES;
+    for (size_t i = 0; i < sizeof initial_types; i++)
+        bytes += writer->space[initial_types[i]].bytes[0];
+    return bytes;
+}
+
+static bool lies_in(const void *address, const void *start, uint64_t bytes)
+{
+    return (uintptr_t)address - (uintptr_t)start < bytes;
+}
+
 // Calls `release` for each mapping of the trace.
 static void each_mapping(const struct trace_writer *writer, void (*release)(void *, size_t))
 {
-    // Chunks made with the file lie behind the header in one mapping; the others have their own.
-    uintptr_t base = (uintptr_t)writer->header;
-    uint64_t initial = TRACE_HEADER_BYTES;
-    for (size_t i = 0; i < sizeof initial_types; i++)
-        initial += writer->space[initial_types[i]].chunk[0]->bytes;
+    const uint64_t initial = initial_bytes(writer);
     for (int type = 1; type < TRACE_CHUNK_TYPES; type++) {
-        for (uint32_t i = 0; i < writer->space[type].chunks; i++) {
-            struct trace_chunk *chunk = writer->space[type].chunk[i];
-            if ((uintptr_t)chunk < base || (uintptr_t)chunk >= base + initial)
-                release(chunk, chunk->bytes);
-        }
+        const struct trace_space *space = &writer->space[type];
+        for (uint32_t i = 0; i < __atomic_load_n(&space->chunks, __ATOMIC_ACQUIRE); i++)
+            if (!lies_in(space->chunk[i], writer->header, initial))
+                release(space->chunk[i], space->bytes[i]);
     }
     release(writer->header, initial);
 }
@@ -258,6 +282,7 @@ static void replace_by_memory(void *address, size_t bytes)
 
 static void let_go(struct trace_writer *writer)
 {
+    set_fresh(writer, NULL, 0);
     memset(writer->space, 0, sizeof writer->space);
     writer->header = NULL;
 }
@@ -271,11 +296,12 @@ void trace_forget(struct trace_writer *writer)
 }
 
 // Whether the descriptor that was kept is still the trace: programs close and reuse numbers.
+// Nor does a file that was shortened grow again: what lies in between would be a hole.
 static bool is_still_ours(const struct trace_writer *writer, int fd)
 {
     struct stat status;
     return fstat(fd, &status) == 0 && status.st_dev == writer->device &&
-           status.st_ino == writer->inode;
+           status.st_ino == writer->inode && (uint64_t)status.st_size >= writer->file_bytes;
 }
 
 void trace_retire(struct trace_writer *writer, bool alone)
@@ -317,7 +343,7 @@ static int grow(struct trace_writer *writer, enum trace_chunk_type type)
     __attribute__((cleanup(close_file))) int fd = reopen(writer);
     if (fd < 0 && fd != NO_FILE)
         return fd;
-    uint64_t from = writer->header->file_bytes;
+    uint64_t from = writer->file_bytes;
     uint64_t bytes = chunk_bytes(type, space->chunks, 1);
     int error = reserve(fd, from, bytes);
     if (error < 0)
@@ -325,74 +351,89 @@ static int grow(struct trace_writer *writer, enum trace_chunk_type type)
     struct trace_chunk *chunk = map_part(fd, from, bytes);
     if (!chunk)
         return -errno;
+    set_fresh(writer, chunk, bytes);
     chunk_add(writer, type, chunk, bytes);
+    set_fresh(writer, NULL, 0);
+    writer->file_bytes = from + bytes;
     __atomic_store_n(&writer->header->file_bytes, from + bytes, __ATOMIC_RELEASE);
     return 0;
 }
 
-// Reserves `units` adjoining units; the lock is held. The caller advances `count` when it has
-// filled them in. NULL if there is no room.
-static struct trace_chunk *room(struct trace_writer *writer, enum trace_chunk_type type,
-                                uint32_t units)
+// Where adjoining units were reserved: the index of the chunk in its space, and of the first one.
+struct room {
+    struct trace_space *space;
+    uint32_t chunk, index;
+};
+
+// Reserves `units` adjoining units; the lock is held. The caller publishes them when it has
+// filled them in. false: there is no room.
+static bool find_room(struct trace_writer *writer, enum trace_chunk_type type, uint32_t units,
+                      struct room *room)
 {
     struct trace_space *space = &writer->space[type];
-    if (space->chunks > 0) {
-        struct trace_chunk *last = space->chunk[space->chunks - 1];
-        if (last->capacity - last->count >= units)
-            return last;
+    uint32_t last = space->chunks - 1;
+    if (space->chunks == 0 || space->capacity[last] - space->count[last] < units) {
+        int error = grow(writer, type);
+        if (error < 0) {
+            count_lost(writer, error);
+            return false;
+        }
+        last = space->chunks - 1;
     }
-    int error = grow(writer, type);
-    if (error < 0) {
-        count_lost(writer, error);
-        return NULL;
-    }
-    struct trace_chunk *last = space->chunk[space->chunks - 1];
-    return last->capacity >= units ? last : NULL;
+    *room = (struct room){space, last, space->count[last]};
+    return space->capacity[last] >= units;
 }
 
-static char *unit_at(struct trace_chunk *chunk, uint32_t index)
+static void *unit_at(const struct trace_writer *writer, enum trace_chunk_type type, uint32_t chunk,
+                     uint32_t index)
 {
-    return (char *)(chunk + 1) + (size_t)index * chunk->record_bytes;
+    return (char *)(writer->space[type].chunk[chunk] + 1) + (size_t)index * layout[type].unit;
 }
 
-static void publish(struct trace_chunk *chunk, uint32_t units)
+static uint32_t publish(const struct room *room, uint32_t units)
 {
-    __atomic_store_n(&chunk->count, chunk->count + units, __ATOMIC_RELEASE);
+    struct trace_space *space = room->space;
+    uint32_t count = room->index + units;
+    __atomic_store_n(&space->count[room->chunk], count, __ATOMIC_RELEASE);
+    __atomic_store_n(&space->chunk[room->chunk]->count, count, __ATOMIC_RELEASE);
+    return space->first[room->chunk] + room->index;
 }
 
 uint32_t trace_new_record(struct trace_writer *writer, enum trace_chunk_type type, void *record)
 {
     uint32_t ref = TRACE_NONE;
-    char *address = NULL;
+    void *address = NULL;
+    struct room room;
     lock_take(&writer->lock);
-    struct trace_chunk *chunk = room(writer, type, 1);
-    if (chunk) {
-        ref = chunk->first + chunk->count;
-        address = unit_at(chunk, chunk->count);
-        publish(chunk, 1);
+    if (find_room(writer, type, 1, &room)) {
+        address = unit_at(writer, type, room.chunk, room.index);
+        ref = publish(&room, 1);
     }
     lock_give(&writer->lock);
     memcpy(record, &address, sizeof address); // *record is a pointer of the caller's type
     return ref;
 }
 
-// The chunk that holds `ref`, or NULL.
-static struct trace_chunk *chunk_of(const struct trace_writer *writer, enum trace_chunk_type type,
-                                    uint32_t ref)
+// The chunk that holds `ref`, or false. *index: of the unit in it.
+static inline bool find_unit(const struct trace_writer *writer, enum trace_chunk_type type,
+                             uint32_t ref, uint32_t *chunk, uint32_t *index)
 {
     const struct trace_space *space = &writer->space[type];
-    if (ref == TRACE_NONE)
-        return NULL;
-    for (uint32_t i = __atomic_load_n(&space->chunks, __ATOMIC_ACQUIRE); i-- > 0;)
-        if (ref >= space->first[i])
-            return space->chunk[i];
-    return NULL;
+    for (uint32_t i = __atomic_load_n(&space->chunks, __ATOMIC_ACQUIRE); i-- > 0;) {
+        if (ref < space->first[i])
+            continue;
+        *chunk = i;
+        *index = ref - space->first[i];
+        return ref != TRACE_NONE && *index < space->capacity[i];
+    }
+    return false;
 }
 
 void *trace_record(const struct trace_writer *writer, enum trace_chunk_type type, uint32_t ref)
 {
-    struct trace_chunk *chunk = chunk_of(writer, type, ref);
-    return chunk ? unit_at(chunk, ref - chunk->first) : NULL;
+    uint32_t chunk, index;
+    return find_unit(writer, type, ref, &chunk, &index) ? unit_at(writer, type, chunk, index)
+                                                        : NULL;
 }
 
 size_t trace_string_kept(const char *text, size_t bytes)
@@ -413,15 +454,14 @@ uint32_t trace_append_string(struct trace_writer *writer, const char *text, size
     uint32_t units =
         (uint32_t)(sizeof(struct trace_string) + bytes + 1 + align - 1) / align * align;
     uint32_t ref = TRACE_NONE;
+    struct room room;
     lock_take(&writer->lock);
-    struct trace_chunk *chunk = room(writer, TRACE_STRINGS, units);
-    if (chunk) {
-        ref = chunk->first + chunk->count;
-        struct trace_string *string = (struct trace_string *)unit_at(chunk, chunk->count);
+    if (find_room(writer, TRACE_STRINGS, units, &room)) {
+        struct trace_string *string = unit_at(writer, TRACE_STRINGS, room.chunk, room.index);
         string->bytes = (uint32_t)bytes;
         memcpy(string->text, text, bytes);
         string->text[bytes] = 0;
-        publish(chunk, units);
+        ref = publish(&room, units);
     }
     lock_give(&writer->lock);
     return ref;
@@ -429,20 +469,24 @@ uint32_t trace_append_string(struct trace_writer *writer, const char *text, size
 
 const char *trace_string(const struct trace_writer *writer, uint32_t ref)
 {
-    const struct trace_string *string = trace_record(writer, TRACE_STRINGS, ref);
-    return string ? string->text : "";
+    uint32_t chunk, index;
+    if (!find_unit(writer, TRACE_STRINGS, ref, &chunk, &index))
+        return "";
+    const struct trace_string *string = unit_at(writer, TRACE_STRINGS, chunk, index);
+    uint32_t room = writer->space[TRACE_STRINGS].capacity[chunk] - index;
+    uint32_t bytes = room > sizeof *string ? string->bytes : UINT32_MAX;
+    return bytes < room - sizeof *string && string->text[bytes] == 0 ? string->text : "";
 }
 
 uint32_t trace_append_words(struct trace_writer *writer, enum trace_chunk_type type,
                             const uint64_t *words, uint32_t count)
 {
     uint32_t ref = TRACE_NONE;
+    struct room room;
     lock_take(&writer->lock);
-    struct trace_chunk *chunk = room(writer, type, count);
-    if (chunk) {
-        ref = chunk->first + chunk->count;
-        memcpy(unit_at(chunk, chunk->count), words, (size_t)count * sizeof *words);
-        publish(chunk, count);
+    if (find_room(writer, type, count, &room)) {
+        memcpy(unit_at(writer, type, room.chunk, room.index), words, (size_t)count * sizeof *words);
+        ref = publish(&room, count);
     }
     lock_give(&writer->lock);
     return ref;
@@ -452,4 +496,95 @@ const uint64_t *trace_words(const struct trace_writer *writer, enum trace_chunk_
                             uint32_t ref)
 {
     return trace_record(writer, type, ref);
+}
+
+uint32_t trace_stack_frames(const struct trace_writer *writer, uint32_t ref,
+                            const uint64_t **frames, uint64_t *seen_ns)
+{
+    enum { HEAD_WORDS = sizeof(struct trace_stack) / sizeof(uint64_t) };
+    uint32_t chunk, index;
+    if (!find_unit(writer, TRACE_STACKS, ref, &chunk, &index))
+        return 0;
+    uint32_t room = writer->space[TRACE_STACKS].capacity[chunk] - index;
+    const struct trace_stack *stack = unit_at(writer, TRACE_STACKS, chunk, index);
+    if (room < HEAD_WORDS)
+        return 0;
+    uint32_t count = stack->frame_count;
+    if (seen_ns)
+        *seen_ns = stack->seen_ns;
+    *frames = stack->frames;
+    return count <= room - HEAD_WORDS ? count : 0;
+}
+
+void trace_each(const struct trace_writer *writer, enum trace_chunk_type type,
+                void (*visit)(const void *record, uint32_t ref, void *data), void *data)
+{
+    const struct trace_space *space = &writer->space[type];
+    uint32_t chunks = __atomic_load_n(&space->chunks, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < chunks; i++) {
+        uint32_t count = __atomic_load_n(&space->count[i], __ATOMIC_ACQUIRE);
+        for (uint32_t j = 0; j < count; j++)
+            visit(unit_at(writer, type, i, j), space->first[i] + j, data);
+    }
+}
+
+bool trace_covers(const struct trace_writer *writer, const void *address)
+{
+    if (writer->fresh && lies_in(address, writer->fresh, writer->fresh_bytes))
+        return true;
+    if (!writer->header)
+        return false;
+    if (lies_in(address, writer->header, initial_bytes(writer)))
+        return true;
+    for (int type = 1; type < TRACE_CHUNK_TYPES; type++) {
+        const struct trace_space *space = &writer->space[type];
+        for (uint32_t i = __atomic_load_n(&space->chunks, __ATOMIC_ACQUIRE); i-- > 0;)
+            if (lies_in(address, space->chunk[i], space->bytes[i]))
+                return true;
+    }
+    return false;
+}
+
+// Copies what is left of a part of the file, page by page. The kernel reads: where nothing is left
+// it says so, and sends no signal.
+static void copy_what_is_left(char *to, const void *from, size_t bytes)
+{
+    enum { PAGE = 4096 };
+    long self = syscall(SYS_getpid);
+    for (size_t done = 0; done < bytes; done += PAGE) {
+        struct iovec into = {to + done, PAGE};
+        struct iovec out_of = {(char *)(uintptr_t)from + done, PAGE};
+        (void)syscall(SYS_process_vm_readv, self, &into, 1L, &out_of, 1L, 0L);
+    }
+}
+
+static void put_memory(void *address, size_t bytes)
+{
+    void *fresh = map_part(-1, 0, bytes);
+    if (!fresh)
+        return;
+    copy_what_is_left(fresh, address, bytes);
+    (void)syscall(SYS_mremap, fresh, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, address);
+}
+
+void trace_abandon(const struct trace_writer *writer)
+{
+    if (writer->fresh)
+        put_memory((void *)(uintptr_t)writer->fresh, writer->fresh_bytes);
+    if (writer->header)
+        each_mapping(writer, put_memory);
+}
+
+bool trace_is_intact(const struct trace_writer *writer)
+{
+    struct stat status;
+    if (!writer->header || writer->path[0] == 0)
+        return true;
+    if (memcmp(writer->header->magic, TRACE_MAGIC, sizeof writer->header->magic) != 0)
+        return false;
+    bool found = writer->fd >= 0
+                     ? fstat(writer->fd, &status) == 0
+                     : fstatat(AT_FDCWD, writer->path, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    return found && status.st_dev == writer->device && status.st_ino == writer->inode &&
+           (uint64_t)status.st_size >= writer->file_bytes;
 }

@@ -29,11 +29,20 @@ struct trace_writer {
     struct lock lock;            // guards growing and appending
     int fd;                      // that had to be kept open, see trace_create_open; else -1
     uint64_t device, inode;      // of the file, to recognize it when it is opened again
+    uint64_t file_bytes;         // all that was made of it
+    // What the file says of itself is for readers; anybody may have written over it, and what
+    // the writer goes by is here.
     struct trace_space {
         struct trace_chunk *chunk[TRACE_WRITER_CHUNKS];
-        uint32_t first[TRACE_WRITER_CHUNKS]; // copy of chunk->first
+        uint32_t bytes[TRACE_WRITER_CHUNKS];    // as chunk->bytes,
+        uint32_t first[TRACE_WRITER_CHUNKS];    // chunk->first,
+        uint32_t capacity[TRACE_WRITER_CHUNKS]; // chunk->capacity
+        uint32_t count[TRACE_WRITER_CHUNKS];    // and chunk->count
         uint32_t chunks;
     } space[TRACE_CHUNK_TYPES];
+    // A part that is mapped but not yet among the above.
+    const void *fresh;
+    uint64_t fresh_bytes;
     char path[TRACE_PATH_BYTES];
 };
 
@@ -61,7 +70,8 @@ void trace_forget(struct trace_writer *writer);
 // room (header->lost[TRACE_LOST_SPACE] is advanced). The address stays valid until trace_forget.
 uint32_t trace_new_record(struct trace_writer *writer, enum trace_chunk_type type, void *record);
 
-// Address of a record that trace_new_record returned, or NULL for TRACE_NONE.
+// Address of a record that trace_new_record returned, or NULL for TRACE_NONE or what never was one:
+// references may come from the file.
 void *trace_record(const struct trace_writer *writer, enum trace_chunk_type type, uint32_t ref);
 
 // How much of a text is kept: `bytes`, or at most TRACE_STRING_MOST, without half a UTF-8 character
@@ -80,8 +90,29 @@ const char *trace_string(const struct trace_writer *writer, uint32_t ref);
 uint32_t trace_append_words(struct trace_writer *writer, enum trace_chunk_type type,
                             const uint64_t *words, uint32_t count);
 
-// Address of a word appended before, or NULL for TRACE_NONE.
+// Address of a word appended before, or NULL for TRACE_NONE or what never was one.
 const uint64_t *trace_words(const struct trace_writer *writer, enum trace_chunk_type type,
                             uint32_t ref);
+
+// The frames of a stack, innermost first: their number, and where they are in *frames. 0: there is
+// no such stack. seen_ns: when it was first seen; may be NULL.
+uint32_t trace_stack_frames(const struct trace_writer *writer, uint32_t ref,
+                            const uint64_t **frames, uint64_t *seen_ns);
+
+// Calls `visit` for each record of a type that is complete by now.
+void trace_each(const struct trace_writer *writer, enum trace_chunk_type type,
+                void (*visit)(const void *record, uint32_t ref, void *data), void *data);
+
+// Whether memory at this address is of the trace. For a handler of SIGBUS.
+bool trace_covers(const struct trace_writer *writer, const void *address);
+
+// The file was shortened: puts memory of this process in its place, at the same addresses, with
+// what is left of the content and zeros elsewhere. For a handler of SIGBUS, on one thread at a
+// time.
+void trace_abandon(const struct trace_writer *writer);
+
+// Whether the file is still there, under its name where it has one, as long as it was made, and
+// begins as it did. true for one that is kept in memory only. Makes system calls.
+bool trace_is_intact(const struct trace_writer *writer);
 
 #endif

@@ -7,12 +7,16 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "recorder/books/pools.h"
 #include "recorder/books/sessions.h"
 #include "recorder/books/sites.h"
+#include "recorder/core/intern.h"
 #include "recorder/core/recorder.h"
 #include "recorder_stand_in.h"
 
@@ -346,6 +350,53 @@ static void test_long_names(void **state)
     assert_true(recorder_trace.header->file_bytes < 64 << 20);
 }
 
+// Somebody writes over the trace: numbers are wrong then, and nothing worse comes of it.
+static void write_over(uint64_t from, unsigned char byte)
+{
+    static char block[4096];
+    uint64_t end = recorder_trace.file_bytes;
+    int fd = open(stand_in_path(), O_WRONLY);
+    assert_true(fd >= 0);
+    memset(block, byte, sizeof block);
+    for (uint64_t at = from; at < end; at += sizeof block)
+        assert_int_equal(pwrite(fd, block, sizeof block, (off_t)at), sizeof block);
+    close(fd);
+}
+
+static void use_tables(uint64_t round)
+{
+    const uint64_t second = 1000000000;
+    char name[32];
+    for (uint64_t i = 0; i < 300; i++) {
+        const uint64_t now = recorder_now() + i * second;
+        const uint64_t handle = round * 1000 + i + 1;
+        (void)snprintf(name, sizeof name, "pool %u", (unsigned)(i % 7));
+        const uint32_t pool = pool_intern(kind, 0, name_intern(name));
+        struct session session;
+        acquire_at(handle, pool, i % 50, now);
+        (void)trace_string(&recorder_trace, (uint32_t)i * 8);
+        if (i % 3 && session_take(kind, handle, &session))
+            session_end(&session, TRACE_RELEASED, now + second);
+    }
+    (void)intern_forget_range(0x1000, 0x1010);
+}
+
+static void test_written_over(void **state)
+{
+    (void)state;
+    alarm(60); // a loop over numbers that make no sense may not end
+    for (unsigned round = 0; round < 6; round++) {
+        stand_in_end();
+        stand_in_begin();
+        kind = name_intern("test");
+        use_tables(1);
+        write_over(round < 3 ? 0 : TRACE_HEADER_BYTES, (unsigned char)(0xff * (round % 3) / 2));
+        for (uint64_t again = 2; again < 40; again++)
+            use_tables(again);
+    }
+    alarm(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +414,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_disinherited, begin, end),
         cmocka_unit_test_setup_teardown(test_threads, begin, end),
         cmocka_unit_test_setup_teardown(test_long_names, begin, end),
+        cmocka_unit_test_setup_teardown(test_written_over, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

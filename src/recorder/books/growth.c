@@ -16,6 +16,8 @@ static void halve(struct trace_growth *growth)
 
 void growth_reach(struct trace_growth *growth, uint64_t since_ns, uint32_t before)
 {
+    if (growth->width == 0) // somebody has written over the trace
+        return;
     uint64_t bucket = since_ns / TRACE_GROWTH_UNIT_NS / growth->width;
     for (; bucket >= TRACE_GROWTH_BUCKETS && growth->width < WIDEST; bucket /= 2)
         halve(growth);

@@ -18,7 +18,8 @@ static inline void growth_note(struct trace_growth *growth, uint64_t since_ns, u
     uint64_t end_ns = (uint64_t)(growth->reached + 1) * growth->width * TRACE_GROWTH_UNIT_NS;
     if (__builtin_expect(since_ns >= end_ns, 0))
         growth_reach(growth, since_ns, before);
-    if (after < growth->least_out[growth->reached])
+    if (growth->reached < TRACE_GROWTH_BUCKETS && // if nobody has written over the trace
+        after < growth->least_out[growth->reached])
         growth->least_out[growth->reached] = after;
 }
 

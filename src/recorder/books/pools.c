@@ -26,9 +26,10 @@ struct pool {
     struct lock lock; // guards the counters of the record and of the sites of this pool
     struct trace_pool *record;
     uint32_t ref;
-    uint32_t bucket;             // the last one of the timeline that was written
-    uint32_t exhaustions;        // written down
-    uint64_t next_exhaustion_ns; // not before
+    uint64_t origin_ns, width_ns; // of the timeline; anybody may write over what is in the trace
+    uint32_t bucket;              // the last one of the timeline that was written
+    uint32_t exhaustions;         // written down
+    uint64_t next_exhaustion_ns;  // not before
     UT_hash_handle hh;
 };
 static struct pool *pools;
@@ -69,8 +70,12 @@ struct trace_pool *pool_record(uint32_t ref)
     return pool ? pool->record : NULL;
 }
 
-static void describe_new(struct trace_pool *record, const struct pool_key *key)
+static void describe_new(struct pool *pool)
 {
+    struct trace_pool *record = pool->record;
+    const struct pool_key *key = &pool->key;
+    pool->origin_ns = recorder_now();
+    pool->width_ns = first_width_ns;
     record->address = key->address;
     record->kind = key->kind;
     record->name = key->name;
@@ -78,8 +83,8 @@ static void describe_new(struct trace_pool *record, const struct pool_key *key)
     record->overflow = TRACE_UNKNOWN;
     record->timeout_ms = TRACE_UNKNOWN;
     record->wait_threshold_ns = recorder_options.wait_threshold_ns;
-    record->timeline.origin_ns = recorder_now();
-    record->timeline.width_ns = first_width_ns;
+    record->timeline.origin_ns = pool->origin_ns;
+    record->timeline.width_ns = pool->width_ns;
 }
 
 static struct pool *pool_add(const struct pool_key *key)
@@ -96,7 +101,7 @@ static struct pool *pool_add(const struct pool_key *key)
     }
     lock_init(&pool->lock);
     pool->key = *key;
-    describe_new(pool->record, key);
+    describe_new(pool);
     HASH_ADD(hh, pools, key, sizeof pool->key, pool);
     __atomic_store_n(&by_ref[pool->ref], pool, __ATOMIC_RELEASE);
     return pool;
@@ -155,7 +160,7 @@ static void timeline_halve(struct pool *pool)
         line->most_out[i] = a > b ? a : b;
     }
     memset(line->most_out + TRACE_TIMELINE_BUCKETS / 2, 0, sizeof line->most_out / 2);
-    line->width_ns *= 2;
+    line->width_ns = pool->width_ns *= 2;
     pool->bucket /= 2;
 }
 
@@ -163,10 +168,10 @@ static void timeline_halve(struct pool *pool)
 static void timeline_note(struct pool *pool, uint32_t before, uint32_t after, uint64_t now_ns)
 {
     struct trace_timeline *line = &pool->record->timeline;
-    uint64_t since = now_ns > line->origin_ns ? now_ns - line->origin_ns : 0;
-    while (since >= line->width_ns * TRACE_TIMELINE_BUCKETS)
+    uint64_t since = now_ns > pool->origin_ns ? now_ns - pool->origin_ns : 0;
+    while (since >= pool->width_ns * TRACE_TIMELINE_BUCKETS)
         timeline_halve(pool);
-    uint32_t bucket = (uint32_t)(since >> __builtin_ctzll(line->width_ns));
+    uint32_t bucket = (uint32_t)(since >> __builtin_ctzll(pool->width_ns));
     while (pool->bucket < bucket) {
         pool->bucket++;
         if (line->most_out[pool->bucket] < before)

@@ -140,12 +140,13 @@ static uint32_t import_pool(const struct trace_writer *parent, uint32_t ref)
 static uint32_t import_site(const struct trace_writer *parent, uint32_t ref)
 {
     const struct trace_site *site = trace_record(parent, TRACE_SITES, ref);
-    const void *words = site ? trace_words(parent, TRACE_STACKS, site->stack) : NULL;
-    if (!words)
+    const uint64_t *frames;
+    uint64_t seen_ns = 0;
+    uint32_t count = site ? trace_stack_frames(parent, site->stack, &frames, &seen_ns) : 0;
+    if (count == 0 || count > STACK_FRAMES)
         return TRACE_NONE;
-    const struct trace_stack *kept = words;
-    struct stack stack = {.count = kept->frame_count};
-    memcpy(stack.frames, kept->frames, kept->frame_count * sizeof stack.frames[0]);
+    struct stack stack = {.count = count};
+    memcpy(stack.frames, frames, count * sizeof stack.frames[0]);
     for (uint32_t i = 0; i < stack.count; i++) {
         if (!(stack.frames[i] & TRACE_FRAME_LOCATION))
             continue;
@@ -163,7 +164,7 @@ static uint32_t import_site(const struct trace_writer *parent, uint32_t ref)
         .pool = import_pool(parent, site->pool),
         .stack = &stack,
     };
-    return site_import(&acquire, kept->seen_ns).ref;
+    return site_import(&acquire, seen_ns).ref;
 }
 
 static void import_entry(const struct trace_writer *parent, struct entry *entry)

@@ -127,10 +127,12 @@ uint32_t stack_intern(const struct stack *stack, uint64_t now_ns)
     return ref;
 }
 
-static bool stack_touches(const struct trace_stack *stack, uint64_t start, uint64_t end)
+static bool stack_touches(uint32_t ref, uint64_t start, uint64_t end)
 {
-    for (uint32_t i = 0; i < stack->frame_count; i++)
-        if (stack->frames[i] >= start && stack->frames[i] < end)
+    const uint64_t *frames;
+    uint32_t count = trace_stack_frames(&recorder_trace, ref, &frames, NULL);
+    for (uint32_t i = 0; i < count; i++)
+        if (frames[i] >= start && frames[i] < end)
             return true;
     return false;
 }
@@ -141,8 +143,7 @@ bool intern_forget_range(uint64_t start, uint64_t end)
     struct interned_stack *entry, *next;
     lock_take(&intern_lock);
     HASH_ITER (hh, stacks, entry, next) {
-        const void *kept = trace_words(&recorder_trace, TRACE_STACKS, entry->ref);
-        if (!stack_touches(kept, start, end))
+        if (!stack_touches(entry->ref, start, end))
             continue;
         any = true;
         HASH_DEL(stacks, entry);

@@ -125,11 +125,11 @@ static void add_site(const void *record, uint32_t ref, void *data)
 
 static void put_stack(const struct summary *summary, uint32_t ref)
 {
-    const void *words = trace_words(&recorder_trace, TRACE_STACKS, ref);
-    const struct trace_stack *stack = words;
-    for (uint32_t i = 0; stack && i < stack->frame_count && i < FRAMES_SHOWN; i++) {
+    const uint64_t *frames;
+    uint32_t count = trace_stack_frames(&recorder_trace, ref, &frames, NULL);
+    for (uint32_t i = 0; i < count && i < FRAMES_SHOWN; i++) {
         log_text(summary->log, "     ");
-        log_frame(summary->log, stack->frames[i], summary->symbols);
+        log_frame(summary->log, frames[i], summary->symbols);
         log_text(summary->log, "\n");
     }
 }

@@ -8,15 +8,7 @@
 void each_record(enum trace_chunk_type type,
                  void (*visit)(const void *record, uint32_t ref, void *), void *data)
 {
-    const struct trace_space *space = &recorder_trace.space[type];
-    uint32_t chunks = __atomic_load_n(&space->chunks, __ATOMIC_ACQUIRE);
-    for (uint32_t i = 0; i < chunks; i++) {
-        const struct trace_chunk *chunk = space->chunk[i];
-        uint32_t count = __atomic_load_n(&chunk->count, __ATOMIC_ACQUIRE);
-        const char *records = (const char *)(chunk + 1);
-        for (uint32_t j = 0; j < count; j++)
-            visit(records + (size_t)j * chunk->record_bytes, chunk->first + j, data);
-    }
+    trace_each(&recorder_trace, type, visit, data);
 }
 
 struct module_question {
@@ -86,23 +78,23 @@ static bool is_installed(const struct trace_location *location)
 // The frame of a stack that names it; 0: there is none. own: it is not of an installed package.
 static uint64_t naming_frame(uint32_t stack, bool *own)
 {
-    const void *words = trace_words(&recorder_trace, TRACE_STACKS, stack);
-    const struct trace_stack *frames = words;
+    const uint64_t *frames;
+    uint32_t count = trace_stack_frames(&recorder_trace, stack, &frames, NULL);
     uint64_t first = 0;
     *own = false;
-    for (uint32_t i = 0; frames && i < frames->frame_count; i++) {
-        const struct trace_location *location = location_of(frames->frames[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct trace_location *location = location_of(frames[i]);
         if (!location)
             continue;
         if (first == 0)
-            first = frames->frames[i];
+            first = frames[i];
         if (is_installed(location))
             continue;
         *own = true;
-        return frames->frames[i];
+        return frames[i];
     }
-    if (first == 0 && frames && frames->frame_count > 0)
-        first = frames->frames[0];
+    if (first == 0 && count > 0)
+        first = frames[0];
     return first;
 }
 

@@ -93,13 +93,13 @@ static bool left_by_exception(const PyObject *object, const void **frame)
 // Whether a function is among the Python frames of a stack, by the names of its file and itself.
 static bool stack_has(uint32_t stack, const struct trace_location *function)
 {
-    const struct trace_stack *kept =
-        (const void *)trace_words(&recorder_trace, TRACE_STACKS, stack);
-    for (uint32_t i = 0; kept && i < kept->frame_count; i++) {
-        if (!(kept->frames[i] & TRACE_FRAME_LOCATION))
+    const uint64_t *frames;
+    uint32_t count = trace_stack_frames(&recorder_trace, stack, &frames, NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!(frames[i] & TRACE_FRAME_LOCATION))
             continue;
         const struct trace_location *location =
-            trace_record(&recorder_trace, TRACE_LOCATIONS, (uint32_t)kept->frames[i]);
+            trace_record(&recorder_trace, TRACE_LOCATIONS, (uint32_t)frames[i]);
         if (location && location->file == function->file &&
             location->function == function->function)
             return true;
