@@ -21,6 +21,11 @@ enum options_follow {
     OPTIONS_FOLLOW_NONE,    // only the command itself
 };
 
+enum options_sql {
+    OPTIONS_SQL_REDACTED = 0, // literals become ?
+    OPTIONS_SQL_FULL,
+};
+
 struct options {
     char output[OPTIONS_PATH_BYTES];   // pattern of the trace's path, see output_name.h
     char log[OPTIONS_PATH_BYTES];      // where the summary goes; "": standard error
@@ -31,6 +36,7 @@ struct options {
     bool force;          // an existing trace is overwritten
     bool python;         // look into CPython interpreters
     int follow;          // enum options_follow
+    int sql;             // enum options_sql
     int signal;          // dump signal; 0: none
     uint32_t depth;      // frames kept of a stack, 1 to OPTIONS_DEPTH_LIMIT
     uint32_t root;       // pid of the command that `unclosed run` started; 0: unknown

@@ -1,15 +1,28 @@
-// Taking passwords out of connection strings before they are written down.
+// Taking secrets out of what a program says before it is written down.
 //
-// Knows the usual ways to write one: URLs (postgres://user:secret@host/db) and lists of key=value
-// (host=x password=secret, UID=a;PWD={s;ecret}, host=x,pass=secret). When in doubt too much is
-// taken out. Async-signal-safe.
+// Shared by the recorder and the command line. What is not understood is left out: a report that
+// says too little can be helped with another look at the code, a password in a trace cannot.
+// docs/security.md lists what is kept. Everything here is async-signal-safe and touches only its
+// arguments.
 #ifndef UNCLOSED_SHARED_REDACT_H
 #define UNCLOSED_SHARED_REDACT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-// Copies `text` to `to`, cut after bytes - 1 bytes, with each password replaced by ***.
-// Result: length of the copy.
+// Copies a connection string to `to`, cut after bytes - 1 bytes, with each password replaced by
+// ***. Knows URLs (postgres://user:secret@host/db) and lists of key=value (host=x password=secret,
+// UID=a;PWD={s;ecret}, host=x,pass=secret).
+// bytes: of `to`, at least 1. Result: length of the copy, which ends with NUL.
 size_t redact(const char *text, char *to, size_t bytes);
+
+// Copies SQL to `to`, cut after bytes - 1 bytes: keywords and names stay, each literal (text,
+// number, blob) becomes ?, comments go, blanks are put together. Of statements that can name a
+// secret without quotes (PRAGMA, ATTACH, SET, CREATE USER, ...), and of what is no SQL, only the
+// beginning stays. Holds for the dialects of SQLite, PostgreSQL, MySQL and SQL Server; where they
+// differ over the end of a literal, the rest is left out. text_bytes: of `text`, which need not end
+// with NUL. full: literals of statements that are understood stay. Result: length of the copy,
+// which ends with NUL. Time: that of reading `text`, until `to` is full.
+size_t redact_sql(const char *text, size_t text_bytes, bool full, char *to, size_t bytes);
 
 #endif

@@ -19,10 +19,18 @@
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/stacks/modules.h"
+#include "shared/redact.h"
 #include "trace/lock.h"
 
 enum { MOST_VFS = 16, VFS_NEXT = 16 }; // pNext of struct sqlite3_vfs, see c3ref/vfs.html
-enum { COPIES = 16, BACKUPS = 64, STATEMENTS_SHOWN = 3, SQL_SHOWN = 200, ASKED = 1024 };
+enum {
+    COPIES = 16,
+    BACKUPS = 64,
+    STATEMENTS_SHOWN = 3,
+    SQL_SHOWN = 200,
+    SQL_READ = 65536,
+    ASKED = 1024
+};
 
 struct sqlite_api {
     uint64_t base;      // where this copy of the library is mapped
@@ -266,13 +274,12 @@ static uint32_t list_statements(const struct sqlite_api *api, uint64_t db, uint3
         const char *sql = api->sql ? api->sql(stmt) : NULL;
         if (count++ >= STATEMENTS_SHOWN || !sql)
             continue;
-        size_t bytes = strnlen(sql, SQL_SHOWN);
         if (used > 0) {
             memcpy(text + used, "; ", 2);
             used += 2;
         }
-        memcpy(text + used, sql, bytes);
-        used += bytes;
+        used += redact_sql(sql, strnlen(sql, SQL_READ), recorder_options.sql == OPTIONS_SQL_FULL,
+                           text + used, SQL_SHOWN + 1);
     }
     *detail = used > 0 ? name_intern_bytes(text, used) : TRACE_NONE;
     return count;
