@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define TRACE_MAGIC "UNCLOSED"
-#define TRACE_VERSION 2 // a reader refuses another version
+#define TRACE_VERSION 3 // a reader refuses another version
 #define TRACE_BYTE_ORDER 0x01020304u
 #define TRACE_HEADER_BYTES 4096u      // also the offset of the first chunk
 #define TRACE_CHUNK_ALIGN 4096u       // chunks start and end on multiples of this
@@ -293,6 +293,15 @@ enum trace_site_flags {
                                    // acquired: its numbers are no part of what was opened
 };
 
+// From where sessions of a site came back, of a sample: the first ones, then one of every few
+// dozen. A function that is in the stack of the acquire and in this one closes what it opens, or
+// has it closed; one that is in the first only had returned by then.
+enum { TRACE_WAYS = 6 };
+struct trace_way {
+    uint32_t stack; // of the release; TRACE_NONE: the place is free
+    uint32_t count; // of the sample
+};
+
 // A site in the recorder's sense: one stack that acquired from one pool through one function.
 // Reports merge those whose first user frame is the same.
 struct trace_site {
@@ -323,6 +332,11 @@ struct trace_site {
     uint64_t ended[TRACE_ENDS]; // sessions ended, by enum trace_end
     uint32_t hold[TRACE_HOLD_BUCKETS];
     struct trace_growth growth;
+    struct trace_way ways[TRACE_WAYS]; // the used ones first
+    uint32_t ways_more;                // of the sample, released from further places
+    uint32_t used; // stack: where one of the sessions was used first, after its acquire; as a
+                   // function's callers use what it hands on to them
+    uint32_t reserved[2];
 };
 
 enum trace_session_state {
@@ -405,7 +419,7 @@ TRACE_SIZE_IS(struct trace_header, TRACE_HEADER_BYTES);
 TRACE_SIZE_IS(struct trace_chunk, 64);
 TRACE_SIZE_IS(struct trace_session, 64);
 TRACE_SIZE_IS(struct trace_location, 16);
-TRACE_SIZE_IS(struct trace_site, 512);
+TRACE_SIZE_IS(struct trace_site, 576);
 TRACE_SIZE_IS(struct trace_growth, 128);
 TRACE_SIZE_IS(struct trace_pool, 704);
 TRACE_SIZE_IS(struct trace_holder, 16);

@@ -9,6 +9,7 @@
 #include "recorder/books/pools.h"
 #include "recorder/books/session_table.h"
 #include "recorder/books/sites.h"
+#include "recorder/books/ways.h"
 #include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 #include "trace/trace_ends.h"
@@ -164,6 +165,7 @@ static void end_entry(struct entry *entry, struct trace_site *site, enum trace_e
                       uint64_t now_ns)
 {
     struct trace_session *record = entry->record;
+    bool look = false;
     *recent_of(&entry->key) =
         (struct recent){entry->key.handle, entry->key.kind, entry->site, entry->database};
     __atomic_store_n(&record->state, TRACE_SLOT_ENDED, __ATOMIC_RELEASE);
@@ -171,9 +173,12 @@ static void end_entry(struct entry *entry, struct trace_site *site, enum trace_e
         count_exception(record, site, end);
         note_late(entry, site, end, now_ns);
         note_shutdown(end, now_ns);
-        __atomic_add_fetch(&site->ended[end], 1, __ATOMIC_RELAXED);
+        uint64_t before = __atomic_fetch_add(&site->ended[end], 1, __ATOMIC_RELAXED);
+        look = (end == TRACE_RELEASED || end == TRACE_RELEASED_SCOPE) && way_wanted(before);
     }
     __atomic_store_n(&record->state, TRACE_SLOT_FREE, __ATOMIC_RELEASE);
+    if (look)
+        way_note_release(site, now_ns);
     note_time(now_ns);
     entry_give_back(entry);
 }
@@ -209,6 +214,7 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     pool_count_out(counting_pool(entry, site.record), site.record, took, now_ns);
     if (took >= recorder_options.wait_threshold_ns && recorder_options.wait_threshold_ns > 0)
         exhaustion_note(acquire, took, false, now_ns);
+    way_acquired(site.record, site.ref, acquire->handle, recorder_generation);
     note_time(now_ns);
     overdue_expect(now_ns);
     overdue_check(now_ns);
@@ -248,6 +254,8 @@ bool session_take(uint32_t kind, uint64_t handle, struct session *session)
     session->entry = entry;
     session->site = site_record(entry->site);
     session->taken_ns = recorder_now();
+    if (way_is_fresh(handle))
+        way_note_use(false, session->taken_ns);
     count_back(entry, session->site, session->taken_ns);
     overdue_check(session->taken_ns);
     return true;

@@ -13,6 +13,7 @@
 
 #include "recorder/books/overdue.h"
 #include "recorder/books/sessions.h"
+#include "recorder/books/ways.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/log.h"
 #include "recorder/core/peek.h"
@@ -183,9 +184,14 @@ static unsigned before_release(struct call *call)
 
 static unsigned before_use(struct call *call)
 {
-    if (recorder_generation == 1 && !recorder_attached)
-        return HOOK_TAIL; // nothing is inherited
+    bool inherits = recorder_generation != 1 || recorder_attached;
+    if (!inherits && way_fresh.handle == 0)
+        return HOOK_TAIL;
     call->handle = handle_before(call);
+    if (way_is_fresh(call->handle))
+        way_note_use(true, recorder_now_coarse());
+    if (!inherits)
+        return HOOK_TAIL;
     if (call->handle == 0 || !any_session())
         return HOOK_TAIL;
     uint32_t kind = function_kind(call->spec);

@@ -142,21 +142,45 @@ static bool add_address(struct frames_reader *reader, frame_list *list, uint64_t
     return true;
 }
 
+// Whether a frame is code that was made at run time and has no file: "<string>", as what decorators
+// and dataclasses make, "<frozen importlib>", "<stdin>", a notebook's cell.
+static bool has_no_file(const struct frame *frame)
+{
+    return frame->runtime && (!frame->file || frame->file[0] == '<' || frame->file[0] == 0);
+}
+
+// Code without a file is nobody's place while a user's file is further out: what a library made at
+// run time, or a template. Where the user's own code has no file (python -c, a notebook), there is
+// none.
+static void disclaim_generated(struct frames *frames)
+{
+    bool user_further_out = false;
+    for (size_t i = frames->count; i-- > 0;) {
+        struct frame *frame = &frames->frame[i];
+        if (!frame->runtime || frame->owner != FRAME_USER)
+            continue;
+        if (!has_no_file(frame))
+            user_further_out = true;
+        else if (user_further_out)
+            frame->owner = FRAME_LIBRARY;
+    }
+}
+
 static const char *last_part(const char *function)
 {
     const char *dot = strrchr(function, '.');
     return dot ? dot + 1 : function;
 }
 
-// Whether frame `i`, of code that was made at run time, stands for a library's function: it is
-// called by a library, and bears the name of a library's function that it calls. So do SQLAlchemy's
-// decorators.
+// Whether frame `i`, which has no file, stands for a library's function where no user's file is
+// further out: it is called by a library, and bears the name of a library's function that it calls.
+// So do SQLAlchemy's decorators.
 static bool is_generated(const struct frames *frames, size_t i)
 {
     enum { NEAR = 3 };
     const struct frame *frame = &frames->frame[i];
-    if (!frame->runtime || !frame->file || strcmp(frame->file, "<string>") != 0 ||
-        i + 1 == frames->count || frames->frame[i + 1].owner != FRAME_LIBRARY)
+    if (!has_no_file(frame) || i + 1 == frames->count ||
+        frames->frame[i + 1].owner != FRAME_LIBRARY)
         return false;
     for (size_t inner = i; inner-- > 0 && i - inner <= NEAR;) {
         const struct frame *callee = &frames->frame[inner];
@@ -170,6 +194,7 @@ static bool is_generated(const struct frames *frames, size_t i)
 
 static void claim_generated(struct frames *frames)
 {
+    disclaim_generated(frames);
     for (size_t i = 0; i < frames->count; i++)
         if (is_generated(frames, i))
             frames->frame[i].owner = FRAME_LIBRARY;

@@ -46,6 +46,23 @@ static bool speaks_of_session(const char *name, size_t length)
     return false;
 }
 
+// Behind the closing parenthesis of a call `text` begins with; NULL: it begins with none.
+static const char *end_of_call(const char *text)
+{
+    size_t length = 0;
+    while (is_name(text[length]) || text[length] == '.')
+        length++;
+    if (length == 0 || text[length] != '(')
+        return NULL;
+    int depth = 0;
+    for (const char *at = text + length; *at; at++) {
+        depth += (*at == '(') - (*at == ')');
+        if (depth == 0)
+            return at + 1;
+    }
+    return NULL;
+}
+
 // Whether an expression is a call (or a call of its result) and nothing else: `SessionLocal()` but
 // not `get_db().query(User).all()`. A call that goes on in the next line counts.
 static bool is_bare_call(const char *text)
@@ -107,20 +124,57 @@ static bool begins_definition(const char *text)
            text[0] == '@';
 }
 
-enum naming_evidence naming_python_evidence(struct code_text *code, const char *directory,
+// What a definition of one line does: "return Session(engine)" of "def get_db(): return ...".
+// A line that is none is its own.
+static const char *body_of_one_line(const char *text)
+{
+    const char *rest = after_word(text, "async");
+    if (!after_word(rest ? rest : text, "def"))
+        return text;
+    int depth = 0;
+    for (const char *at = text; *at; at++) {
+        depth +=
+            (*at == '(' || *at == '[' || *at == '{') - (*at == ')' || *at == ']' || *at == '}');
+        if (*at == ':' && depth == 0)
+            return at + 1 + strspn(at + 1, " \t");
+    }
+    return text;
+}
+
+// A lambda returns what it makes, if that is a session: "lambda: Session(engine)", but not
+// "lambda: Session(engine).scalar(...)".
+static enum naming_evidence lambda_evidence(struct code_text *code, const char *directory,
                                             const char *file, unsigned line)
 {
+    const char *text = code_text_line(code, directory, file, line);
+    const char *lambda = text ? strstr(text, "lambda") : NULL;
+    const char *colon = lambda ? strchr(lambda, ':') : NULL;
+    if (!colon)
+        return NAMING_UNKNOWN;
+    const char *call = colon + 1 + strspn(colon + 1, " \t");
+    const char *after = end_of_call(call);
+    if (!after)
+        return NAMING_UNKNOWN;
+    return *after == '.' || *after == '[' ? NAMING_KEPT : NAMING_HANDED_ON;
+}
+
+enum naming_evidence naming_python_evidence(struct code_text *code, const char *directory,
+                                            const char *file, unsigned line, const char *function)
+{
+    size_t length = strlen(function);
+    const char *lambda = "<lambda>";
+    if (length >= strlen(lambda) && strcmp(function + length - strlen(lambda), lambda) == 0)
+        return lambda_evidence(code, directory, file, line);
     const char *text = code_text_line(code, directory, file, line);
     if (!text)
         return NAMING_UNKNOWN;
     size_t indent = indentation(text);
-    text += indent;
+    text = body_of_one_line(text + indent);
     const char *value = after_word(text, "return");
     if (!value)
         value = after_word(text, "yield");
     if (value)
         return is_bare_call(value) ? NAMING_HANDED_ON : NAMING_KEPT;
-    size_t length;
     const char *name = bound_name(text, &length);
     if (!name)
         return NAMING_KEPT;

@@ -140,6 +140,14 @@ struct profile_site_ref {
     uint32_t ref; // in its trace
 };
 
+// A line of the user's from which the function was called that names a site.
+struct profile_caller {
+    const struct frame *frame;
+    uint64_t
+        opened; // judged: without what a pool keeps and what is out for less than the threshold
+    uint64_t never_closed;
+};
+
 struct profile_site {
     char id[12]; // hexadecimal; the same for the same place in another trace
     enum trace_kind kind;
@@ -166,7 +174,8 @@ struct profile_site {
     LIST(struct profile_test) by_test; // each test once, all of them; `tests` is the most frequent
     LIST(struct profile_untested) untested;
     profile_names threads, tests, tasks, databases, details;
-    LIST(struct profile_site_ref) refs; // what was merged into it
+    LIST(struct profile_caller) callers; // the most never closed first
+    LIST(struct profile_site_ref) refs;  // what was merged into it
 };
 
 struct profile_holder {

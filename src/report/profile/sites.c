@@ -383,6 +383,38 @@ static void merge_context(struct profile_builder *builder, struct profile_site *
                            never_closed);
 }
 
+static bool is_same_place(const struct frame *a, const struct frame *b)
+{
+    const char *files[] = {a->file ? a->file : "", b->file ? b->file : ""};
+    return a->line == b->line && (a->line > 0 || a->offset == b->offset) &&
+           strcmp(files[0], files[1]) == 0;
+}
+
+// Who called the function that names the site: the line above it.
+static void merge_caller(struct arena *arena, struct profile_site *site, const struct raw_site *raw)
+{
+    const struct naming *naming = &raw->naming;
+    if (naming->caller >= naming->frames->count || raw->tally.opened == 0)
+        return;
+    const struct frame *frame = &naming->frames->frame[naming->caller];
+    size_t i = 0;
+    while (i < site->callers.count && !is_same_place(site->callers.item[i].frame, frame))
+        i++;
+    if (i == site->callers.count)
+        *LIST_ADD(arena, &site->callers) = (struct profile_caller){.frame = frame};
+    struct profile_caller *caller = &site->callers.item[i];
+    caller->opened += raw->tally.opened - raw->tally.pooled - raw->tally.below;
+    caller->never_closed += raw->tally.never_closed;
+}
+
+static int compare_callers(const void *a, const void *b)
+{
+    const struct profile_caller *x = a, *y = b;
+    if (x->never_closed != y->never_closed)
+        return x->never_closed > y->never_closed ? -1 : 1;
+    return (x->opened < y->opened) - (x->opened > y->opened);
+}
+
 static void count_test(struct arena *arena, struct profile_site *site, const char *name,
                        uint64_t never_closed, uint64_t longest_ns)
 {
@@ -446,17 +478,40 @@ static void merge_texts(struct profile_builder *builder, struct profile_site *si
     merge_context(builder, site, raw);
 }
 
+// Where sessions of a stack were seen later: their releases, and the first use of one. A session
+// that was created elsewhere is used first where it takes its connection.
+static void add_ways(struct arena *arena, const struct raw_site *raw, struct naming *naming)
+{
+    const struct trace_site *record = raw->record;
+    struct frames_reader *reader = raw->source->frames;
+    naming->ways = arena_take(arena, (TRACE_WAYS + 1) * sizeof *naming->ways);
+    for (int i = 0; i < TRACE_WAYS; i++)
+        if (record->ways[i].stack != TRACE_NONE)
+            naming->ways[naming->way_count++] = (struct naming_way){
+                .frames = frames_resolve(reader, record->ways[i].stack),
+                .count = record->ways[i].count,
+                .release = true,
+            };
+    const struct frames *used = naming->frames == raw->created ? raw->acquire
+                                : record->used != TRACE_NONE ? frames_resolve(reader, record->used)
+                                                             : NULL;
+    if (used)
+        naming->ways[naming->way_count++] = (struct naming_way){.frames = used, .count = 1};
+}
+
 static void merge_sites(struct profile_builder *builder, const raw_sites *list)
 {
     struct arena *arena = builder->profile->arena;
     struct naming *namings = arena_take(arena, list->count * sizeof *namings);
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         namings[i] = (struct naming){
             .frames = naming_stack(list->item[i]),
             .directory = list->item[i]->source->process->header->directory,
             .opened = list->item[i]->tally.opened,
             .never_closed = list->item[i]->tally.never_closed,
         };
+        add_ways(arena, list->item[i], &namings[i]);
+    }
     naming_resolve(arena, builder->profile->code, namings, list->count);
     struct map all = {0};
     for (size_t i = 0; i < list->count; i++) {
@@ -468,6 +523,7 @@ static void merge_sites(struct profile_builder *builder, const raw_sites *list)
         raw->naming = *naming;
         choose_stack(builder, raw->site, raw, naming);
         merge_numbers(raw->site, raw);
+        merge_caller(arena, raw->site, raw);
         merge_texts(builder, raw->site, raw);
         raw->source->process->opened += raw->tally.opened;
         raw->source->process->never_closed += raw->tally.never_closed;
@@ -478,6 +534,8 @@ static void merge_sites(struct profile_builder *builder, const raw_sites *list)
     for (size_t i = 0; i < list->count; i++)
         profile_growth_add(&list->item[i]->site->growth, list->item[i]->source,
                            list->item[i]->record);
+    for (size_t i = 0; i < builder->profile->sites.count; i++)
+        LIST_SORT(&builder->profile->sites.item[i]->callers, compare_callers);
     map_clear(&all);
 }
 

@@ -271,6 +271,19 @@ static void set_tests(json_t *object, const struct profile_site *site)
     json_object_set_new(object, "never_closed_by_test", tests);
 }
 
+static json_t *callers_json(const struct profile_site *site)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < site->callers.count; i++) {
+        const struct profile_caller *caller = &site->callers.item[i];
+        json_t *object = json_frame(caller->frame);
+        json_set_number(object, "opened", caller->opened);
+        json_set_number(object, "never_closed", caller->never_closed);
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 static json_t *site_json(const struct profile *profile, const struct profile_site *site)
 {
     json_t *object = json_object();
@@ -310,6 +323,8 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     json_set_text(object, "code", profile_code(profile, site->name, directory));
     if (site->via)
         json_object_set_new(object, "via", json_frame(site->via));
+    if (site->callers.count > 0)
+        json_object_set_new(object, "callers", callers_json(site));
     json_object_set_new(object, "frames", json_frames(site->stack));
     if (site->created && site->created->count > 0)
         json_object_set_new(object, "created", json_frames(site->created));

@@ -99,6 +99,39 @@ static void print_details(const struct text *text, const struct profile_site *si
         fprintf(text->sheet.out, "      and %zu other texts\n", details->count - DETAILS_SHOWN);
 }
 
+static const char *caller_words(struct arena *arena, const struct frame *frame,
+                                const char *directory)
+{
+    if (!frame->file || frame->line == 0 || !frame->function)
+        return sheet_frame(arena, frame, directory);
+    return sheet_clean(arena,
+                       arena_format(arena, "%s (%s:%u)", frame->function,
+                                    owners_relative_path(frame->file, directory), frame->line),
+                       0);
+}
+
+// The callers of the function that names the site, if there are several, with what each got:
+// "called by save (open3.c:27) 5 of 15 · load (open3.c:36) 3 of 15".
+static bool print_callers(const struct text *text, const struct profile_site *site)
+{
+    enum { MOST_CALLERS = 8 };
+    struct arena *arena = text->sheet.arena;
+    const size_t count = site->callers.count;
+    if (count < 2)
+        return false;
+    const char *words = "called by";
+    for (size_t i = 0; i < count && i < MOST_CALLERS; i++) {
+        const struct profile_caller *caller = &site->callers.item[i];
+        words = arena_format(arena, "%s%s %s %" PRIu64 " of %" PRIu64, words, i ? " ·" : "",
+                             caller_words(arena, caller->frame, directory_of(site)),
+                             caller->never_closed, caller->opened);
+    }
+    if (count > MOST_CALLERS)
+        words = arena_format(arena, "%s · and %zu more callers", words, count - MOST_CALLERS);
+    sheet_wrap(&text->sheet, SHEET_DIM, 6, words);
+    return true;
+}
+
 // The user's frame nearest to the acquire, if the site is named by another stack or frame.
 static void print_taken(const struct text *text, const struct profile_site *site)
 {
@@ -135,6 +168,8 @@ static void print_stacks(const struct text *text, const struct profile_site *sit
     if (site->via)
         text_frame(text, "through", site->via, directory, 6);
     print_taken(text, site);
+    if (print_callers(text, site))
+        return;
     const struct frames *stack = site->stack;
     if (created && site->name >= site->created->frame &&
         site->name < site->created->frame + site->created->count)
