@@ -49,9 +49,9 @@ class Rooms:
 class Object:
     """A compiled file: where it belongs, what it defines and what it wants."""
 
-    def __init__(self, source, room, defined, wanted):
+    def __init__(self, source, room, symbols):
         self.source, self.room = source, room
-        self.defined, self.wanted = defined, wanted
+        self.defined, self.functions, self.wanted = symbols
 
 
 def place_of(entry, sources, build):
@@ -66,16 +66,18 @@ def place_of(entry, sources, build):
 
 
 def read_object(path):
-    """Names that an object defines for others, and those that it wants."""
+    """Names that an object defines for others, the functions among them, and those that it wants."""
     listing = subprocess.run([TOOL, path], capture_output=True, text=True, check=False)
-    defined, wanted = set(), set()
+    defined, functions, wanted = set(), set(), set()
     for line in listing.stdout.splitlines():
         kind, name = line.split()[-2:]
         if kind in DEFINED:
             defined.add(name)
+            if kind in "TW":
+                functions.add(name)
         elif kind in "Uw":
             wanted.add(name)
-    return defined, wanted - defined
+    return defined, functions, wanted - defined
 
 
 def read_objects(rooms, sources, build, wrong):
@@ -88,9 +90,9 @@ def read_objects(rooms, sources, build, wrong):
         if not room:
             continue
         compiled += 1
-        defined, wanted = read_object(os.path.join(entry["directory"], entry["output"]))
-        if defined:
-            objects.append(Object(place, room, defined, wanted))
+        symbols = read_object(os.path.join(entry["directory"], entry["output"]))
+        if symbols[0]:
+            objects.append(Object(place, room, symbols))
         else:
             wrong.append(f"{entry['output']}: compiled, but {TOOL} sees nothing that it defines")
     seen = {each.room for each in objects}
@@ -136,9 +138,10 @@ def unit_names(objects):
     defined = definers(objects)
     for each in objects:
         if each.source.endswith(".S"):
-            for name in each.wanted:
+            for name in sorted(each.wanted):
                 for other in defined.get(name, []):
-                    names[each.source] = other.source
+                    if name in other.functions:
+                        names[each.source] = other.source
     return names
 
 

@@ -14,6 +14,7 @@
 
 #include "recorder/core/recorder.h"
 #include "recorder/stacks/capture.h"
+#include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
 #include "stack_paths.h"
 
@@ -37,7 +38,7 @@ __attribute__((noinline)) static int there(void)
     uint32_t at = 0;
     for (int i = 0; i < count; i++) {
         uint64_t address = (uint64_t)(uintptr_t)expected[i];
-        if (unwind_is_own(address)) // this executable's, as far as the recorder knows its own
+        if (own_code_has(address)) // this executable's, as far as the recorder knows its own
             continue;
         assert_true(at < seen.count);
         assert_int_equal(seen.frames[at++], address);
@@ -111,7 +112,7 @@ static void test_forget(void **state)
 
 int main(void)
 {
-    unwind_find_own();
+    own_code_find();
     unwind_prepare();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_as_unwinding),

@@ -158,7 +158,7 @@ void sessions_clear(void)
         }
         lock_give(&session_shards[i].lock);
     }
-    sessions_forget_recent();
+    recent_forget();
 }
 
 void sessions_lock_all(void)

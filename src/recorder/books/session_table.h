@@ -71,6 +71,5 @@ bool entry_change(uint32_t kind, uint64_t handle,
 // in, nothing added, NULL returned.
 struct entry *session_add(const struct acquire *acquire, uint32_t site, uint64_t now_ns,
                           struct entry **old, bool *same_one);
-void sessions_forget_recent(void);
 
 #endif

@@ -7,27 +7,13 @@
 #include "recorder/books/exhaustion.h"
 #include "recorder/books/overdue.h"
 #include "recorder/books/pools.h"
+#include "recorder/books/recent.h"
 #include "recorder/books/session_table.h"
 #include "recorder/books/sites.h"
 #include "recorder/books/ways.h"
 #include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 #include "trace/trace_ends.h"
-
-enum { RECENT = 1024 };
-
-// Sessions that ended not long ago, to tell a double release from that of a handle never seen.
-static struct recent {
-    uint64_t handle;
-    uint32_t kind, site, database;
-} recent[RECENT];
-
-static struct recent *recent_of(const struct session_key *key)
-{
-    unsigned hash;
-    HASH_FUNCTION(key, sizeof *key, hash);
-    return &recent[hash % RECENT];
-}
 
 static void fill_record(struct trace_session *record, const struct acquire *acquire, uint32_t site,
                         uint64_t now_ns)
@@ -166,8 +152,7 @@ static void end_entry(struct entry *entry, struct trace_site *site, enum trace_e
 {
     struct trace_session *record = entry->record;
     bool look = false;
-    *recent_of(&entry->key) =
-        (struct recent){entry->key.handle, entry->key.kind, entry->site, entry->database};
+    recent_note(entry->key.kind, entry->key.handle, entry->site, entry->database);
     __atomic_store_n(&record->state, TRACE_SLOT_ENDED, __ATOMIC_RELEASE);
     if (is_counted(entry, site)) {
         count_exception(record, site, end);
@@ -363,20 +348,4 @@ void session_remember(uint32_t kind, uint64_t handle, uint64_t word)
 uint64_t session_word(const struct session *session)
 {
     return ((const struct entry *)session->entry)->word;
-}
-
-bool session_recently_ended(uint32_t kind, uint64_t handle, uint32_t *site, uint32_t *database)
-{
-    struct session_key key = session_key_of(kind, handle);
-    const struct recent *ended = recent_of(&key);
-    if (ended->handle != handle || ended->kind != kind)
-        return false;
-    *site = ended->site;
-    *database = ended->database;
-    return true;
-}
-
-void sessions_forget_recent(void)
-{
-    memset(recent, 0, sizeof recent);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "recorder/books/recent.h"
 #include "recorder/books/session.h"
 #include "trace/trace_writer.h"
 
@@ -15,10 +16,6 @@ uint32_t sessions_count(void);
 // inherited sessions, which are written into its own when that is opened. To be asked before
 // session_take; if so, the trace is opened first.
 bool sessions_any(void);
-
-// Whether a session of this handle ended not long ago (nothing was acquired under the handle
-// since).
-bool session_recently_ended(uint32_t kind, uint64_t handle, uint32_t *site, uint32_t *database);
 
 // In a forked child, before its first record: the sessions of the parent stay in the table, as
 // inherited. clean: the locks were held during the fork; else the table may be torn and is dropped.

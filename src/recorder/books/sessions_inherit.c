@@ -110,7 +110,7 @@ bool sessions_any(void)
 
 void sessions_forked(bool clean)
 {
-    sessions_forget_recent();
+    recent_forget();
     for (int i = 0; i < SHARDS; i++) {
         lock_init(&session_shards[i].lock);
         if (clean)

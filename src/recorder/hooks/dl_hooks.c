@@ -14,9 +14,11 @@
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/got.h"
 #include "recorder/hooks/sqlite.h"
+#include "recorder/hooks/stubs.h"
 #include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/api_note.h"
 #include "recorder/stacks/modules.h"
+#include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
 
 static bool hook_late; // a dlopen was jumped to: look for its modules
@@ -67,7 +69,7 @@ static void wrap_found(struct call *call)
     const struct function *function = function_find(symbol_asked(call));
     uint64_t found = call->result[0];
     struct module caller;
-    if (unwind_is_own(found)) {
+    if (own_code_has(found)) {
         found = got_resolve(function->name, call->return_address);
         if (found == 0) { // only our exported symbol is there: let the loader say what it would
             call->result[0] = (uint64_t)(uintptr_t)dlsym(RTLD_NEXT, function->name);
@@ -78,13 +80,13 @@ static void wrap_found(struct call *call)
         function->special >= FUNCTION_DLOPEN && function->special <= FUNCTION_DLVSYM;
     if (needs_caller && !module_find(call->return_address, &caller))
         return;
-    uint64_t stub = got_stub(function, found, needs_caller ? &caller : NULL);
+    uint64_t stub = stub_of(function, found, needs_caller ? &caller : NULL);
     call->result[0] = stub ? stub : found;
 }
 
 void dl_hooks_modules_changed(void)
 {
-    if (got_any_traced() || api_note_is_used())
+    if (stubs_any_traced() || api_note_is_used())
         unwind_prepare();
     runtimes_start();
 }

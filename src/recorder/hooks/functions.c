@@ -7,7 +7,6 @@
 #include "recorder/core/intern.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
-#include "recorder/hooks/patch.h"
 #include "shared/specs.h"
 
 enum { SLOTS = 2048, PREFIXES = 1 << 16 }; // SLOTS: at least twice the names, a power of two
@@ -160,6 +159,5 @@ void functions_write_all(void)
         record->kind = spec_kinds[i];
         record->verb = specs[i].verb;
         record->asked = specs[i].asked;
-        record->patch = (uint8_t)patches_outcome(specs[i].function);
     }
 }

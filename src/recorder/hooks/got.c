@@ -16,8 +16,9 @@
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch.h"
-#include "recorder/hooks/sqlite.h"
+#include "recorder/hooks/stubs.h"
 #include "recorder/stacks/modules.h"
+#include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
 
 enum {
@@ -25,21 +26,6 @@ enum {
     GLOB_DAT = ARCH_RELOCATION_GLOB_DAT,
     ABSOLUTE = ARCH_RELOCATION_ABSOLUTE,
 };
-
-struct lock got_lock = LOCK_INITIALIZER; // guards stubs and patches
-
-// What the exported symbols are until the specs are loaded, or if we stay inert. The order is that
-// of the assembly.
-static const struct function exported[HOOK_EXPORTED] = {
-    {.name = "sqlite3_open"},  {.name = "sqlite3_open_v2"},  {.name = "sqlite3_open16"},
-    {.name = "sqlite3_close"}, {.name = "sqlite3_close_v2"},
-};
-struct hook hooks[HOOK_STUBS] = {
-    {.function = &exported[0]}, {.function = &exported[1]}, {.function = &exported[2]},
-    {.function = &exported[3]}, {.function = &exported[4]},
-};
-static uint32_t hook_count = HOOK_EXPORTED; // the first ones are the exported symbols
-static bool any_traced;
 
 struct patch {
     uint64_t *slot;
@@ -49,78 +35,6 @@ struct patch {
     struct patch *next;
 };
 static struct patch *patches;
-
-void got_name_exported(void)
-{
-    // After another attach the stubs are used again.
-    for (uint32_t i = 0; i < hook_count; i++) {
-        const struct function *function = function_find(hooks[i].function->name);
-        if (function)
-            hooks[i].function = function;
-    }
-}
-
-bool got_any_traced(void)
-{
-    return any_traced;
-}
-
-static uint32_t stub_find(const struct function *function, uint64_t real, uint64_t caller_start)
-{
-    for (uint32_t i = HOOK_EXPORTED; i < hook_count; i++)
-        if (hooks[i].function == function && hooks[i].entry == real &&
-            hooks[i].caller_start == caller_start)
-            return i;
-    return 0;
-}
-
-// A number for a new stub: an unused one, or that of a function whose library is gone.
-static uint32_t stub_number(void)
-{
-    struct module module;
-    if (hook_count < HOOK_STUBS)
-        return hook_count++;
-    for (uint32_t i = HOOK_EXPORTED; i < HOOK_STUBS; i++)
-        if (!module_find(hooks[i].entry, &module) ||
-            (hooks[i].caller_start && !module_find(hooks[i].caller_start, &module)))
-            return i;
-    return 0;
-}
-
-uint64_t got_stub(const struct function *function, uint64_t real, const struct module *caller)
-{
-    uint64_t caller_start = caller ? caller->start : 0;
-    lock_take(&got_lock);
-    uint32_t index = stub_find(function, real, caller_start);
-    lock_give(&got_lock);
-    if (index == 0) {
-        // The loader is asked without the lock: its own is taken by threads that wait for ours.
-        const struct sqlite_api *sqlite = sqlite_api_of(function, real);
-        lock_take(&got_lock);
-        index = stub_find(function, real, caller_start);
-        if (index == 0)
-            index = stub_number();
-        if (index != 0)
-            hooks[index] = (struct hook){function, real, real, caller_start, sqlite};
-        lock_give(&got_lock);
-    }
-    if (index == 0)
-        recorder_lost(TRACE_LOST_STUBS);
-    return index ? hook_stub(index) : 0;
-}
-
-struct hook *got_hook(const struct function *function, uint64_t entry,
-                      const struct sqlite_api *sqlite)
-{
-    lock_take(&got_lock);
-    uint32_t index = stub_find(function, entry, 0);
-    if (index == 0 && (index = stub_number()) != 0)
-        hooks[index] = (struct hook){function, entry, entry, 0, sqlite};
-    if (index != 0 && function->special == FUNCTION_TRACED)
-        any_traced = true;
-    lock_give(&got_lock);
-    return index ? &hooks[index] : NULL;
-}
 
 // Pins the module of this name and load address. NULL: it is gone, or another one has the name.
 static void *pin(const char *name, uint64_t bias)
@@ -142,7 +56,7 @@ static void unpin(void **handle)
 
 static bool is_ours(const void *address)
 {
-    return unwind_is_own((uint64_t)(uintptr_t)address);
+    return own_code_has((uint64_t)(uintptr_t)address);
 }
 
 // What the loader would bind `name` to for the module `handle`, were we not there.
@@ -224,7 +138,7 @@ struct patching {
 };
 
 // Makes the part of a module that is read-only after relocation writable, or not any more, if the
-// slot lies there. got_lock is held in between: another thread may do the same to this module.
+// slot lies there. hooks_lock is held in between: another thread may do the same to this module.
 // false: the slot cannot be written to.
 static bool protect(const struct module *module, const uint64_t *slot, int protection)
 {
@@ -258,7 +172,7 @@ static void install(const struct module *module, uint64_t *slot, uint64_t value)
     struct patch *patch = arena_alloc(sizeof *patch);
     if (!patch)
         return;
-    lock_take(&got_lock);
+    lock_take(&hooks_lock);
     if (protect(module, slot, PROT_READ | PROT_WRITE)) {
         *patch = (struct patch){slot, *slot, value, module->bias, module->name, patches};
         __atomic_store_n(slot, value, __ATOMIC_RELEASE);
@@ -266,7 +180,7 @@ static void install(const struct module *module, uint64_t *slot, uint64_t value)
         patch = NULL;
         (void)protect(module, slot, PROT_READ);
     }
-    lock_give(&got_lock);
+    lock_give(&hooks_lock);
     arena_free(patch, sizeof *patch);
 }
 
@@ -286,8 +200,8 @@ static void patch_slot(const struct patching *patching, const struct function *f
         return; // an address inside the function
     if (!lazy && ELF64_R_TYPE(relocation->r_info) == JUMP_SLOT && is_changed(module, symbol, real))
         return;
-    if (lazy || unwind_is_own(real)) {
-        bool absent = unwind_is_own(real);
+    if (lazy || own_code_has(real)) {
+        bool absent = own_code_has(real);
         real = resolve(function->name, patching->handle, patching->deep);
         if (real == 0 && absent && ELF64_ST_BIND(symbol->st_info) == STB_WEAK) {
             install(module, slot, 0); // the program asks whether SQLite is there: it is not
@@ -296,11 +210,11 @@ static void patch_slot(const struct patching *patching, const struct function *f
     }
     if (real == 0)
         return;
-    uint64_t stub = got_stub(function, real, depends_on_caller(function) ? module : NULL);
+    uint64_t stub = stub_of(function, real, depends_on_caller(function) ? module : NULL);
     if (stub == 0)
         return;
     if (function->special == FUNCTION_TRACED) {
-        any_traced = true;
+        stubs_note_traced();
         struct trace_function *record = function_record(function);
         if (record)
             __atomic_add_fetch(&record->hooked, 1, __ATOMIC_RELAXED);
@@ -326,7 +240,7 @@ static void patch_table(const struct patching *patching, const struct tables *ta
 static void hook_module(const struct module *module, void *data)
 {
     const bool *deep = data;
-    if (!module->dynamic || unwind_is_own(module->text_start) ||
+    if (!module->dynamic || own_code_has(module->text_start) ||
         strncmp(module->name, "linux-vdso", 10) == 0)
         return;
     __attribute__((cleanup(unpin))) void *handle = pin(module->name, module->bias);
@@ -343,7 +257,7 @@ static void hook_module(const struct module *module, void *data)
 static void drop_unmapped(void)
 {
     struct module module;
-    lock_take(&got_lock);
+    lock_take(&hooks_lock);
     for (struct patch **at = &patches; *at;) {
         struct patch *patch = *at;
         if (module_find((uint64_t)(uintptr_t)patch->slot, &module) && module.hooked) {
@@ -354,7 +268,7 @@ static void drop_unmapped(void)
         }
     }
     patches_drop_unmapped();
-    lock_give(&got_lock);
+    lock_give(&hooks_lock);
 }
 
 void got_hook_modules(bool deep)
@@ -373,21 +287,21 @@ static void restore(const struct patch *patch)
     if (!handle || !module_find(address, &module))
         return;
     uint64_t expected = patch->installed;
-    lock_take(&got_lock);
+    lock_take(&hooks_lock);
     if (protect(&module, patch->slot, PROT_READ | PROT_WRITE)) {
         __atomic_compare_exchange_n(patch->slot, &expected, patch->original, false,
                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
         (void)protect(&module, patch->slot, PROT_READ);
     }
-    lock_give(&got_lock);
+    lock_give(&hooks_lock);
 }
 
 void got_unhook_all(void)
 {
-    lock_take(&got_lock);
+    lock_take(&hooks_lock);
     struct patch *list = patches, *next;
     patches = NULL;
-    lock_give(&got_lock);
+    lock_give(&hooks_lock);
     for (; list; list = next) {
         next = list->next;
         restore(list);

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "recorder/books/session.h"
+#include "recorder/hooks/stubs.h"
 
 struct call {
     uint64_t argument[ARCH_ARGUMENTS];
@@ -62,36 +63,15 @@ _Static_assert(offsetof(struct call, return_address) == CALL_RETURN, "see the as
 _Static_assert(offsetof(struct call, frame) == CALL_FRAME, "see the assembly");
 _Static_assert(sizeof(struct call) <= CALL_BYTES, "see the assembly");
 
-struct function; // a traced function, see functions.h
-
-// One stub's purpose: a function together with what it really is here.
-struct hook {
-    const struct function *function;
-    uint64_t entry;        // of the function; 0: to be found by the caller's scope (an exported
-                           // symbol)
-    uint64_t real;         // where a call goes on: `entry`, or if that is patched, what was there
-    uint64_t caller_start; // of the module whose calls come here, for those that need to know
-    const struct sqlite_api *sqlite; // of the library that `real` is in; NULL: not SQLite
-};
-extern struct hook hooks[HOOK_STUBS];
-
 // Called by the assembly. hook_before returns HOOK_TAIL, HOOK_THROUGH or HOOK_DISGUISE.
 unsigned hook_before(struct call *call);
 void hook_after(struct call *call);
 
-// Where the real function returns to: on the stack once for each wrapped call under way.
-extern const char wrapper_returned[];
-#ifdef ARCH_PATCHES
-extern const char wrapper_patched_returned[]; // the same, if it came through a patched entry
-#else
-#define wrapper_patched_returned wrapper_returned
-#endif
-
 // How many of the HOOK_STACK_BYTES above `from` can be read, when they cross a page.
 size_t hook_readable(uint64_t from);
 
-// The address of a stub.
-uint64_t hook_stub(uint32_t index);
+// Tells those that look for it where the wrapper's code is (stubs.h). Before anything is hooked.
+void hooks_begin(void);
 
 #endif
 #endif

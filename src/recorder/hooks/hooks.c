@@ -26,11 +26,23 @@
 #include "recorder/stacks/capture.h"
 #include "shared/redact.h"
 
-extern const char hook_stubs[];
+// In hook_*.S.
+extern const char hook_stubs[], wrapper_returned[];
+#ifdef ARCH_PATCHES
+extern const char wrapper_patched[], wrapper_patched_returned[];
+#else
+#define wrapper_patched NULL
+#define wrapper_patched_returned wrapper_returned
+#endif
 
-uint64_t hook_stub(uint32_t index)
+void hooks_begin(void)
 {
-    return (uint64_t)(uintptr_t)hook_stubs + (uint64_t)index * HOOK_STUB_BYTES;
+    hook_code = (struct hook_code){
+        .stubs = hook_stubs,
+        .returned = wrapper_returned,
+        .patched = wrapper_patched,
+        .patched_returned = wrapper_patched_returned,
+    };
 }
 
 size_t hook_readable(uint64_t from)

@@ -57,7 +57,7 @@ struct nesting nesting_around(const struct call *call)
     drop_below(frame_of(call));
     if (list.depth == 0)
         return (struct nesting){0};
-    uint32_t enclosing = stack_count_returns(wrapper_returned, wrapper_patched_returned);
+    uint32_t enclosing = stack_count_returns(hook_code.returned, hook_code.patched_returned);
     if (list.depth > enclosing)
         list.depth = enclosing;
     if (list.depth == 0)

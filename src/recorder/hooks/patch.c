@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #include "recorder/core/arena.h"
+#include "recorder/core/call_specs.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
-#include "recorder/hooks/got.h"
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch_code.h"
 #include "recorder/hooks/sqlite.h"
+#include "recorder/hooks/stubs.h"
 #include "shared/patch_plan.h"
 #include "shared/patch_table.h"
 
@@ -78,13 +79,33 @@ static bool was_worse(enum trace_patch one, enum trace_patch other)
     return one_good == other_good ? one > other : !one_good;
 }
 
+// What became of the function of this name.
+static enum trace_patch outcome_of(const char *name)
+{
+    enum trace_patch found = TRACE_PATCH_NONE;
+    lock_take(&hooks_lock);
+    for (int i = 0; i < outcome_count; i++)
+        if (strcmp(outcomes[i].name, name) == 0)
+            found = outcomes[i].outcome;
+    lock_give(&hooks_lock);
+    return found;
+}
+
+static void write_outcome(const struct function *function)
+{
+    struct trace_function *record =
+        function->special == FUNCTION_TRACED ? function_record(function) : NULL;
+    if (record)
+        record->patch = (uint8_t)outcome_of(function->name);
+}
+
 // In which module something went wrong does not matter: some calls may not be seen.
 static void note_outcome(const char *name, enum trace_patch outcome)
 {
     const struct function *function = function_find(name);
     if (!function)
         return;
-    lock_take(&got_lock);
+    lock_take(&hooks_lock);
     int i = 0;
     while (i < outcome_count && strcmp(outcomes[i].name, name) != 0)
         i++;
@@ -94,24 +115,21 @@ static void note_outcome(const char *name, enum trace_patch outcome)
         else if (was_worse(outcome, outcomes[i].outcome))
             outcomes[i].outcome = outcome;
     }
-    lock_give(&got_lock);
-    struct trace_function *record =
-        function->special == FUNCTION_TRACED && recorder_trace.header && !recorder_is_forked()
-            ? function_record(function)
-            : NULL;
-    if (record)
-        record->patch = (uint8_t)patches_outcome(name);
+    lock_give(&hooks_lock);
+    if (recorder_trace.header && !recorder_is_forked())
+        write_outcome(function);
 }
 
-enum trace_patch patches_outcome(const char *name)
+void patches_write_all(void)
 {
-    enum trace_patch found = TRACE_PATCH_NONE;
-    lock_take(&got_lock);
-    for (int i = 0; i < outcome_count; i++)
-        if (strcmp(outcomes[i].name, name) == 0)
-            found = outcomes[i].outcome;
-    lock_give(&got_lock);
-    return found;
+    int count;
+    const struct spec *specs = recorder_specs(&count);
+    for (int i = 0; i < count; i++) { // several may be of one name
+        struct trace_function *record =
+            trace_record(&recorder_trace, TRACE_FUNCTIONS, (uint32_t)i + 1);
+        if (record)
+            record->patch = (uint8_t)outcome_of(specs[i].function);
+    }
 }
 
 static int hex(char byte)
@@ -187,7 +205,7 @@ static struct patch_record *new_record(const char *name)
     struct patch_table *table = &unclosed_patches;
     struct patch_record *record = NULL;
     uint32_t i = 0;
-    lock_take(&got_lock);
+    lock_take(&hooks_lock);
     while (i < table->count && table->records[i].state != PATCH_UNUSED)
         i++;
     if (i < MOST) {
@@ -197,7 +215,7 @@ static struct patch_record *new_record(const char *name)
         if (i == table->count)
             table->count++;
     }
-    lock_give(&got_lock);
+    lock_give(&hooks_lock);
     return record;
 }
 
@@ -250,7 +268,7 @@ static enum trace_patch prepare(struct work *work, const struct patch_step *step
         return TRACE_PATCH_CHANGED;
     const struct sqlite_api *sqlite =
         sqlite_api_inside(function, work->module, work->symbols, work->symbol_count);
-    struct hook *hook = got_hook(function, start, sqlite);
+    struct hook *hook = stub_of_entry(function, start, sqlite);
     if (!hook || work->prepared_count == MOST)
         return TRACE_PATCH_FULL;
     if (!record || record->target_slot != (uint64_t)(uintptr_t)&hook->real) {
@@ -378,12 +396,12 @@ void patches_written(void)
         const struct patch_record *record = &unclosed_patches.records[i];
         if (record->state == PATCH_UNUSED)
             continue;
-        lock_take(&got_lock);
+        lock_take(&hooks_lock);
         for (int j = 0; j < outcome_count; j++)
             if (strcmp(outcomes[j].name, record_names[i]) == 0 &&
                 outcomes[j].outcome == TRACE_PATCH_BUSY && record->state == PATCH_WRITTEN)
                 outcomes[j].outcome = (enum trace_patch)record->good;
-        lock_give(&got_lock);
+        lock_give(&hooks_lock);
         note_outcome(record_names[i], TRACE_PATCH_NONE); // writes down what it is now
     }
 }

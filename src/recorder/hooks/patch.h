@@ -22,8 +22,9 @@ void patches_module(const struct module *module);
 // What lies in modules that were unloaded is no longer ours.
 void patches_drop_unmapped(void);
 
-// What became of the function of this name.
-enum trace_patch patches_outcome(const char *name);
+// Writes what became of the functions into a trace that has just been opened, behind
+// functions_write_all.
+void patches_write_all(void);
 
 // The command line has done what it could with the prepared patches.
 void patches_written(void);

@@ -4,7 +4,7 @@
 #include <cpuid.h>
 #include <string.h>
 
-#include "recorder/hooks/hook.h"
+#include "recorder/hooks/stubs.h"
 
 // The registers saved around the wrapper: which (as XSAVE counts them), and how many bytes. Read by
 // hook_patched_x86_64.S.
@@ -12,8 +12,6 @@ extern uint32_t hook_vector_mask;
 extern uint64_t hook_vector_bytes;
 uint32_t hook_vector_mask;
 uint64_t hook_vector_bytes;
-
-extern const char wrapper_patched[];
 
 enum {
     // SSE with MXCSR, AVX, and the three of AVX-512. Not: x87 and AMX, which nothing that we call
@@ -68,7 +66,7 @@ static uint64_t address_of(const uint8_t *code)
 bool patch_code_write(uint8_t *to, const struct patch_step *step, uint64_t bias, uint32_t hook)
 {
     static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-    const uint64_t wrapper = (uint64_t)(uintptr_t)wrapper_patched;
+    const uint64_t wrapper = (uint64_t)(uintptr_t)hook_code.patched;
     uint8_t *at = to;
     bool fits = true;
     memset(to, 0xcc, PATCH_CODE_BYTES);

@@ -14,6 +14,7 @@
 #include "recorder/core/presence.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
+#include "recorder/hooks/patch.h"
 #include "recorder/life/dump_signal.h"
 #include "recorder/life/trace_file.h"
 #include "recorder/runtimes/runtime.h"
@@ -27,6 +28,7 @@ static void write_beginning(void)
 {
     modules_write_all();
     functions_write_all();
+    patches_write_all();
     runtimes_describe(recorder_trace.header);
     if (recorder_attached)
         recorder_trace.header->flags |= TRACE_FLAG_ATTACHED;

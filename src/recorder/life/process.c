@@ -20,8 +20,10 @@
 #include "recorder/hooks/dl_hooks.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/got.h"
+#include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch.h"
 #include "recorder/hooks/sqlite.h"
+#include "recorder/hooks/stubs.h"
 #include "recorder/life/api.h"
 #include "recorder/life/dump.h"
 #include "recorder/life/dump_signal.h"
@@ -31,6 +33,7 @@
 #include "recorder/stacks/api_note.h"
 #include "recorder/stacks/capture.h"
 #include "recorder/stacks/modules.h"
+#include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
 #include "trace/lock.h"
 
@@ -39,7 +42,7 @@ static __thread bool locked_for_fork;
 static bool forked_cleanly; // the tables were locked while the fork happened
 
 // All locks, in the order in which they may be nested.
-static struct lock *const outer_locks[] = {&opening_lock, &sqlite_copies_lock, &got_lock,
+static struct lock *const outer_locks[] = {&opening_lock, &sqlite_copies_lock, &hooks_lock,
                                            &modules_lock, &sites_lock};
 static struct lock *const inner_locks[] = {&sqlite_backups_lock, &runtimes_lock,       &misuse_lock,
                                            &intern_lock,         &recorder_trace.lock, &arena_lock};
@@ -157,9 +160,10 @@ static void register_handlers(void)
 static bool prepare(void)
 {
     recorder_start_ns = recorder_now();
+    hooks_begin();
     functions_load();
     patches_load();
-    got_name_exported();
+    stubs_name_exported();
     if (!recorder_watch_forks())
         return false;
     register_handlers();
@@ -178,7 +182,7 @@ static void start(void)
 {
     api_note_offer(&api_functions);
     log_remember_standard_error();
-    unwind_find_own();
+    own_code_find();
     if (!start_is_asked())
         return;
     start_read_options(NULL);

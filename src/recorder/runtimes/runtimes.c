@@ -1,56 +1,12 @@
-// The runtimes that are known, and asking those that are there: see runtime.h. Knows nothing of
-// what any of them is like.
-#include <stdatomic.h>
+// The runtimes that are known: see runtime.h. Knows nothing of what any of them is like.
 #include <stddef.h>
-#include <string.h>
 
-#include "recorder/core/recorder.h"
+#include "recorder/runtimes/joined.h"
 #include "recorder/runtimes/python/python.h"
 #include "recorder/runtimes/runtime.h"
 
 static const struct runtime *const known[] = {&python_runtime};
 enum { KNOWN = sizeof known / sizeof *known };
-
-struct lock runtimes_lock = LOCK_INITIALIZER;
-static struct trace_runtime said[TRACE_RUNTIMES]; // guarded by it
-static atomic_uint joined;                        // a bit for each of `known`
-
-static inline const struct runtime *next_joined(unsigned *bits)
-{
-    if (*bits == 0)
-        return NULL;
-    unsigned index = (unsigned)__builtin_ctz(*bits);
-    *bits &= *bits - 1;
-    return known[index];
-}
-
-static void all_frames(struct stack *stack)
-{
-    unsigned bits = atomic_load_explicit(&joined, memory_order_relaxed);
-    for (const struct runtime *runtime; (runtime = next_joined(&bits));)
-        runtime->frames(stack);
-}
-
-static unsigned bit_of(const struct runtime *runtime)
-{
-    unsigned index = 0;
-    while (index < KNOWN && known[index] != runtime)
-        index++;
-    return 1u << index;
-}
-
-void runtime_join(const struct runtime *runtime)
-{
-    atomic_fetch_or(&joined, bit_of(runtime));
-    recorder_language_frames = all_frames;
-}
-
-void runtime_part(const struct runtime *runtime)
-{
-    unsigned bit = bit_of(runtime);
-    if ((atomic_fetch_and(&joined, ~bit) & ~bit) == 0)
-        recorder_language_frames = NULL;
-}
 
 void runtimes_start(void)
 {
@@ -63,69 +19,11 @@ void runtimes_describe(struct trace_header *header)
 {
     for (unsigned i = 0; i < KNOWN; i++)
         header->flags |= known[i]->flags ? known[i]->flags() : 0;
-    lock_take(&runtimes_lock);
-    memcpy(header->runtimes, said, sizeof said);
-    lock_give(&runtimes_lock);
-}
-
-void runtime_say(enum trace_language language, enum trace_runtime_state state, unsigned major,
-                 unsigned minor)
-{
-    lock_take(&runtimes_lock);
-    unsigned i = 0;
-    while (i < TRACE_RUNTIMES - 1 && said[i].language != 0 && said[i].language != language)
-        i++;
-    said[i] = (struct trace_runtime){(uint16_t)language, (uint16_t)state, (uint16_t)major,
-                                     (uint16_t)minor};
-    if (recorder_trace.header && !recorder_is_forked())
-        recorder_trace.header->runtimes[i] = said[i];
-    lock_give(&runtimes_lock);
+    joined_describe(header);
 }
 
 void runtimes_leave(void)
 {
     for (unsigned i = 0; i < KNOWN; i++)
         known[i]->leave();
-}
-
-static enum trace_end end_by(enum runtime_closer closer)
-{
-    switch (closer) {
-    case RUNTIME_CODE_AT_EXIT:
-        return TRACE_RELEASED_EXIT;
-    case RUNTIME_SCOPE:
-        return TRACE_RELEASED_SCOPE;
-    case RUNTIME_COLLECTOR:
-        return TRACE_COLLECTED;
-    case RUNTIME_REFERENCE:
-        return TRACE_RECLAIMED;
-    case RUNTIME_REQUEST:
-        return TRACE_REQUEST;
-    case RUNTIME_END:
-        return TRACE_SHUTDOWN;
-    case RUNTIME_UNKNOWN:
-        return TRACE_CLOSER_UNKNOWN;
-    default:
-        return TRACE_RELEASED;
-    }
-}
-
-enum trace_end runtimes_end(const void *caller)
-{
-    unsigned bits = atomic_load_explicit(&joined, memory_order_relaxed);
-    for (const struct runtime *runtime; (runtime = next_joined(&bits));) {
-        enum runtime_closer closer = runtime->closer ? runtime->closer(caller) : RUNTIME_NOT_MINE;
-        if (closer != RUNTIME_NOT_MINE)
-            return end_by(closer);
-    }
-    return TRACE_RELEASED;
-}
-
-uint32_t runtimes_owner(const void *caller)
-{
-    unsigned bits = atomic_load_explicit(&joined, memory_order_relaxed);
-    uint32_t owner = TRACE_NONE;
-    for (const struct runtime *runtime; owner == TRACE_NONE && (runtime = next_joined(&bits));)
-        owner = runtime->owner ? runtime->owner(caller) : TRACE_NONE;
-    return owner;
 }

@@ -8,6 +8,7 @@
 
 #include "recorder/core/arch.h"
 #include "recorder/core/recorder.h"
+#include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
 #include "trace/lock.h"
 
@@ -66,7 +67,7 @@ static inline int copy_frames(struct stack *stack, uint32_t depth, void *const *
     int i = 0;
     for (; i < count && kept < end; i++) {
         stack->frames[kept] = (uint64_t)(uintptr_t)frames[i];
-        kept += !unwind_is_own(stack->frames[kept]);
+        kept += !own_code_has(stack->frames[kept]);
     }
     stack->count = kept;
     return i;

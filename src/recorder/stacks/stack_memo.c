@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "recorder/core/table.h"
+#include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
 
 enum {
@@ -184,7 +185,7 @@ static bool walk(struct walked *walked, void *const *frames, uint32_t count,
         walked->last_slot = step.slot;
         if (!add_word(walked, step.slot, false))
             return false;
-        if (!unwind_is_own(address))
+        if (!own_code_has(address))
             memo->frame[memo->frames++] = address;
         if (step.frame_slot && step.frame_slot != last_frame_slot &&
             !add_word(walked, step.frame_slot, true))

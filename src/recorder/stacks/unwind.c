@@ -16,7 +16,6 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -53,9 +52,6 @@ static unwind_way fast; // libunwind's; NULL: not there
 // stacks are soon recognized.
 enum { SLOW_UNWINDS = 16 };
 static __thread uint32_t unwinds __attribute__((tls_model("initial-exec")));
-
-// The recorder's own mapping, found from the address of one of its functions.
-struct unwind_own unwind_own;
 
 enum { CHECKED_PAGES = 8 };
 static __thread struct {
@@ -177,27 +173,6 @@ static bool load_libunwind(void)
     fast = ARCH_UNWINDS_FAST ? found_backtrace : NULL;
     __atomic_store_n(&unwind_backtrace, fast ? fast : step_by_step, __ATOMIC_RELEASE);
     return true;
-}
-
-static int find_own(struct dl_phdr_info *info, size_t size, void *data)
-{
-    (void)size;
-    uint64_t address = (uint64_t)(uintptr_t)data;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        uint64_t start = info->dlpi_addr + segment->p_vaddr;
-        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) || address < start ||
-            address >= start + segment->p_memsz)
-            continue;
-        unwind_own = (struct unwind_own){start, segment->p_memsz};
-        return 1;
-    }
-    return 0;
-}
-
-void unwind_find_own(void)
-{
-    (void)dl_iterate_phdr(find_own, (void *)(uintptr_t)unwind_prepare);
 }
 
 void unwind_prepare(void)

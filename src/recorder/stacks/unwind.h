@@ -12,9 +12,6 @@
 // libunwind, glibc's backtrace() is used.
 void unwind_prepare(void);
 
-// Finds out where the recorder's own code is: to be called before anything else.
-void unwind_find_own(void);
-
 // Another module was mapped where frames had been seen: what the unwinder remembers about these
 // addresses is wrong. From now on each frame is looked up (slower).
 void unwind_distrust(void);
@@ -32,14 +29,5 @@ unwind_way unwind_begin(void);
 // origin on (see stack_memo.h).
 void unwind_remember(const struct stack_origin *origin, void *const *frames, uint32_t count,
                      bool cut);
-
-// The recorder's own code, and whether `address` is in it.
-extern struct unwind_own {
-    uint64_t start, bytes;
-} unwind_own;
-static inline bool unwind_is_own(uint64_t address)
-{
-    return address - unwind_own.start < unwind_own.bytes;
-}
 
 #endif

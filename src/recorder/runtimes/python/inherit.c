@@ -14,7 +14,6 @@
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/holders.h"
 #include "recorder/runtimes/python/shared.h"
-#include "recorder/runtimes/python/sqlalchemy.h"
 #include "recorder/runtimes/python/sqlalchemy_pool.h"
 #include "recorder/runtimes/python/sqlite.h"
 
@@ -195,7 +194,7 @@ static void adopt_all(const struct inventory *inventory)
             continue;
         if (checkout->pool->text.shared)
             python_shared_add(checkout->fairy, checkout->reference);
-        python_sqlalchemy_adopt(checkout->record, checkout->pool);
+        python_sqlalchemy_pool_adopt(checkout->record, checkout->pool);
     }
 }
 

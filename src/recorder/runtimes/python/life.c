@@ -22,10 +22,10 @@
 #include "recorder/runtimes/python/holders.h"
 #include "recorder/runtimes/python/inherit.h"
 #include "recorder/runtimes/python/layout.h"
-#include "recorder/runtimes/python/life.h"
 #include "recorder/runtimes/python/methods.h"
 #include "recorder/runtimes/python/pool.h"
 #include "recorder/runtimes/python/shared.h"
+#include "recorder/runtimes/python/shutdown.h"
 #include "recorder/runtimes/python/sqlalchemy.h"
 #include "recorder/runtimes/python/sqlite.h"
 #include "recorder/runtimes/python/traceback.h"
@@ -37,7 +37,6 @@ static atomic_bool python_found; // an interpreter, or one that must be left alo
 static atomic_bool listening;
 static bool pending;          // a module that is wanted is being imported; guarded by the GIL
 static unsigned patience;     // events until it is taken for one that cannot be imported
-static bool shutdown;         // likewise
 static __thread bool looking; // what is done about an event raises events itself
 
 static void look_again(void);
@@ -67,29 +66,6 @@ static void check_layout(void)
     if (python_layout && !atomic_load(&python_layout_trusted))
         add_flags((uint32_t)(python_layout->minor < 0 ? TRACE_PYTHON_NEW : TRACE_PYTHON_UNLIKE)
                   << TRACE_FLAG_PYTHON_SHIFT);
-}
-
-static void mark_shutdown(struct trace_session *record, uint32_t slot, void *data)
-{
-    (void)slot;
-    (void)data;
-    __atomic_or_fetch(&record->flags, TRACE_SESSION_SHUTDOWN, __ATOMIC_RELAXED);
-}
-
-bool python_life_is_shutdown(void)
-{
-    if (shutdown || !python_finalizing())
-        return shutdown;
-    shutdown = true;
-    if (recorder_enter()) {
-        if (recorder_trace.header) {
-            recorder_trace.header->shutdown_ns = recorder_now();
-            session_each(mark_shutdown, NULL);
-            python_watch_shutdown();
-        }
-        recorder_leave();
-    }
-    return true;
 }
 
 // Modules that are looked at as soon as their code has run.
@@ -155,7 +131,7 @@ static void look_at_modules(const char *executed)
 static bool may_look(void)
 {
     return !looking && atomic_load_explicit(&listening, memory_order_relaxed) &&
-           python_holds_gil() && python_main_interpreter() && !python_life_is_shutdown();
+           python_holds_gil() && python_main_interpreter() && !python_is_shutdown();
 }
 
 // importlib._bootstrap._call_with_frames_removed(exec, code, module.__dict__): how importlib's
@@ -315,7 +291,7 @@ static int on_audit(const char *name, PyObject *args, void *data)
     if (event == EVENT_OTHER && !pending)
         return 0;
     if (event == EVENT_END) {
-        (void)python_life_is_shutdown();
+        (void)python_is_shutdown();
         python_audit_end(on_audit);
         forget();
         return 0;
@@ -439,7 +415,7 @@ static void python_start(void)
     if (!py.Py_IsInitialized()) {
         listen();
     } else if (python_holds_gil()) { // another interpreter after one that ended
-        shutdown = false;
+        python_shutdown_forget();
         pending = arrived = true;
         listen();
     } else {

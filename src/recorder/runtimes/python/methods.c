@@ -16,8 +16,8 @@
 #include "recorder/runtimes/python/context.h"
 #include "recorder/runtimes/python/created.h"
 #include "recorder/runtimes/python/layout.h"
-#include "recorder/runtimes/python/life.h"
 #include "recorder/runtimes/python/pool.h"
+#include "recorder/runtimes/python/shutdown.h"
 #include "recorder/runtimes/python/sqlite.h"
 #include "recorder/runtimes/python/watch.h"
 #include "recorder/runtimes/python/wrap.h"
@@ -250,7 +250,7 @@ static bool called_by_finalizer(PyObject *handle)
 static enum trace_end end_of(const struct method_call *call)
 {
     if (call->finalizer)
-        return python_life_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+        return python_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
     return call->spec->verb == TRACE_DISCARD ? TRACE_DISCARDED : TRACE_RELEASED;
 }
 

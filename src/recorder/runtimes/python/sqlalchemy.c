@@ -17,8 +17,8 @@
 #include "recorder/runtimes/python/context.h"
 #include "recorder/runtimes/python/created.h"
 #include "recorder/runtimes/python/inherit.h"
-#include "recorder/runtimes/python/life.h"
 #include "recorder/runtimes/python/shared.h"
+#include "recorder/runtimes/python/shutdown.h"
 #include "recorder/runtimes/python/sqlalchemy_pool.h"
 #include "recorder/runtimes/python/sqlite.h"
 #include "recorder/runtimes/python/traceback.h"
@@ -78,19 +78,6 @@ static void note_shared(PyObject *fairy, PyObject *record)
     python_drop(reference);
 }
 
-void python_sqlalchemy_adopt(PyObject *record, struct python_pool *pool)
-{
-    PyObject *connection = attribute(record, names.dbapi_connection);
-    uint32_t ref = TRACE_NONE;
-    if (connection && connection != py._Py_NoneStruct && recorder_enter_trace()) {
-        ref = python_pool_ref(pool);
-        recorder_leave();
-    }
-    if (ref != TRACE_NONE)
-        python_sqlite_own(connection, ref, false);
-    python_drop(connection);
-}
-
 static void note_acquired(const struct python_invocation *call, struct python_pool *pool,
                           PyObject *fairy, uint64_t started)
 {
@@ -104,7 +91,7 @@ static void note_acquired(const struct python_invocation *call, struct python_po
     if (pool->text.shared)
         note_shared(fairy, record);
     if (recorder_attached) // it may have been opened before
-        python_sqlalchemy_adopt(record, pool);
+        python_sqlalchemy_pool_adopt(record, pool);
     if (recorder_enter_trace()) {
         struct stack stack;
         uint64_t handle = (uint64_t)(uintptr_t)(pool->text.shared ? fairy : record);
@@ -232,7 +219,7 @@ static PyObject *finalize_fairy(const struct python_invocation *call)
     enum trace_end end = TRACE_RELEASED;
     if (reference != py._Py_NoneStruct) {
         handle = collected_handle(record, reference);
-        end = python_life_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+        end = python_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
     } else {
         if (python_shared_any()) {
             PyObject *fairy = python_invocation_argument(call, 6, "fairy");

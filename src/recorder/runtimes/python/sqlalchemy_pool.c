@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "recorder/core/recorder.h"
+#include "recorder/runtimes/python/sqlite.h"
 #include "shared/redact.h"
 
 const char python_sqlalchemy_kind[] = "sqlalchemy";
@@ -129,4 +131,17 @@ static void describe(PyObject *pool, struct python_pool_text *text)
 struct python_pool *python_sqlalchemy_pool(PyObject *pool)
 {
     return python_pool_of(pool, python_sqlalchemy_kind, describe);
+}
+
+void python_sqlalchemy_pool_adopt(PyObject *record, struct python_pool *pool)
+{
+    PyObject *connection = python_attribute(record, "dbapi_connection");
+    uint32_t ref = TRACE_NONE;
+    if (connection && connection != py._Py_NoneStruct && recorder_enter_trace()) {
+        ref = python_pool_ref(pool);
+        recorder_leave();
+    }
+    if (ref != TRACE_NONE)
+        python_sqlite_own(connection, ref, false);
+    python_drop(connection);
 }

@@ -17,4 +17,8 @@ void python_sqlalchemy_pool_forget(void);
 // recorder_enter.
 struct python_pool *python_sqlalchemy_pool(PyObject *pool);
 
+// The connection of a _ConnectionRecord belongs to this pool, though it was opened before the
+// attach. Runs Python code; outside recorder_enter.
+void python_sqlalchemy_pool_adopt(PyObject *record, struct python_pool *pool);
+
 #endif

@@ -9,10 +9,6 @@
 // cannot be weakly referenced.
 void python_watch_add(PyObject *handle, const struct spec *spec);
 
-// Interpreter shutdown begins. What a library keeps open for a thread that still runs is its own to
-// leave open; with a thread that has ended it was lost. Inside recorder_enter.
-void python_watch_shutdown(void);
-
 // Its session has ended otherwise.
 void python_watch_remove(PyObject *handle);
 

@@ -1,0 +1,37 @@
+// Noticing that the interpreter shuts down: see shutdown.h. Knows sessions that are out.
+#include "recorder/runtimes/python/shutdown.h"
+
+#include "recorder/books/session.h"
+#include "recorder/core/recorder.h"
+#include "recorder/runtimes/python/api.h"
+#include "recorder/runtimes/python/watched.h"
+
+static bool shutdown; // guarded by the GIL
+
+static void mark_shutdown(struct trace_session *record, uint32_t slot, void *data)
+{
+    (void)slot;
+    (void)data;
+    __atomic_or_fetch(&record->flags, TRACE_SESSION_SHUTDOWN, __ATOMIC_RELAXED);
+}
+
+bool python_is_shutdown(void)
+{
+    if (shutdown || !python_finalizing())
+        return shutdown;
+    shutdown = true;
+    if (recorder_enter()) {
+        if (recorder_trace.header) {
+            recorder_trace.header->shutdown_ns = recorder_now();
+            session_each(mark_shutdown, NULL);
+            watched_shutdown();
+        }
+        recorder_leave();
+    }
+    return true;
+}
+
+void python_shutdown_forget(void)
+{
+    shutdown = false;
+}
