@@ -37,7 +37,7 @@ class Cxx(harness.TestCase):
     def test_inlined(self):
         report = self.scenario("inlined", sites=["inlined"])
         (site,) = self.sites(report).values()
-        functions = [frame["function"] for frame in site["frames"]]
+        functions = [frame.get("function", "") for frame in site["frames"]]
         # In order, innermost first.
         places = [[i for i, name in enumerate(functions) if re.search(rf"\b{part}\b", name)]
                   for part in ("innermost_inline", "outer_inline", "inlined")]

@@ -191,15 +191,17 @@ static const char *language_name(Dwarf_Die *unit)
 // The name of a class, namespace or function around another, or what stands for one without a name.
 static const char *scope_name(Dwarf_Die *scope, bool of_call_operator)
 {
+    const char *name;
     switch (dwarf_tag(scope)) {
     case DW_TAG_namespace:
         return dwarf_diename(scope) ? dwarf_diename(scope) : "(anonymous namespace)";
     case DW_TAG_structure_type:
     case DW_TAG_class_type:
     case DW_TAG_union_type:
-        if (!dwarf_diename(scope))
+        name = dwarf_diename(scope);
+        if (!name || strncmp(name, "<lambda", 7) == 0) // as gcc 13 and later call it
             return of_call_operator ? "{lambda}" : "{unnamed}";
-        return dwarf_diename(scope);
+        return name;
     case DW_TAG_subprogram:
         return dwarf_diename(scope);
     default:
@@ -230,6 +232,31 @@ static const char *qualified_name(struct arena *arena, Dwarf_Die *die, const cha
     return full;
 }
 
+// "{lambda(int)#1}" as "{lambda}": an optimizing compiler leaves out the name for the linker, and
+// one function is to have one name. Which lambda it is says the line.
+static const char *plain_lambdas(struct arena *arena, const char *name)
+{
+    static const char begin[] = "{lambda";
+    char *plain = arena_format(arena, "%s", name), *to = plain;
+    for (const char *at = name; *at;) {
+        if (strncmp(at, begin, sizeof begin - 1) != 0) {
+            *to++ = *at++;
+            continue;
+        }
+        const char *end = at;
+        int depth = 0;
+        do
+            depth += (*end == '{') - (*end == '}');
+        while (*end++ && depth > 0);
+        if (depth > 0)
+            return name;
+        to = stpcpy(to, "{lambda}");
+        at = end;
+    }
+    *to = 0;
+    return plain;
+}
+
 static const char *die_function(struct arena *arena, Dwarf_Die *die, const char *language,
                                 const char **signature)
 {
@@ -238,7 +265,7 @@ static const char *die_function(struct arena *arena, Dwarf_Die *die, const char 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *name = dwarf_formstring(dwarf_attr_integrate(die, names[i], &attribute));
         if (name)
-            return symbols_demangle(arena, name, signature);
+            return plain_lambdas(arena, symbols_demangle(arena, name, signature));
     }
     const char *name = dwarf_diename(die);
     if (!name)
