@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define TRACE_MAGIC "UNCLOSED"
-#define TRACE_VERSION 3 // a reader refuses another version
+#define TRACE_VERSION 4 // a reader refuses another version
 #define TRACE_BYTE_ORDER 0x01020304u
 #define TRACE_HEADER_BYTES 4096u      // also the offset of the first chunk
 #define TRACE_CHUNK_ALIGN 4096u       // chunks start and end on multiples of this
@@ -62,6 +62,7 @@ enum trace_end {
     TRACE_COLLECTED,      // a garbage collector released it, the code never did
     TRACE_REQUEST,        // the end of the request released it, the code never did
     TRACE_CLOSER_UNKNOWN, // a runtime released it; whether the code asked is not known
+    TRACE_KEPT_BY_POOL,   // its pool kept it, idle, until the runtime ended
     TRACE_ENDS = 16
 };
 

@@ -36,11 +36,11 @@ def program(name):
 
 
 def line_of(source, marker):
-    """Number of the line of tests/programs/SOURCE that has the comment "site: MARKER"."""
+    """Number of the line of tests/programs/SOURCE with the comment "site: MARKER"."""
     path = source if os.path.isabs(source) else os.path.join(SOURCES, source)
     with open(path, encoding="utf-8") as file:
         lines = [n for n, text in enumerate(file, 1)
-                 if re.search(r"(?://|#) site: " + re.escape(marker) + r"$", text)]
+                 if re.search(r"(?://|#|--) site: " + re.escape(marker) + r"$", text)]
     assert len(lines) == 1, f"{len(lines)} lines of {source} are marked {marker}"
     return lines[0]
 

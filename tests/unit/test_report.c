@@ -26,7 +26,7 @@ static void closers_are_told(void **state)
     uint32_t ref;
     struct trace_site *site =
         builder_site(&builder, TRACE_HANDLE, builder_stack(&builder, frames), &ref);
-    for (int end = 0; end <= TRACE_CLOSER_UNKNOWN; end++)
+    for (int end = 0; end <= TRACE_KEPT_BY_POOL; end++)
         site->ended[end] = UINT64_C(1) << end;
     builder.writer.header->runtimes[1] =
         (struct trace_runtime){TRACE_PHP, TRACE_RUNTIME_VERSION, 9, 1};
@@ -43,7 +43,9 @@ static void closers_are_told(void **state)
     assert_int_equal(number(by, "end_of_request"), 1 << TRACE_REQUEST);
     assert_int_equal(number(by, "end_of_runtime"), 1 << TRACE_SHUTDOWN);
     assert_int_equal(number(by, "unknown"), 1 << TRACE_CLOSER_UNKNOWN);
-    assert_int_equal(number(handle, "opened"), (1 << (TRACE_CLOSER_UNKNOWN + 1)) - 1);
+    assert_int_equal(number(by, "pool"), 1 << TRACE_KEPT_BY_POOL);
+    assert_int_equal(number(handle, "pooled"), 1 << TRACE_KEPT_BY_POOL);
+    assert_int_equal(number(handle, "opened"), (1 << (TRACE_KEPT_BY_POOL + 1)) - 1);
     assert_int_equal(number(handle, "released"),
                      1 | 1 << TRACE_RELEASED_SCOPE | 1 << TRACE_RELEASED_EXIT);
     assert_int_equal(number(handle, "never_closed"), 1 << TRACE_RECLAIMED | 1 << TRACE_SHUTDOWN |

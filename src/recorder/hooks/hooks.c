@@ -351,12 +351,14 @@ static enum trace_end end_of(const struct call *call)
 {
     if (call->spec->verb == TRACE_DISCARD)
         return TRACE_DISCARDED;
-    // A handle that belongs to a pool is the pool's to close, in whatever way; one whose open had
-    // failed is its driver's.
+    // A handle whose open had failed is its driver's to close.
+    if (call->hook->sqlite && session_word(&call->session) == 0)
+        return TRACE_RELEASED;
     bool pooled = call->session.record->flags & TRACE_SESSION_POOLED;
-    bool failed = call->hook->sqlite && session_word(&call->session) == 0;
-    return pooled || failed ? TRACE_RELEASED
-                            : runtimes_end((const void *)call->return_address); // NOLINT
+    const struct stack_origin origin = {call->frame + CALL_RETURN_SLOT, call->frame};
+    const struct runtime_call released = {(const void *)call->return_address, // NOLINT
+                                          &origin};
+    return runtimes_end(&released, pooled);
 }
 
 static void after_release(struct call *call)

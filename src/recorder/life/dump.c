@@ -46,7 +46,8 @@ static void count_session(const void *record, uint32_t ref, void *data)
 static uint64_t count_released(const struct trace_site *site)
 {
     return trace_count_released(site->ended) + site->ended[TRACE_DISCARDED] +
-           site->ended[TRACE_LOST_RELEASE] + site->ended[TRACE_CLOSER_UNKNOWN];
+           site->ended[TRACE_LOST_RELEASE] + site->ended[TRACE_CLOSER_UNKNOWN] +
+           site->ended[TRACE_KEPT_BY_POOL];
 }
 
 static void ask_site(const struct trace_site *site, uint32_t ref, struct site_question *question)

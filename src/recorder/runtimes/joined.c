@@ -102,13 +102,19 @@ static enum trace_end end_by(enum runtime_closer closer)
     }
 }
 
-enum trace_end runtimes_end(const void *caller)
+static enum trace_end pool_end_by(const struct runtime *runtime, enum runtime_closer closer)
+{
+    bool end = closer == RUNTIME_END || closer == RUNTIME_REQUEST;
+    return end && runtime->keeps ? TRACE_KEPT_BY_POOL : TRACE_RELEASED;
+}
+
+enum trace_end runtimes_end(const struct runtime_call *call, bool pooled)
 {
     unsigned bits = atomic_load_explicit(&joined, memory_order_acquire);
     for (const struct runtime *runtime; (runtime = next_joined(&bits));) {
-        enum runtime_closer closer = runtime->closer ? runtime->closer(caller) : RUNTIME_NOT_MINE;
+        enum runtime_closer closer = runtime->closer ? runtime->closer(call) : RUNTIME_NOT_MINE;
         if (closer != RUNTIME_NOT_MINE)
-            return end_by(closer);
+            return pooled ? pool_end_by(runtime, closer) : end_by(closer);
     }
     return TRACE_RELEASED;
 }

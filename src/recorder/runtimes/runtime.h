@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "recorder/books/session.h"
+#include "recorder/stacks/stack_memo.h"
 #include "trace/lock.h"
 
 // What is closing a handle. The first that holds is meant, in this order.
@@ -34,6 +35,12 @@ enum runtime_closer {
 
 extern struct lock runtimes_lock; // taken around fork by process.c; nothing is called under it
 
+// A traced call that has just been made on this thread.
+struct runtime_call {
+    const void *caller;                // its return address
+    const struct stack_origin *origin; // where its stack begins
+};
+
 struct runtime {
     const char *name; // in lower case, as in docs/runtimes.md
 
@@ -49,9 +56,9 @@ struct runtime {
     // program.
     void (*frames)(struct stack *stack);
 
-    // What is closing the handle that a call from the address `caller` releases on this thread.
-    // Inside recorder_enter, before that call or after it. NULL: this runtime never closes any.
-    enum runtime_closer (*closer)(const void *caller);
+    // What closes the handle that a call has released. Inside recorder_enter, before the call has
+    // returned to the program. NULL: this runtime never closes any.
+    enum runtime_closer (*closer)(const struct runtime_call *call);
 
     // What is to be said of it in trace_header.flags. NULL: nothing.
     uint32_t (*flags)(void);
@@ -60,6 +67,10 @@ struct runtime {
     // on this thread, because the runtime keeps it for whoever asks next: a TRACE_POOLS reference
     // or TRACE_NONE. Inside recorder_enter, with a trace open. NULL: there is no such thing.
     uint32_t (*owner)(const void *caller);
+
+    // What such a pool has at the end of the runtime was kept open by it until then; else it counts
+    // as released.
+    bool keeps;
 
     // Detach: the runtime is left as it was. May wait up to a second. The next attach calls start
     // again.
@@ -75,9 +86,10 @@ void runtimes_describe(struct trace_header *header);
 // Detach: leaves all of them, in turn.
 void runtimes_leave(void);
 
-// How a handle ends that a call from `caller` has released: asks the runtimes that joined, and says
-// TRACE_RELEASED if none has to do with it. Inside recorder_enter.
-enum trace_end runtimes_end(const void *caller);
+// How a handle ends that a call has released: asks the runtimes that joined, and says
+// TRACE_RELEASED if none has to do with it. pooled: the handle belongs to a pool, which may close
+// it in whatever way. Inside recorder_enter.
+enum trace_end runtimes_end(const struct runtime_call *call, bool pooled);
 
 // What keeps a handle open for the next who asks; TRACE_NONE: nothing. See struct runtime.
 uint32_t runtimes_owner(const void *caller);

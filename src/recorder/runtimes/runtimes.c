@@ -2,14 +2,17 @@
 #include <stddef.h>
 
 #include "recorder/runtimes/joined.h"
+#include "recorder/runtimes/native.h"
+#include "recorder/runtimes/php/php.h"
 #include "recorder/runtimes/python/python.h"
 #include "recorder/runtimes/runtime.h"
 
-static const struct runtime *const known[] = {&python_runtime};
+static const struct runtime *const known[] = {&python_runtime, &php_runtime};
 enum { KNOWN = sizeof known / sizeof *known };
 
 void runtimes_start(void)
 {
+    native_modules_changed();
     for (unsigned i = 0; i < KNOWN; i++)
         if (!known[i]->found())
             known[i]->start();

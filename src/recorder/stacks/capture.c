@@ -126,6 +126,15 @@ void stack_capture(struct stack *stack)
     unwind_into(NULL, stack, recorder_options.depth);
 }
 
+void stack_native_from(const struct stack_origin *origin, struct stack *stack)
+{
+    stack->count = 0;
+    stack->cut = false;
+    stack->hash = 0;
+    if (!stack_memo_recall(origin, stack))
+        unwind_into(origin, stack, recorder_options.depth);
+}
+
 uint32_t stack_count_returns(const void *one, const void *other)
 {
     void *frames[FRAMES];

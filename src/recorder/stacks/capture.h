@@ -14,6 +14,9 @@ void stack_capture(struct stack *stack);
 // The same for the stack that begins at `origin`.
 void stack_capture_from(const struct stack_origin *origin, struct stack *stack);
 
+// The same without the frames of language runtimes.
+void stack_native_from(const struct stack_origin *origin, struct stack *stack);
+
 // How often one of two return addresses is on this thread's stack: the recorder's own may be asked
 // for.
 uint32_t stack_count_returns(const void *one, const void *other);

@@ -47,7 +47,8 @@ struct profile_tally {
     uint64_t closer_unknown; // closed by a runtime; whether the code asked is not known
     uint64_t refused;        // still open because a release was refused
     uint64_t zombie;         // still open because children keep it alive
-    uint64_t pooled;         // handles that a pool keeps
+    uint64_t pooled;         // handles that a pool keeps, or kept until the runtime ended
+    uint64_t pool_ended;     // the latter
     uint64_t below;          // still out, but not for as long as the threshold asks
     uint64_t inherited;      // open before fork or attach; not in `opened`
     uint64_t suppressed;

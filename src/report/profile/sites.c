@@ -70,6 +70,7 @@ static void count_ended(const struct profile *profile, struct raw_site *raw)
     tally->released = trace_count_released(ended);
     tally->scope_end = ended[TRACE_RELEASED_SCOPE];
     tally->at_exit = ended[TRACE_RELEASED_EXIT];
+    tally->pooled = tally->pool_ended = ended[TRACE_KEPT_BY_POOL];
     tally->closer_unknown = ended[TRACE_CLOSER_UNKNOWN];
     tally->discarded = ended[TRACE_DISCARDED];
     tally->unseen = ended[TRACE_LOST_RELEASE];

@@ -131,11 +131,12 @@ void python_sqlite_forget(void)
     connection_type = NULL;
 }
 
-enum runtime_closer python_sqlite_closer(const void *caller)
+enum runtime_closer python_sqlite_closer(const struct runtime_call *call)
 {
+    uintptr_t caller = (uintptr_t)call->caller;
     uintptr_t start = atomic_load_explicit(&module_start, memory_order_relaxed);
     uintptr_t end = atomic_load_explicit(&module_end, memory_order_relaxed);
-    if ((uintptr_t)caller < start || (uintptr_t)caller >= end)
+    if (caller < start || caller >= end)
         return RUNTIME_NOT_MINE;
     if (closing)
         return RUNTIME_CODE;

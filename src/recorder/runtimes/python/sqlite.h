@@ -16,8 +16,8 @@ void python_sqlite_prepare(void);
 bool python_sqlite_is_some_connection(PyObject *object);
 struct trace_session *python_sqlite_session(PyObject *connection);
 
-// What closes the handle that a call from `caller` releases. Plain C, any thread.
-enum runtime_closer python_sqlite_closer(const void *caller);
+// What closes the handle that a call has released. Plain C, any thread.
+enum runtime_closer python_sqlite_closer(const struct runtime_call *call);
 
 // Whether the object is a sqlite3.Connection, and not of a class derived from it. GIL held.
 bool python_sqlite_is_connection(const PyObject *object);

@@ -72,6 +72,7 @@ static void set_closed_by(json_t *object, const struct profile_tally *tally)
         {"collector", tally->collected},
         {"end_of_request", tally->request},
         {"end_of_runtime", tally->shutdown},
+        {"pool", tally->pool_ended},
         {"unknown", tally->closer_unknown},
     };
     json_t *numbers = json_object();
