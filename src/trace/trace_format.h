@@ -74,6 +74,7 @@ enum trace_lost {
     TRACE_LOST_STUBS,     // more traced functions and copies of them than there are stubs
     TRACE_LOST_NAMES,     // names not kept, because their number is bounded
     TRACE_LOST_SITES,     // sites not kept apart, because their number is bounded
+    TRACE_LOST_FILE,      // recorded in a file that somebody damaged or removed meanwhile
     TRACE_LOST_REASONS = 16
 };
 
@@ -90,6 +91,8 @@ enum trace_header_flags {
     TRACE_FLAG_FORKED = 1 << 3,   // began as a fork of `parent_pid`
     // Databases were opened by Python code in an interpreter that is not the main one.
     TRACE_FLAG_PYTHON_BESIDES = 1 << 4,
+    TRACE_FLAG_RENEWED =
+        1 << 5, // an earlier trace of this process was damaged: see TRACE_LOST_FILE
     // With a CPython interpreter: enum trace_python, and its version.
     TRACE_FLAG_PYTHON_SHIFT = 8,
     TRACE_FLAG_PYTHON_MINOR_SHIFT = 16,

@@ -14,6 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "trace/clock.h"
+
 static const struct space_layout {
     uint16_t unit;        // bytes of a record or unit
     uint32_t first_bytes; // size of the first chunk; each further one is twice as large
@@ -359,6 +361,23 @@ static int grow(struct trace_writer *writer, enum trace_chunk_type type)
     return 0;
 }
 
+// Grows, but does not try all the time while it is not possible: the program pays for each try.
+static bool try_to_grow(struct trace_writer *writer, enum trace_chunk_type type)
+{
+    const uint64_t pause_ns = 100000000;
+    uint64_t now_ns = clock_now(CLOCK_MONOTONIC_COARSE);
+    int error = now_ns < writer->retry_ns ? -ENOSPC : grow(writer, type);
+    if (error == 0)
+        return true;
+    count_lost(writer, error);
+    if (now_ns < writer->retry_ns)
+        return false;
+    writer->retry_ns = now_ns + pause_ns;
+    if ((error == -ENOENT || error == -ESTALE) && writer->on_damage && !trace_is_intact(writer))
+        writer->on_damage();
+    return false;
+}
+
 // Where adjoining units were reserved: the index of the chunk in its space, and of the first one.
 struct room {
     struct trace_space *space;
@@ -373,11 +392,8 @@ static bool find_room(struct trace_writer *writer, enum trace_chunk_type type, u
     struct trace_space *space = &writer->space[type];
     uint32_t last = space->chunks - 1;
     if (space->chunks == 0 || space->capacity[last] - space->count[last] < units) {
-        int error = grow(writer, type);
-        if (error < 0) {
-            count_lost(writer, error);
+        if (!try_to_grow(writer, type))
             return false;
-        }
         last = space->chunks - 1;
     }
     *room = (struct room){space, last, space->count[last]};
@@ -575,6 +591,62 @@ void trace_abandon(const struct trace_writer *writer)
         each_mapping(writer, put_memory);
 }
 
+// Reads /proc/self/maps bit by bit: a small buffer, for the stack may be small.
+struct maps {
+    int fd;
+    ssize_t got, at;
+    char buffer[256];
+};
+
+static int next_byte(struct maps *maps)
+{
+    if (maps->at == maps->got) {
+        maps->at = 0;
+        maps->got = syscall(SYS_read, maps->fd, maps->buffer, sizeof maps->buffer);
+        if (maps->got <= 0) {
+            maps->got = 0;
+            return -1;
+        }
+    }
+    return (unsigned char)maps->buffer[maps->at++];
+}
+
+// Reads one line: "start-end perms ... path". false: the last one was read.
+static bool next_line(struct maps *maps, uint64_t *start, bool *deleted)
+{
+    static const char mark[] = " (deleted)";
+    size_t matched = 0;
+    bool in_start = true;
+    int byte;
+    *start = 0;
+    while ((byte = next_byte(maps)) >= 0 && byte != '\n') {
+        in_start = in_start && byte != '-';
+        if (in_start)
+            *start = *start * 16 + (uint64_t)(byte <= '9' ? byte - '0' : byte - 'a' + 10);
+        matched = matched < sizeof mark - 1 && byte == mark[matched] ? matched + 1 : byte == ' ';
+    }
+    *deleted = matched == sizeof mark - 1;
+    return byte >= 0;
+}
+
+// Whether nobody can find the file any more, under any name. Not known without /proc: no.
+static bool is_deleted(const struct trace_writer *writer)
+{
+    struct maps maps = {.fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
+                                           O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    uint64_t start;
+    bool deleted = false, found = false;
+    while (maps.fd >= 0 && !found && next_line(&maps, &start, &deleted))
+        found = start == (uint64_t)(uintptr_t)writer->header;
+    close_file(&maps.fd);
+    return found && deleted;
+}
+
+static bool is_file(const struct trace_writer *writer, const struct stat *status)
+{
+    return status->st_dev == writer->device && status->st_ino == writer->inode;
+}
+
 bool trace_is_intact(const struct trace_writer *writer)
 {
     struct stat status;
@@ -585,6 +657,7 @@ bool trace_is_intact(const struct trace_writer *writer)
     bool found = writer->fd >= 0
                      ? fstat(writer->fd, &status) == 0
                      : fstatat(AT_FDCWD, writer->path, &status, AT_SYMLINK_NOFOLLOW) == 0;
-    return found && status.st_dev == writer->device && status.st_ino == writer->inode &&
-           (uint64_t)status.st_size >= writer->file_bytes;
+    if (found && is_file(writer, &status))
+        return (uint64_t)status.st_size >= writer->file_bytes && status.st_nlink > 0;
+    return !is_deleted(writer); // renamed, or in a place where we cannot look
 }

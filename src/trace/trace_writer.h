@@ -30,6 +30,9 @@ struct trace_writer {
     int fd;                      // that had to be kept open, see trace_create_open; else -1
     uint64_t device, inode;      // of the file, to recognize it when it is opened again
     uint64_t file_bytes;         // all that was made of it
+    uint64_t retry_ns;           // it could not grow: not tried again before
+    void (*on_damage)(void);     // called when the file turns out to be damaged; NULL: nobody wants
+                                 // to know
     // What the file says of itself is for readers; anybody may have written over it, and what
     // the writer goes by is here.
     struct trace_space {

@@ -2,9 +2,9 @@
 """What stands where a trace or a log is to be: it is neither waited for nor replaced nor followed."""
 
 import os
+import shutil
 import subprocess
 import time
-import unittest
 
 import harness
 
@@ -170,6 +170,122 @@ class TraceFile(harness.TestCase):
                              name == "/dev/stderr", run.stderr)
         with open(self.path("log"), encoding="utf-8") as log:
             self.assertIn("still out after", log.read())
+
+
+class Damage(harness.TestCase):
+    """Somebody does something to the trace of a live process."""
+
+    @staticmethod
+    def overwrite(path, beyond):
+        """Writes over it, without making it shorter; or cuts it and makes it longer again."""
+        size = os.stat(path).st_size
+        with open(path, "r+b") as file:
+            if beyond:
+                file.truncate(0)
+            file.write(b"root:x:0:0:" * (size // 11 + beyond * 1000))
+
+    def damages(self):
+        """Name, what is done to the path, whether the record is lost."""
+        yield "shortened", lambda path: os.truncate(path, 0), True
+        yield "cut", lambda path: os.truncate(path, 100000), True
+        yield "cut to a page", lambda path: os.truncate(path, 5000), True
+        yield "overwritten", lambda path: self.overwrite(path, False), True
+        yield "replaced by a longer one", lambda path: self.overwrite(path, True), True
+        yield "removed", os.unlink, True
+        yield "folder gone", lambda path: shutil.rmtree(os.path.dirname(path)), True
+        yield "folder in its place", lambda path: (os.unlink(path), os.mkdir(path)), True
+        yield "no permission", lambda path: os.chmod(path, 0), False
+        yield "renamed", lambda path: os.rename(path, path + ".elsewhere.trace"), False
+
+    def damaged_run(self, name, damage, how):
+        folder = self.path(name.replace(" ", "-") + "-" + how)
+        stop = folder + ".stop"
+        live = self.start([harness.program("limits"), "until_told", stop], how=how, traces=folder)
+        trace = self.eventually(
+            lambda: [os.path.join(folder, each) for each in os.listdir(folder)
+                     if each.startswith("limits.")], "a trace")[0]
+        time.sleep(0.3)
+        damage(trace)
+        time.sleep(0.3)
+        with open(stop, "w", encoding="ascii"):
+            pass
+        os.makedirs(folder, exist_ok=True)
+        run = live.wait(30)
+        run.damaged = trace
+        return run
+
+    def test_program_lives(self):
+        for name, damage, lost in self.damages():
+            for how in ("run", "preload"):
+                with self.subTest(damage=name, how=how):
+                    run = self.damaged_run(name, damage, how)
+                    self.assertEqual(run.status, 0, run.err)
+                    said = f"removed the trace {run.damaged} while it was written" in run.err
+                    self.assertEqual(said, lost, run.err)
+                    whole = [trace for trace in run.traces if os.path.isfile(trace)
+                             and (trace != run.damaged or not lost or name == "removed")]
+                    if name == "folder gone":  # it cannot be made again
+                        continue
+                    self.assertEqual(len(whole), 1, run.traces)
+                    report = self.report(whole[0])
+                    counted = report["totals"]["handle"]["opened"]
+                    missing = sum(process["lost"] for process in report["processes"])
+                    if not lost:
+                        self.assertEqual((counted, missing), (run.sum("opened"), 0))
+                        continue
+                    self.assertTrue(report["processes"][0]["renewed"])
+                    self.assertGreater(missing, 0)
+                    # About: while threads were inside, what they did may count twice or not at all.
+                    self.assertAlmostEqual((counted + missing) / run.sum("opened"), 1, delta=0.02)
+
+    def test_again_and_again(self):
+        """A few times another trace is begun; then it is said that there is no more."""
+        stop = self.path("stop")
+        folder = self.path("again")
+        live = self.start([harness.program("limits"), "until_told", stop], traces=folder)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            for name in os.listdir(folder):
+                os.truncate(os.path.join(folder, name), 0)
+            time.sleep(0.02)
+        with open(stop, "w", encoding="ascii"):
+            pass
+        run = live.wait(30)
+        self.assertEqual(run.status, 0, run.err)
+        self.assertIn("nothing is recorded any more", run.err)
+        self.assertLess(run.err.count("while it was written"), 12)
+
+    def test_file_of_another(self):
+        """What is written over the trace stays as it was written, but for a moment's records."""
+        run = self.damaged_run("longer", lambda path: self.overwrite(path, True), "run")
+        with open(run.damaged, "rb") as file:
+            text = file.read()
+        expected = b"root:x:0:0:" * (len(text) // 11)
+        self.assertEqual(text[-4096:], expected[-4096:])
+
+
+class BusError(harness.TestCase):
+    """SIGBUS is the program's: what it sees and what it dies of."""
+
+    def plain_and_traced(self, what):
+        command = [harness.program("limits"), "bus", what]
+        plain = self.run_plain(command)
+        for how in ("run", "preload"):
+            traced = self.trace(command, how=how)
+            self.assertEqual((traced.status, traced.out.split("pid=")[0]),
+                             (plain.status, plain.out.split("pid=")[0]), traced.err)
+        return plain
+
+    def test_is_shown_as_default(self):
+        self.assertIn("default=1 flags=0", self.plain_and_traced("show").out)
+        self.assertIn("before=1 ignored=1", self.plain_and_traced("default").out)
+
+    def test_kills_as_ever(self):
+        self.assertEqual(self.plain_and_traced("map").status, -7)
+        self.assertEqual(self.plain_and_traced("kill").status, -7)
+
+    def test_handler_of_the_program(self):
+        self.assertIn("handler=7 code=2", self.plain_and_traced("map handler").out)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -99,6 +100,78 @@ SCENARIO slowly(const char *number)
             puts("begun");
         usleep(10000);
     }
+    return 0;
+}
+
+// Opens and closes as fast as it can, with several threads, until the file exists.
+static const char *stop_file;
+static void *open_until_told(void *data)
+{
+    while (access(stop_file, F_OK) != 0)
+        for (int i = 0; i < 10; i++)
+            counts_closed(sqlite3_close(open_one()));
+    return data;
+}
+
+SCENARIO until_told(const char *file)
+{
+    enum { THREADS = 3 };
+    pthread_t thread[THREADS];
+    stop_file = file;
+    puts("begun");
+    for (int i = 0; i < THREADS; i++)
+        must(pthread_create(&thread[i], NULL, open_until_told, NULL) == 0, "thread");
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    for (int i = 0; i < 5; i++)
+        open_one();
+    return 0;
+}
+
+// What a program is shown of SIGBUS, and what it does: argument "show", "set", "default" (sets it
+// there again), or how it dies: "map" (its own file is shortened), "kill", "mapped handler".
+static void on_bus(int signal, siginfo_t *info, void *context)
+{
+    (void)context;
+    printf("handler=%d code=%d\n", signal, info->si_code);
+    fflush(stdout);
+    _exit(7);
+}
+
+static void touch_what_is_not_there(void)
+{
+    int file = open("data", O_CREAT | O_RDWR, 0600);
+    must(file >= 0 && ftruncate(file, 8192) == 0, "file");
+    char *data = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    must(data != MAP_FAILED && ftruncate(file, 0) == 0, "map");
+    data[5000] = 1;
+}
+
+static void show_bus(void)
+{
+    struct sigaction action;
+    must(sigaction(SIGBUS, NULL, &action) == 0, "sigaction");
+    printf("default=%d flags=%d\n", action.sa_handler == SIG_DFL, action.sa_flags);
+}
+
+SCENARIO bus(const char *what)
+{
+    struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+    open_one();
+    show_bus();
+    if (strstr(what, "handler"))
+        must(sigaction(SIGBUS, &action, NULL) == 0, "handler");
+    if (strcmp(what, "default") == 0) {
+        void (*before)(int) = signal(SIGBUS, SIG_IGN);
+        printf("before=%d", before == SIG_DFL);
+        before = signal(SIGBUS, SIG_DFL);
+        printf(" ignored=%d\n", before == SIG_IGN);
+        show_bus();
+    }
+    if (strcmp(what, "kill") == 0)
+        kill(getpid(), SIGBUS);
+    if (strncmp(what, "map", 3) == 0)
+        touch_what_is_not_there();
     return 0;
 }
 
@@ -201,6 +274,8 @@ static const struct scenario {
     {"address_space", address_space},
     {"many", many},
     {"slowly", slowly},
+    {"until_told", until_told},
+    {"bus", bus},
     {"changed_root", changed_root},
     {"interrupted", interrupted},
     {"changed_root_first", changed_root_first},

@@ -88,8 +88,11 @@ static void note_time(uint64_t now_ns)
 {
     enum { MILLISECOND = 1000000 };
     struct trace_header *header = recorder_trace.header;
-    if (now_ns > header->last_ns + MILLISECOND)
-        header->last_ns = now_ns;
+    if (now_ns - header->last_ns <= MILLISECOND)
+        return;
+    header->last_ns = now_ns;
+    if (memcmp(header->magic, TRACE_MAGIC, sizeof header->magic) != 0) // somebody wrote over it
+        recorder_damage();
 }
 
 static uint64_t held(const struct entry *entry, uint64_t now_ns)
@@ -178,7 +181,7 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     struct entry *old = NULL;
     bool same_one;
     struct entry *entry = session_add(acquire, site.ref, now_ns, &old, &same_one);
-    recorder_thread.acquires++;
+    recorder_count_acquire();
     if (!acquire->wrapper)
         recorder_thread.acquired_kind = acquire->kind;
     if (same_one)

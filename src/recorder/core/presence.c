@@ -32,11 +32,37 @@ struct presence *presence_of(const void *thread)
     return place;
 }
 
+static uint64_t forgotten_acquires;
+
+static uint64_t count_acquires(void)
+{
+    uint64_t sum = 0;
+    for (struct presence *place = places; place; place = place->next)
+        sum += __atomic_load_n(&place->acquires, __ATOMIC_RELAXED);
+    return sum;
+}
+
+uint64_t presence_acquires(void)
+{
+    lock_take(&presence_lock);
+    uint64_t sum = count_acquires() - forgotten_acquires;
+    lock_give(&presence_lock);
+    return sum;
+}
+
+void presence_forget_acquires(void)
+{
+    lock_take(&presence_lock);
+    forgotten_acquires = count_acquires();
+    lock_give(&presence_lock);
+}
+
 void presence_forked(void)
 {
     lock_init(&presence_lock);
     for (struct presence *place = places; place; place = place->next)
         atomic_store(&place->inside, false);
+    forgotten_acquires = count_acquires();
 }
 
 static void pause_for(long ns)

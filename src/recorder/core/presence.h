@@ -11,7 +11,8 @@
 
 struct presence {
     atomic_bool inside;
-    uintptr_t thread; // address of its thread-local storage; one thread at a time has it
+    uintptr_t thread;  // address of its thread-local storage; one thread at a time has it
+    uint64_t acquires; // recorded by those threads
     struct presence *next;
 };
 
@@ -19,6 +20,10 @@ struct presence {
 // whose storage is at the same address. thread: any thread-local variable, always the same one.
 // NULL: out of memory. Thread-safe; not async-signal-safe.
 struct presence *presence_of(const void *thread);
+
+// What all threads have recorded since presence_forget_acquires; about, while they do.
+uint64_t presence_acquires(void);
+void presence_forget_acquires(void);
 
 // In a forked child, where the other threads are not.
 void presence_forked(void);

@@ -20,8 +20,12 @@ atomic_uint recorder_generation = 1;
 atomic_uint recorder_recording;
 void (*recorder_language_frames)(struct stack *stack);
 bool recorder_attached;
+bool recorder_renewed;
 
 static atomic_bool opened; // the trace is complete enough for everybody to use
+static atomic_uint damage; // enum damage
+enum damage { WHOLE = 0, DAMAGED, BEING_RENEWED };
+static atomic_uint missed;
 
 __thread struct recorder_thread recorder_thread __attribute__((tls_model("initial-exec")));
 
@@ -102,9 +106,57 @@ static void thread_begin(struct recorder_thread *thread)
         thread->presence = presence_of(thread);
 }
 
+void recorder_damage(void)
+{
+    // Threads that are still inside may find out later.
+    static atomic_uint known;
+    unsigned generation = atomic_load(&recorder_generation);
+    if (atomic_exchange(&known, generation) == generation)
+        return;
+    recorder_set_active(false);
+    atomic_store(&damage, DAMAGED);
+}
+
+bool recorder_is_damaged(void)
+{
+    return atomic_load(&damage) == DAMAGED;
+}
+
+bool recorder_take_damage(void)
+{
+    unsigned found = DAMAGED;
+    return atomic_compare_exchange_strong(&damage, &found, BEING_RENEWED);
+}
+
+void recorder_renewal_over(bool active)
+{
+    unsigned found = BEING_RENEWED; // else the new one is damaged already
+    if (atomic_compare_exchange_strong(&damage, &found, WHOLE))
+        recorder_set_active(active);
+}
+
+uint64_t recorder_missed(void)
+{
+    return atomic_exchange(&missed, 0);
+}
+
+// Inert, or the trace is damaged and nobody has begun another one yet.
+static __attribute__((noinline, cold)) bool try_renewal(void)
+{
+    unsigned found = atomic_load_explicit(&damage, memory_order_relaxed);
+    if (found == WHOLE || recorder_is_forked()) // then it is the parent's
+        return false;
+    if (found == DAMAGED && !recorder_thread.inside)
+        recorder_life->renew();
+    if (atomic_load(&recorder_active))
+        return true;
+    atomic_fetch_add(&missed, 1);
+    return false;
+}
+
 bool recorder_enter(void)
 {
-    if (!atomic_load_explicit(&recorder_active, memory_order_relaxed))
+    if (!atomic_load_explicit(&recorder_active, memory_order_relaxed) && !try_renewal())
         return false;
     struct recorder_thread *thread = &recorder_thread;
     if (thread->inside) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "recorder/core/presence.h"
 #include "recorder/core/stack.h"
 #include "shared/options.h"
 #include "trace/trace_writer.h"
@@ -21,6 +22,7 @@ struct recorder_life {
     bool (*open)(void);          // see recorder_open_trace
     void (*forked)(void);        // the first entry after a fork: puts aside what is the parent's
     void (*exiting)(int status); // the process calls _exit with this status: no handler will run
+    void (*renew)(void);         // the trace is damaged: begins another one, see recorder_damage
 };
 #define RECORDER_LIFE __attribute__((section("recorder_life"), used))
 extern const struct recorder_life recorder_life[] __asm__("__start_recorder_life")
@@ -63,6 +65,17 @@ void recorder_set_active(bool active);
 // true after unclosed_attach: what is released without having been seen may be older than we are.
 extern bool recorder_attached;
 
+// true once a trace of this process was lost, and another one begun.
+extern bool recorder_renewed;
+
+// Somebody has damaged the trace: records nothing until it is renewed, by the next thread that
+// would enter. Async-signal-safe; locks may be held.
+void recorder_damage(void);
+bool recorder_is_damaged(void);
+bool recorder_take_damage(void);         // true for one caller, who renews it,
+void recorder_renewal_over(bool active); // and says when it has, and what is to be now
+uint64_t recorder_missed(void);          // calls that were not recorded since then; begins anew
+
 // Starts the recorder, if this process is to be traced and that was not done yet.
 void recorder_start(void);
 
@@ -71,6 +84,15 @@ void recorder_start(void);
 // notices a fork (the state of the parent is then put aside), creates nothing.
 bool recorder_enter(void);
 void recorder_leave(void);
+
+// Counts an acquire that this thread has recorded.
+static inline void recorder_count_acquire(void)
+{
+    recorder_thread.acquires++;
+    if (recorder_thread.presence) // its own store; others only read
+        __atomic_store_n(&recorder_thread.presence->acquires,
+                         recorder_thread.presence->acquires + 1, __ATOMIC_RELAXED);
+}
 
 // Makes sure that there is a trace file; false: there is none and cannot be. Only at the edge,
 // where a call or an event of the program comes in, and with no lock held.

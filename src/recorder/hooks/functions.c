@@ -25,6 +25,14 @@ static const struct {
     {"sqlite3_finalize", FUNCTION_FINALIZE},
     {"sqlite3_backup_init", FUNCTION_BACKUP_INIT},
     {"sqlite3_backup_finish", FUNCTION_BACKUP_FINISH},
+    {"sigaction", FUNCTION_SIGACTION},
+    {"__sigaction", FUNCTION_SIGACTION},
+    {"signal", FUNCTION_SIGNAL},
+    {"bsd_signal", FUNCTION_SIGNAL},
+    {"ssignal", FUNCTION_SIGNAL},
+    {"sysv_signal", FUNCTION_SIGNAL},
+    {"__sysv_signal", FUNCTION_SIGNAL},
+    {"sigset", FUNCTION_SIGNAL},
 };
 
 static const struct spec *specs; // those of call_specs.h

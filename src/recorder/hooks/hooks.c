@@ -21,6 +21,7 @@
 #include "recorder/hooks/dl_hooks.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/nesting.h"
+#include "recorder/hooks/signal_hooks.h"
 #include "recorder/hooks/sqlite.h"
 #include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/capture.h"
@@ -274,8 +275,9 @@ unsigned hook_before(struct call *call)
     call->hook = hook;
     if (!find_real(call))
         end_undefined(hook->function->name);
-    if (hook->function->special >= FUNCTION_DLOPEN && hook->function->special <= FUNCTION_DLCLOSE)
-        return dl_hooks_before(call);
+    enum function_special special = hook->function->special;
+    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_SIGNAL)
+        return special <= FUNCTION_DLCLOSE ? dl_hooks_before(call) : signal_hooks_before(call);
     if (!recorder_enter())
         return HOOK_TAIL;
     unsigned mode = HOOK_TAIL;
@@ -408,8 +410,11 @@ static void after_traced(struct call *call)
 void hook_after(struct call *call)
 {
     enum function_special special = call->hook->function->special;
-    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_DLCLOSE) {
-        dl_hooks_after(call);
+    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_SIGNAL) {
+        if (special <= FUNCTION_DLCLOSE)
+            dl_hooks_after(call);
+        else
+            signal_hooks_after(call);
         return;
     }
     if (!recorder_enter())

@@ -4,12 +4,14 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "recorder/books/misuse.h"
 #include "recorder/books/overdue.h"
 #include "recorder/books/pools.h"
 #include "recorder/books/sessions.h"
 #include "recorder/books/sites.h"
+#include "recorder/core/fault.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/presence.h"
 #include "recorder/core/recorder.h"
@@ -21,6 +23,7 @@
 #include "recorder/stacks/modules.h"
 
 struct lock opening_lock = LOCK_INITIALIZER;
+static uint32_t pid;                     // of the process that has opened it
 static int error;                        // not tried again: the reason will not go away by asking
 static struct trace_writer parent_trace; // of the process we were forked from, read-only
 
@@ -30,7 +33,9 @@ static void write_beginning(void)
     functions_write_all();
     patches_write_all();
     runtimes_describe(recorder_trace.header);
-    if (recorder_attached)
+    if (recorder_renewed)
+        recorder_trace.header->flags |= TRACE_FLAG_RENEWED;
+    else if (recorder_attached)
         recorder_trace.header->flags |= TRACE_FLAG_ATTACHED;
     if (parent_trace.header) {
         sessions_import(&parent_trace);
@@ -40,19 +45,37 @@ static void write_beginning(void)
     dump_signal_take();
 }
 
+// Somebody may shorten the file from its first moment on.
+static void create(void)
+{
+    fault_watch(&parent_trace);
+    fault_watch(&recorder_trace);
+    fault_take();
+    error = trace_file_create(&recorder_trace);
+    recorder_trace.on_damage = recorder_damage;
+    if (error < 0 || recorder_trace.path[0] == 0)
+        fault_give_back();
+}
+
 bool opening_open(void)
 {
     (void)modules_refresh(); // asks the loader, whose lock comes before ours
     lock_take(&opening_lock);
     if (!recorder_is_opened() && error == 0) {
-        error = trace_file_create(&recorder_trace);
+        create();
         if (error == 0) {
+            pid = (uint32_t)getpid();
             write_beginning();
             recorder_set_opened(true);
         }
     }
     lock_give(&opening_lock);
     return recorder_is_opened();
+}
+
+uint32_t opening_pid(void)
+{
+    return pid;
 }
 
 int opening_error(void)

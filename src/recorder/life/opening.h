@@ -3,6 +3,7 @@
 #define UNCLOSED_RECORDER_LIFE_OPENING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "trace/lock.h"
 
@@ -14,6 +15,9 @@ extern struct lock opening_lock;
 // has failed once is not tried again. Result: whether there is a trace. Inside recorder_enter, or
 // before anything is recorded; with no lock held.
 bool opening_open(void);
+
+// The process that has opened it.
+uint32_t opening_pid(void);
 
 // Why there is none: 0 (not tried so far) or -errno.
 int opening_error(void);

@@ -13,6 +13,7 @@
 #include "recorder/books/sessions.h"
 #include "recorder/books/sites.h"
 #include "recorder/core/arena.h"
+#include "recorder/core/fault.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/log.h"
 #include "recorder/core/presence.h"
@@ -28,6 +29,7 @@
 #include "recorder/life/dump.h"
 #include "recorder/life/dump_signal.h"
 #include "recorder/life/opening.h"
+#include "recorder/life/renewal.h"
 #include "recorder/life/start.h"
 #include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/api_note.h"
@@ -115,9 +117,12 @@ enum { STATUS_UNKNOWN = -1 };
 
 static void finish(int status)
 {
-    struct trace_header *header = recorder_trace.header;
     // A vfork child shares our memory and leaves by _exit: it is not this process that ends.
-    if (!header || header->pid != (uint32_t)getpid() || header->ended != TRACE_ENDED_UNKNOWN)
+    if (!recorder_trace.header || opening_pid() != (uint32_t)getpid())
+        return;
+    renewal_check();
+    struct trace_header *header = recorder_trace.header;
+    if (!header || header->ended != TRACE_ENDED_UNKNOWN)
         return;
     sqlite_ask_all();
     overdue_finish();
@@ -203,6 +208,7 @@ RECORDER_LIFE static const struct recorder_life ours = {
     .open = opening_open,
     .forked = forked,
     .exiting = finish,
+    .renew = renewal_begin,
 };
 
 int process_attach(const char *options)
@@ -226,6 +232,8 @@ int process_attach(const char *options)
 
 int process_detach(void)
 {
+    if (recorder_is_damaged())
+        renewal_begin();
     if (!atomic_load(&recorder_active))
         return -EALREADY;
     recorder_set_active(false);
@@ -234,6 +242,7 @@ int process_detach(void)
     got_unhook_all();
     api_note_connect_all(false);
     dump_signal_give_back();
+    fault_give_back();
     overdue_finish();
     struct trace_header *header = recorder_trace.header;
     if (header) {

@@ -103,6 +103,8 @@ const char *profile_lost_reason(enum trace_lost reason)
         return "more different names than are kept";
     case TRACE_LOST_SITES:
         return "more different sites than are kept apart";
+    case TRACE_LOST_FILE:
+        return "somebody shortened, overwrote or removed the trace while it was written";
     default:
         return "a reason that this version does not know";
     }

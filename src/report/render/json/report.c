@@ -44,6 +44,8 @@ static json_t *process_json(const struct profile *profile, const struct profile_
     json_set_number(object, "never_closed", process->never_closed);
     if (process->header->flags & TRACE_FLAG_ATTACHED)
         json_object_set_new(object, "attached", json_true());
+    if (process->header->flags & TRACE_FLAG_RENEWED)
+        json_object_set_new(object, "renewed", json_true());
     if (process->header->flags & TRACE_FLAG_FORKED)
         json_object_set_new(object, "forked", json_true());
     set_notes(object, profile, process);

@@ -37,6 +37,8 @@ static void print_one_process(const struct text *text, const struct profile_proc
             ended_words(text->profile, process));
     if (process->header->flags & TRACE_FLAG_ATTACHED)
         fputs(", attached while it ran", sheet->out);
+    if (process->header->flags & TRACE_FLAG_RENEWED)
+        fputs(", since an earlier trace of it was lost", sheet->out);
     fputc('\n', sheet->out);
     if (process->header->command[0])
         sheet_print(sheet, SHEET_DIM, "  %s\n",
