@@ -194,7 +194,7 @@ static void begin(struct trace_writer *writer)
 {
     memset(writer, 0, sizeof *writer);
     writer->fd = -1;
-    lock_init(&writer->lock);
+    lock_make(&writer->lock, LOCK_LAST);
 }
 
 static int begin_file(struct trace_writer *writer, int fd)

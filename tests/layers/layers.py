@@ -25,12 +25,16 @@ class Rooms:
         self.allowed = set()  # pairs (user, used)
         self.names = set()
         self.one_way = {}  # chain: its rooms
+        self.only = {}  # function: the one file of its chain that calls it
         for line in text.splitlines():
             line = line.split("#")[0].strip()
             if not line:
                 continue
             head, chain = line.split(":")
             chain = chain.split()
+            if head.startswith("only "):
+                self.only.update((name, head.split()[1]) for name in chain)
+                continue
             self.names.update(chain)
             for at, user in enumerate(chain):
                 self.allowed.update((user, used) for used in chain[: at + 1])
@@ -132,6 +136,21 @@ def check_includes(rooms, sources, wrong):
                         wrong.append(f"src/{path} includes {used}, which is above it")
 
 
+def check_only(rooms, objects, sources, wrong):
+    """Functions that only one file may call, by name or by a pointer of that name."""
+    for each in objects:
+        path = os.path.join(sources, "src", each.source)
+        text = ""
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        called = each.wanted | set(re.findall(r"(?:\.|->)(\w+)\(", text))
+        for name, place in sorted(rooms.only.items()):
+            same_chain = each.room.split("/")[0] == place.split("/")[0]
+            if name in called and same_chain and each.source != place:
+                wrong.append(f"src/{each.source} calls {name}, which only src/{place} may")
+
+
 def unit_names(objects):
     """An assembly file and the C file that it enters count as one."""
     names = {each.source: each.source for each in objects}
@@ -197,6 +216,7 @@ def check(sources, build):
     objects, compiled = read_objects(rooms, sources, build, wrong)
     check_calls(rooms, objects, wrong)
     check_includes(rooms, sources, wrong)
+    check_only(rooms, objects, sources, wrong)
     check_circles(rooms, objects, wrong)
     if len(objects) < compiled or not objects:
         wrong.append(f"{len(objects)} objects seen of {compiled} that are compiled")

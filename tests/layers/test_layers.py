@@ -8,7 +8,7 @@ import unittest
 
 import layers
 
-ROOMS = "it [one-way]: low it/mid it/high\n"
+ROOMS = "it [one-way]: low it/mid it/high\nonly it/mid/middle.c: dlsym\n"
 CLEAN = {
     "low/base.c": "int base(void);\nint base(void) { return 1; }\n",
     "it/mid/middle.c": '#include "low/base.h"\nint middle(void);\nint base(void);\n'
@@ -71,6 +71,14 @@ class Planted(unittest.TestCase):
         assembly = ".globl stub\nstub: call middle\n"
         middle = "int middle(void);\nextern char stub[];\nint middle(void) { return stub[0]; }\n"
         self.assertEqual(self.check({"it/mid/entry.S": assembly, "it/mid/middle.c": middle}), [])
+
+    def test_only(self):
+        planted = "void *dlsym(void *, const char *);\nvoid *top(void);\nvoid *top(void) { return dlsym(0, 0); }\n"
+        wrong = self.check({"it/high/top.c": planted})
+        self.assertEqual(wrong, ["src/it/high/top.c calls dlsym, which only src/it/mid/middle.c may"])
+        by_pointer = "struct api { int (*dlsym)(void); };\nint top(struct api *api);\n" \
+            "int top(struct api *api) { return api->dlsym(); }\n"
+        self.assertEqual(self.check({"it/high/top.c": by_pointer}), wrong)
 
     def test_objects_not_seen(self):
         wrong = self.check({}, without=["it/mid/middle.c"])

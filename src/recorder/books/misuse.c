@@ -4,12 +4,13 @@
 
 #include "recorder/books/sessions.h"
 #include "recorder/core/labels.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 
 enum { MOST_MISUSES = 1024 };
 
-struct lock misuse_lock = LOCK_INITIALIZER;
+struct lock misuse_lock = LOCK_OF(LOCK_MISUSE);
 
 struct misuse_key {
     uint32_t kind, stack;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "recorder/books/session.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/log.h"
 #include "recorder/stacks/place.h"
 #include "shared/hold_log.h"
@@ -18,8 +19,8 @@ static const uint64_t pause_ns = 100000000; // between two looks: each reads the
 
 static atomic_bool looking;
 static uint64_t opened_ns;
-static struct lock log_lock = LOCK_INITIALIZER; // guards the log, and `place`
-static struct log place;                        // a text, never written anywhere
+static struct lock log_lock = LOCK_OF(LOCK_OVERDUE); // guards the log, and `place`
+static struct log place;                             // a text, never written anywhere
 
 static bool write_line(void *data, const char *line, size_t bytes)
 {

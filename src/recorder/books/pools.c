@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "recorder/books/growth.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 
@@ -15,7 +16,7 @@ enum { MOST_POOLS = 1 << 12 };
 
 static const uint64_t first_width_ns = UINT64_C(1) << 26; // of a timeline bucket: 67 ms
 
-struct lock pools_lock = LOCK_INITIALIZER;
+struct lock pools_lock = LOCK_OF(LOCK_POOLS);
 
 struct pool_key {
     uint64_t address;
@@ -33,7 +34,7 @@ struct pool {
     UT_hash_handle hh;
 };
 static struct pool *pools;
-static struct pool no_pool = {.lock = LOCK_INITIALIZER}; // for sites of sessions from no pool
+static struct pool no_pool = {.lock = LOCK_OF(LOCK_POOL)}; // for sites of sessions from no pool
 static struct pool *by_ref[MOST_POOLS + 1];
 
 void pools_reset(bool give_back)
@@ -99,7 +100,7 @@ static struct pool *pool_add(const struct pool_key *key)
         arena_free(pool, sizeof *pool);
         return NULL;
     }
-    lock_init(&pool->lock);
+    lock_make(&pool->lock, LOCK_POOL);
     pool->key = *key;
     describe_new(pool);
     HASH_ADD(hh, pools, key, sizeof pool->key, pool);

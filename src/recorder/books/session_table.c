@@ -2,9 +2,10 @@
 #include "recorder/books/session_table.h"
 
 #include "recorder/books/sessions.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 
-struct shard session_shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INITIALIZER}};
+struct shard session_shards[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_OF(LOCK_SHARD)}};
 
 struct shard *shard_of(const struct session_key *key, unsigned *hash)
 {

@@ -9,13 +9,14 @@
 
 #include "recorder/core/intern.h"
 #include "recorder/core/labels.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 #include "recorder/stacks/modules.h"
 
 enum { MOST_SITES = 1 << 16, CACHED = 8 };
 
-struct lock sites_lock = LOCK_INITIALIZER;
+struct lock sites_lock = LOCK_OF(LOCK_SITES);
 
 struct site_key {
     uint32_t stack, created, pool, function, session, test, wrapper, inherited;

@@ -1,6 +1,7 @@
 // The recorder's own memory: see arena.h. Knows nothing of what is kept in it.
 #include "recorder/core/arena.h"
 
+#include "recorder/core/lock_order.h"
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +15,7 @@ enum {
     REGION_BYTES = 256 << 10, // what is taken from the kernel at once
 };
 
-struct lock arena_lock = LOCK_INITIALIZER;
+struct lock arena_lock = LOCK_OF(LOCK_ARENA);
 
 struct free_block {
     struct free_block *next;

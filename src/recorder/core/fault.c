@@ -7,12 +7,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "trace/lock.h"
 
 static const struct trace_writer *watched[FAULT_TRACES];
 static struct sigaction shown; // the default, as the program had left it
-static struct lock taking = LOCK_INITIALIZER;
+static struct lock taking = LOCK_OF(LOCK_FAULT);
 
 void fault_watch(const struct trace_writer *writer)
 {
@@ -37,7 +38,7 @@ static bool is_of_trace(const void *address)
 // One thread puts memory there; another that has met the same fault waits, and tries again.
 static void abandon(void)
 {
-    static struct lock abandoning = LOCK_INITIALIZER;
+    static struct lock abandoning = LOCK_OF(LOCK_ABANDONING);
     static atomic_uint abandoned; // generation, the file of which has been left
     lock_take(&abandoning);
     unsigned generation = atomic_load(&recorder_generation);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 
@@ -17,7 +18,7 @@ enum {
     MOST_LOCATIONS = 1 << 17,
 };
 
-struct lock intern_lock = LOCK_INITIALIZER;
+struct lock intern_lock = LOCK_OF(LOCK_INTERN);
 atomic_uint intern_epoch = 1;
 
 struct name {

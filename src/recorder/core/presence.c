@@ -4,11 +4,12 @@
 #include <time.h>
 
 #include "recorder/core/arena.h"
+#include "recorder/core/lock_order.h"
 #include "trace/lock.h"
 
 enum { POLL_NS = 100000, POLLS_MOST = 20000, SETTLE_NS = 1000000 };
 
-static struct lock presence_lock = LOCK_INITIALIZER;
+static struct lock presence_lock = LOCK_OF(LOCK_PRESENCE);
 static struct presence *places; // only added to
 
 static struct presence *find(uintptr_t thread)

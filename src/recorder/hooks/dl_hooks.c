@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "recorder/core/loader.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/got.h"
@@ -72,7 +73,7 @@ static void wrap_found(struct call *call)
     if (own_code_has(found)) {
         found = got_resolve(function->name, call->return_address);
         if (found == 0) { // only our exported symbol is there: let the loader say what it would
-            call->result[0] = (uint64_t)(uintptr_t)dlsym(RTLD_NEXT, function->name);
+            call->result[0] = (uint64_t)(uintptr_t)loader_symbol(RTLD_NEXT, function->name);
             return;
         }
     }

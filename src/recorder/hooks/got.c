@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "recorder/core/arena.h"
+#include "recorder/core/loader.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch.h"
@@ -39,10 +40,10 @@ static struct patch *patches;
 // Pins the module of this name and load address. NULL: it is gone, or another one has the name.
 static void *pin(const char *name, uint64_t bias)
 {
-    void *handle = dlopen(name[0] ? name : NULL, RTLD_LAZY | RTLD_NOLOAD);
+    void *handle = loader_open(name[0] ? name : NULL, RTLD_LAZY | RTLD_NOLOAD);
     struct link_map *map = NULL;
     if (handle && (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || map->l_addr != bias)) {
-        (void)dlclose(handle);
+        loader_close(handle);
         return NULL;
     }
     return handle;
@@ -51,7 +52,7 @@ static void *pin(const char *name, uint64_t bias)
 static void unpin(void **handle)
 {
     if (*handle)
-        (void)dlclose(*handle);
+        loader_close(*handle);
 }
 
 static bool is_ours(const void *address)
@@ -64,12 +65,12 @@ static uint64_t resolve(const char *name, void *handle, bool deep)
 {
     for (int pass = 0; pass < 2; pass++) {
         bool own_scope = (pass == 0) == deep;
-        void *found = dlsym(own_scope ? handle : RTLD_NEXT, name);
+        void *found = loader_symbol(own_scope ? handle : RTLD_NEXT, name);
         if (found && !is_ours(found))
             return (uint64_t)(uintptr_t)found;
     }
     // Attached: we are not in front of anything, and the global scope is not behind us.
-    void *found = dlsym(RTLD_DEFAULT, name);
+    void *found = loader_symbol(RTLD_DEFAULT, name);
     return found && !is_ours(found) ? (uint64_t)(uintptr_t)found : 0;
 }
 

@@ -15,6 +15,8 @@
 
 #include "recorder/books/sessions.h"
 #include "recorder/core/intern.h"
+#include "recorder/core/loader.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
@@ -46,14 +48,14 @@ struct sqlite_api {
 };
 static struct sqlite_api copies[COPIES];
 static uint32_t copy_count;
-struct lock sqlite_copies_lock = LOCK_INITIALIZER;
+struct lock sqlite_copies_lock = LOCK_OF(LOCK_SQLITE_COPIES);
 
 // Backups under way: sqlite3_close_v2 of their source leaves a zombie.
 static struct {
     uint64_t backup, source;
 } backups[BACKUPS];
 static atomic_uint backup_count; // of them in use
-struct lock sqlite_backups_lock = LOCK_INITIALIZER;
+struct lock sqlite_backups_lock = LOCK_OF(LOCK_SQLITE_BACKUPS);
 
 static atomic_uint zombies; // in the table; while 0, sqlite3_finalize is none of our business
 
@@ -74,7 +76,7 @@ struct finder {
 // A function of another copy in the same scope would be worse than none.
 static void *find_function(const struct finder *finder, const char *name)
 {
-    uint64_t found = finder->handle ? (uint64_t)(uintptr_t)dlsym(finder->handle, name) : 0;
+    uint64_t found = finder->handle ? (uint64_t)(uintptr_t)loader_symbol(finder->handle, name) : 0;
     for (int i = 0; !finder->handle && i < finder->count; i++)
         if (strcmp(finder->symbols[i].name, name) == 0)
             found = finder->symbols[i].address;
@@ -147,11 +149,11 @@ static const struct sqlite_api *copy_in(const struct module *module)
     lock_give(&sqlite_copies_lock);
     if (known)
         return known;
-    void *handle = dlopen(module->name[0] ? module->name : NULL, RTLD_LAZY | RTLD_NOLOAD);
+    void *handle = loader_open(module->name[0] ? module->name : NULL, RTLD_LAZY | RTLD_NOLOAD);
     if (!handle)
         return NULL;
     known = copy_add(&(struct finder){.module = module, .handle = handle});
-    (void)dlclose(handle);
+    loader_close(handle);
     return known;
 }
 

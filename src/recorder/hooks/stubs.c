@@ -4,13 +4,14 @@
 
 #include <stddef.h>
 
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/sqlite.h"
 #include "recorder/stacks/modules.h"
 
-struct lock hooks_lock = LOCK_INITIALIZER;
+struct lock hooks_lock = LOCK_OF(LOCK_HOOKS);
 struct hook_code hook_code;
 
 // What the exported symbols are until the specs are loaded, or if we stay inert. The order is that

@@ -13,6 +13,7 @@
 #include "recorder/books/sites.h"
 #include "recorder/core/fault.h"
 #include "recorder/core/intern.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/presence.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
@@ -22,7 +23,7 @@
 #include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/modules.h"
 
-struct lock opening_lock = LOCK_INITIALIZER;
+struct lock opening_lock = LOCK_OF(LOCK_OPENING);
 static uint32_t pid;                     // of the process that has opened it
 static int error;                        // not tried again: the reason will not go away by asking
 static struct trace_writer parent_trace; // of the process we were forked from, read-only

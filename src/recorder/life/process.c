@@ -43,11 +43,12 @@
 static __thread bool locked_for_fork;
 static bool forked_cleanly; // the tables were locked while the fork happened
 
-// All locks, in the order in which they may be nested.
+// All locks, in the order of core/lock_order.h, but for those that a child makes anew.
 static struct lock *const outer_locks[] = {&opening_lock, &sqlite_copies_lock, &hooks_lock,
                                            &modules_lock, &sites_lock};
-static struct lock *const inner_locks[] = {&sqlite_backups_lock, &runtimes_lock,       &misuse_lock,
-                                           &intern_lock,         &recorder_trace.lock, &arena_lock};
+static struct lock *const inner_locks[] = {&sqlite_backups_lock, &runtimes_lock,
+                                           &misuse_lock,         &intern_lock,
+                                           &arena_lock,          &recorder_trace.lock};
 enum {
     OUTER_LOCKS = sizeof outer_locks / sizeof outer_locks[0],
     INNER_LOCKS = sizeof inner_locks / sizeof inner_locks[0],
@@ -62,6 +63,7 @@ static void prepare_fork(void)
     if (!locked_for_fork)
         return;
     capture_prepare_fork();
+    lock_order_all(true);
     for (int i = 0; i < OUTER_LOCKS; i++)
         lock_take(outer_locks[i]);
     pools_lock_all();
@@ -78,6 +80,7 @@ static void unlock_after_fork(void)
     pools_unlock_all();
     for (int i = OUTER_LOCKS; i-- > 0;)
         lock_give(outer_locks[i]);
+    lock_order_all(false);
 }
 
 static void parent_forked(void)

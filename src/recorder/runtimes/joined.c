@@ -6,12 +6,13 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/runtime.h"
 
 enum { MOST_RUNTIMES = 16 };
 
-struct lock runtimes_lock = LOCK_INITIALIZER;
+struct lock runtimes_lock = LOCK_OF(LOCK_RUNTIMES);
 static struct trace_runtime said[TRACE_RUNTIMES]; // guarded by it
 // Those that ever joined, only added to, and a bit for each that has not left.
 static const struct runtime *ever[MOST_RUNTIMES];

@@ -1,10 +1,9 @@
 // Native code of a runtime: see native.h.
 #include "recorder/runtimes/native.h"
 
-#include <dlfcn.h>
-#include <link.h>
 #include <stdatomic.h>
 
+#include "recorder/core/loader.h"
 #include "recorder/runtimes/runtime.h"
 
 static atomic_uint epoch = 1;
@@ -13,9 +12,9 @@ struct native_function native_function(const char *name)
 {
     Dl_info info;
     const ElfW(Sym) *symbol = NULL;
-    void *address = dlsym(RTLD_DEFAULT, name);
-    if (!address || dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || !symbol ||
-        info.dli_saddr != address)
+    void *address = loader_symbol(RTLD_DEFAULT, name);
+    if (!address || loader_address_extra(address, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 ||
+        !symbol || info.dli_saddr != address)
         return (struct native_function){0};
     return (struct native_function){(uint64_t)(uintptr_t)address, symbol->st_size};
 }

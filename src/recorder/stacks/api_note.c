@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "recorder/core/loader.h"
 #include "unclosed.h"
 
 static const struct unclosed_functions *offered;
@@ -66,5 +67,5 @@ static int connect_one(struct dl_phdr_info *info, size_t size, void *data)
 
 void api_note_connect_all(bool connect)
 {
-    (void)dl_iterate_phdr(connect_one, &connect);
+    (void)loader_each(connect_one, &connect);
 }

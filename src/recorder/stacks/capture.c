@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "recorder/core/arch.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
@@ -17,9 +18,9 @@ enum {
     FRAMES = STACK_FRAMES + OWN_FRAMES,
 };
 
-static struct lock gate;      // held while a fork is under way
-static atomic_uint unwinding; // threads inside libunwind
-static atomic_bool forking;   // do not go in
+static struct lock gate = LOCK_OF(LOCK_GATE); // held while a fork is under way
+static atomic_uint unwinding;                 // threads inside libunwind
+static atomic_bool forking;                   // do not go in
 
 static void gate_enter(void)
 {
@@ -30,10 +31,17 @@ static void gate_enter(void)
         lock_give(&gate);
         atomic_fetch_add(&unwinding, 1);
     }
+    lock_order_take(LOCK_GATE, LOCK_HERE);
+    // What libunwind takes.
+    lock_order_take(LOCK_MODULE_LIST, LOCK_HERE);
+    lock_order_take(LOCK_MALLOC, LOCK_HERE);
+    lock_order_give(LOCK_MALLOC);
+    lock_order_give(LOCK_MODULE_LIST);
 }
 
 static void gate_leave(void)
 {
+    lock_order_give(LOCK_GATE);
     atomic_fetch_sub(&unwinding, 1);
 }
 

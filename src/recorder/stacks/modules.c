@@ -9,13 +9,15 @@
 
 #include "recorder/core/arena.h"
 #include "recorder/core/intern.h"
+#include "recorder/core/loader.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/stacks/api_note.h"
 #include "recorder/stacks/unwind.h"
 
 enum { MOST_MODULES = 1 << 14 };
 
-struct lock modules_lock = LOCK_INITIALIZER;
+struct lock modules_lock = LOCK_OF(LOCK_MODULES);
 
 static struct module **modules; // grown by doubling
 static uint32_t module_count, module_room;
@@ -100,9 +102,10 @@ static const char *find_path(const char *name)
         path[got > 0 ? got : 0] = 0;
         return keep(path);
     }
-    if (strchr(name, '/') && realpath(name, path))
-        return keep(path);
-    return keep(name);
+    lock_order_take(LOCK_MALLOC, LOCK_HERE);
+    bool found = strchr(name, '/') && realpath(name, path);
+    lock_order_give(LOCK_MALLOC);
+    return keep(found ? path : name);
 }
 
 static void write_record(struct module *module)
@@ -220,7 +223,7 @@ static int list_module(struct dl_phdr_info *info, size_t size, void *data)
 bool modules_refresh(void)
 {
     struct listing listing = {false};
-    (void)dl_iterate_phdr(list_module, &listing);
+    (void)loader_each(list_module, &listing);
     if (!listing.changed)
         return false;
     for (uint32_t i = 0; i < module_count; i++)

@@ -1,6 +1,7 @@
 // Where the recorder's own code is: see own_code.h.
 #include "recorder/stacks/own_code.h"
 
+#include "recorder/core/loader.h"
 #include <link.h>
 
 struct own_code own_code;
@@ -24,5 +25,5 @@ static int find_own(struct dl_phdr_info *info, size_t size, void *data)
 
 void own_code_find(void)
 {
-    (void)dl_iterate_phdr(find_own, (void *)(uintptr_t)own_code_find);
+    (void)loader_each(find_own, (void *)(uintptr_t)own_code_find);
 }

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include "recorder/core/loader.h"
 #include "recorder/core/recorder.h"
 
 void each_record(enum trace_chunk_type type,
@@ -31,7 +32,7 @@ static void log_native(struct log *log, uint64_t frame, bool symbols)
     struct module_question question = {.address = frame - 1};
     Dl_info info;
     each_record(TRACE_MODULES, match_module, &question);
-    if (symbols && dladdr((void *)(frame - 1), &info) && info.dli_sname) { // NOLINT
+    if (symbols && loader_address((void *)(frame - 1), &info) && info.dli_sname) { // NOLINT
         log_name(log, info.dli_sname);
         log_text(log, " ");
     }

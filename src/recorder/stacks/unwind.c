@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "recorder/core/arch.h"
+#include "recorder/core/loader.h"
 #include "recorder/core/peek.h"
 
 #define QUOTE_(name) #name
@@ -143,7 +144,7 @@ static int step_by_step(void **frames, int depth)
 
 static bool load_libunwind(void)
 {
-    void *handle = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+    void *handle = loader_open("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
     int (*found_backtrace)(void **, int) = NULL;
     if (!handle)
         return false;
@@ -164,7 +165,7 @@ static bool load_libunwind(void)
         {(void **)&lib.flush_cache, QUOTE(UNW_ARCH_OBJ(flush_cache))},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        *wanted[i].to = dlsym(handle, wanted[i].name);
+        *wanted[i].to = loader_symbol(handle, wanted[i].name);
         if (!*wanted[i].to) {
             lib.step = NULL;
             return false;

@@ -1,11 +1,11 @@
 // The Zend engine's memory: see engine.h. Knows no sessions.
 #include "recorder/runtimes/php/engine.h"
 
-#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "recorder/core/loader.h"
 #include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/native.h"
@@ -43,12 +43,12 @@ enum {
 bool php_engine_find(void)
 {
     struct native_function globals = native_function("executor_globals");
-    engine.lineno = (uint32_t(*)(void))dlsym(RTLD_DEFAULT, "zend_get_executed_lineno");
-    engine.filename = (void *(*)(void))dlsym(RTLD_DEFAULT, "zend_get_executed_filename_ex");
-    engine.version = (const char *(*)(void))dlsym(RTLD_DEFAULT, "get_zend_version");
-    engine.executes = (bool (*)(void))dlsym(RTLD_DEFAULT, "zend_is_executing");
-    engine.server = (const char *const *)dlsym(RTLD_DEFAULT, "sapi_module");
-    engine.threads = dlsym(RTLD_DEFAULT, "executor_globals_offset") != NULL;
+    engine.lineno = (uint32_t(*)(void))loader_symbol(RTLD_DEFAULT, "zend_get_executed_lineno");
+    engine.filename = (void *(*)(void))loader_symbol(RTLD_DEFAULT, "zend_get_executed_filename_ex");
+    engine.version = (const char *(*)(void))loader_symbol(RTLD_DEFAULT, "get_zend_version");
+    engine.executes = (bool (*)(void))loader_symbol(RTLD_DEFAULT, "zend_is_executing");
+    engine.server = (const char *const *)loader_symbol(RTLD_DEFAULT, "sapi_module");
+    engine.threads = loader_symbol(RTLD_DEFAULT, "executor_globals_offset") != NULL;
     if (!engine.version || (!globals.start && !engine.threads))
         return false;
     engine.globals = globals.start;

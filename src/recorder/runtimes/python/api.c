@@ -3,6 +3,7 @@
 // Knows nothing of sessions, hooks or the trace.
 #include "recorder/runtimes/python/api.h"
 
+#include "recorder/core/loader.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
@@ -34,21 +35,22 @@ static int library_visit(struct dl_phdr_info *info, size_t size, void *data)
 // never closed again: its code is used from then on.
 static void *python_library(void)
 {
-    if (dlsym(RTLD_DEFAULT, "Py_GetVersion"))
-        return RTLD_DEFAULT ? RTLD_DEFAULT : dlopen(NULL, RTLD_LAZY);
+    if (loader_symbol(RTLD_DEFAULT, "Py_GetVersion"))
+        return RTLD_DEFAULT ? RTLD_DEFAULT : loader_open(NULL, RTLD_LAZY);
     struct library_search search = {""};
-    if (!dl_iterate_phdr(library_visit, &search))
+    if (!loader_each(library_visit, &search))
         return NULL;
-    return dlopen(search.path, RTLD_LAZY | RTLD_NOLOAD);
+    return loader_open(search.path, RTLD_LAZY | RTLD_NOLOAD);
 }
 
 static bool resolve_all(void *library)
 {
     bool complete = true;
 #define PYTHON_RESOLVE(result, name, arguments)                                                    \
-    *(void **)&py.name = dlsym(library, #name);                                                    \
+    *(void **)&py.name = loader_symbol(library, #name);                                            \
     complete = complete && py.name;
-#define PYTHON_RESOLVE_OPTIONAL(result, name, arguments) *(void **)&py.name = dlsym(library, #name);
+#define PYTHON_RESOLVE_OPTIONAL(result, name, arguments)                                           \
+    *(void **)&py.name = loader_symbol(library, #name);
     PYTHON_FUNCTIONS(PYTHON_RESOLVE, PYTHON_RESOLVE_OPTIONAL)
 #undef PYTHON_RESOLVE
 #undef PYTHON_RESOLVE_OPTIONAL
@@ -68,7 +70,7 @@ static enum trace_python judge(void *library, bool complete)
     py.minor = *rest == '.' ? (int)strtol(rest + 1, NULL, 10) : 0;
     if (py.major != 3 || py.minor < 8)
         return TRACE_PYTHON_OLD;
-    if (strstr(version, "free-threading") || dlsym(library, "_Py_MergeZeroLocalRefcount"))
+    if (strstr(version, "free-threading") || loader_symbol(library, "_Py_MergeZeroLocalRefcount"))
         return TRACE_PYTHON_FREE_THREADED;
     if (!py.Py_IsFinalizing)
         py.Py_IsFinalizing = py._Py_IsFinalizing;
@@ -80,7 +82,8 @@ static enum trace_python judge(void *library, bool complete)
         !py.PyThreadState_GetUnchecked)
         return TRACE_PYTHON_INCOMPLETE;
     // Objects of such a build have a longer head.
-    return dlsym(library, "_Py_PrintReferences") ? TRACE_PYTHON_TRACES_REFS : TRACE_PYTHON_SEEN;
+    return loader_symbol(library, "_Py_PrintReferences") ? TRACE_PYTHON_TRACES_REFS
+                                                         : TRACE_PYTHON_SEEN;
 }
 
 int python_api_resolve(enum trace_python *reason)

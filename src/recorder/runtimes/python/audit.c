@@ -10,6 +10,7 @@
 #include <link.h>
 #include <string.h>
 
+#include "recorder/core/loader.h"
 #include "recorder/core/peek.h"
 
 enum { DOMAIN_RAW = 0 };
@@ -57,8 +58,8 @@ void python_audit_end(python_audit_hook hook)
     const ElfW(Sym) *symbol = NULL;
     ask_allocator(&now);
     if (memcmp(&now, &allocated_by, sizeof now) == 0 || !py._PyRuntime ||
-        dladdr1(py._PyRuntime, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || !symbol ||
-        info.dli_saddr != (void *)py._PyRuntime)
+        loader_address_extra(py._PyRuntime, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 ||
+        !symbol || info.dli_saddr != (void *)py._PyRuntime)
         return;
     struct entry **word = (struct entry **)py._PyRuntime;
     struct entry **end = word + symbol->st_size / sizeof *word;

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "recorder/books/session.h"
+#include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/api.h"
 #include "recorder/runtimes/python/audit.h"
@@ -364,6 +365,7 @@ static void *meet_running(void *unused)
     (void)unused;
     if (python_finalizing())
         return NULL;
+    lock_order_take(LOCK_GIL, LOCK_HERE);
     int state = py.PyGILState_Ensure();
     bool collects = call_collector("isenabled");
     (void)call_collector("disable");
@@ -375,6 +377,7 @@ static void *meet_running(void *unused)
         (void)call_collector("enable");
     atomic_fetch_add(&done, 1);
     py.PyGILState_Release(state);
+    lock_order_give(LOCK_GIL);
     return NULL;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "recorder/books/session.h"
+#include "recorder/core/loader.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/layout.h"
 
@@ -73,7 +74,7 @@ static void prepare(bool main_interpreter)
         struct python_method *definition = python_at(method, DESCRIPTOR_METHOD);
         struct module_search search = {.code = (uintptr_t)definition->function,
                                        .data = (uintptr_t)&definition->function};
-        dl_iterate_phdr(module_visit, &search);
+        loader_each(module_visit, &search);
         if (search.writable && definition->flags == PYTHON_METHOD_NOARGS &&
             definition->function != (void *)close_method && // by an interpreter before this one
             strcmp(definition->name, "close") == 0) {
