@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,6 @@
 
 #ifdef PATCH_SUPPORTED
 
-#include "patch/image.h"
 #include "patch/plan.h"
 
 enum { NAMES_SHOWN = 5 };
@@ -27,8 +27,6 @@ enum { NAMES_SHOWN = 5 };
 struct patches {
     struct spec specs[SPECS_CAPACITY];
     struct plan *plan;
-    bool stripped;   // the program itself is
-    bool has_sqlite; // ... and SQLite is in it
 };
 
 static struct patches *begin(const char *pools, enum plan_mode mode)
@@ -102,19 +100,12 @@ static void add_libraries(struct patches *patches, const char *program)
         continue;
 }
 
-static void add_program(struct patches *patches, const char *path, const char *shown)
-{
-    static const char mark[] = "SQLite format 3"; // with its NUL: what database files begin with
-    patches->stripped = !plan_add_file(patches->plan, path, shown, PLAN_EVERYTHING);
-    patches->has_sqlite = patches->stripped && image_contains(path, mark, sizeof mark);
-}
-
 struct patches *patches_of_command(const char *program, const char *const *files, size_t count,
                                    const char *pools)
 {
     struct patches *patches = begin(pools, PLAN_FOR_START);
     if (program) {
-        add_program(patches, program, program);
+        (void)plan_add_file(patches->plan, program, program, PLAN_EVERYTHING);
         add_libraries(patches, program);
     }
     for (size_t i = 0; i < count; i++)
@@ -144,7 +135,7 @@ struct patches *patches_of_process(pid_t pid, const char *pools, bool wanted)
     const ssize_t length = readlink(name, executable, sizeof executable - 1);
     executable[length > 0 ? length : 0] = '\0';
     if (length > 0)
-        add_program(patches, name, executable);
+        (void)plan_add_file(patches->plan, name, executable, PLAN_EVERYTHING);
     (void)snprintf(name, sizeof name, "/proc/%d/maps", pid);
     FILE *maps = fopen(name, "re");
     while (maps && getline(&line, &room, maps) > 0) {
@@ -198,19 +189,35 @@ char *patches_names(const struct patches *patches, const char **file)
     return NULL;
 }
 
-const char *patches_reason(const struct patches *patches, const char *name)
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    return strcmp(one, other) == 0 || (stat(one, &a) == 0 && stat(other, &b) == 0 &&
+                                       a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
+static const struct plan_finding *find(const struct patches *patches, const char *file,
+                                       const char *name)
 {
     for (size_t i = 0; i < plan_finding_count(patches->plan); i++) {
         const struct plan_finding *finding = plan_finding(patches->plan, i);
-        if (strcmp(finding->name, name) == 0)
-            return patch_words(finding->outcome);
+        if (strcmp(finding->name, name) == 0 && is_same_file(finding->file, file))
+            return finding;
     }
     return NULL;
 }
 
-bool patches_is_stripped(const struct patches *patches, bool asked)
+bool patches_has(const struct patches *patches, const char *file, const char *name)
 {
-    return patches->stripped && (asked || patches->has_sqlite);
+    const struct plan_finding *finding = find(patches, file, name);
+    return finding &&
+           (finding->outcome == TRACE_PATCH_DONE || finding->outcome == TRACE_PATCH_COPIES);
+}
+
+const char *patches_reason(const struct patches *patches, const char *file, const char *name)
+{
+    const struct plan_finding *finding = find(patches, file, name);
+    return finding ? patch_words(finding->outcome) : NULL;
 }
 
 void patches_free(struct patches *patches)
@@ -253,16 +260,16 @@ char *patches_names(const struct patches *patches, const char **file)
     return NULL;
 }
 
-const char *patches_reason(const struct patches *patches, const char *name)
+bool patches_has(const struct patches *patches, const char *file, const char *name)
 {
-    (void)patches, (void)name;
-    return NULL;
+    (void)patches, (void)file, (void)name;
+    return false;
 }
 
-bool patches_is_stripped(const struct patches *patches, bool asked)
+const char *patches_reason(const struct patches *patches, const char *file, const char *name)
 {
-    (void)patches, (void)asked;
-    return false;
+    (void)patches, (void)file, (void)name;
+    return NULL;
 }
 
 void patches_free(struct patches *patches)

@@ -24,13 +24,13 @@ const char *patches_text(struct patches *patches);
 // the file of the first; NULL: none. To be freed.
 char *patches_names(const struct patches *patches, const char **file);
 
-// Why calls of the function `name` may not have been seen, as the rest of a sentence; NULL: not
-// known.
-const char *patches_reason(const struct patches *patches, const char *name);
+// Whether the plan patches the entry of `name` in `file`, which may be a link to the file that the
+// plan was made of. In the process it may turn out not to be possible.
+bool patches_has(const struct patches *patches, const char *file, const char *name);
 
-// Whether something may be inside the program itself that cannot be found, because it has no
-// symbols. asked: the user looks for functions; else only SQLite counts.
-bool patches_is_stripped(const struct patches *patches, bool asked);
+// Why the plan does not patch the entry of `name` in `file`, as the rest of a sentence; NULL: it
+// does, or has not found the function there.
+const char *patches_reason(const struct patches *patches, const char *file, const char *name);
 
 void patches_free(struct patches *patches);
 

@@ -15,15 +15,21 @@ struct arguments {
     struct report_options options;
     const char *output;
     int error_exitcode;
+    bool allow_blind;
 };
 
-enum { KEY_ERROR_EXITCODE = 0x1000, KEY_GROUP_BY };
+enum { KEY_ERROR_EXITCODE = 0x1000, KEY_GROUP_BY, KEY_ALLOW_BLIND };
 
 static const struct argp_option options[] = {
     {"group-by", KEY_GROUP_BY, "GROUP", 0,
      "Put sessions together by site (the default), file, thread, pool or test", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
-    {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0, "Exit with N if sessions were never closed", 0},
+    {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0,
+     "Exit with N if sessions were never closed, or "
+     "some may have gone unseen",
+     0},
+    {"allow-blind", KEY_ALLOW_BLIND, NULL, 0,
+     "Do not let --error-exitcode fail for what was not seen", 0},
     {0},
 };
 
@@ -46,6 +52,9 @@ static error_t parse_report_option(int key, char *value, struct argp_state *stat
         return 0;
     case KEY_GROUP_BY:
         return take_group(arguments, value);
+    case KEY_ALLOW_BLIND:
+        arguments->allow_blind = true;
+        return 0;
     case 'o':
         arguments->output = value;
         return 0;
@@ -66,7 +75,8 @@ static int print_report(struct arguments *arguments, FILE *out)
     struct report_outcome outcome;
     if (report_print(&arguments->options.request, out, &outcome) != 0)
         return CLI_FAILURE;
-    return outcome.never_closed > 0 ? arguments->error_exitcode : 0;
+    const bool failed = outcome.never_closed > 0 || (outcome.blind > 0 && !arguments->allow_blind);
+    return failed ? arguments->error_exitcode : 0;
 }
 
 int command_report(int argc, char **argv)

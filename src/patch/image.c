@@ -77,16 +77,6 @@ const uint8_t *image_at(const struct image *image, uint64_t address, size_t byte
     return NULL;
 }
 
-bool image_contains(const char *path, const void *bytes, size_t count)
-{
-    struct image image;
-    if (image_open(&image, path) != 0)
-        return false;
-    const bool found = image.data && memmem(image.data, image.bytes, bytes, count);
-    image_close(&image);
-    return found;
-}
-
 const uint8_t *image_section(const struct image *image, const char *name, size_t *bytes)
 {
     const Elf64_Ehdr *header = image->header;

@@ -28,9 +28,6 @@ const uint8_t *image_at(const struct image *image, uint64_t address, size_t byte
 // The bytes of a segment; NULL if they are not all there.
 const uint8_t *image_segment(const struct image *image, const Elf64_Phdr *segment);
 
-// Whether these bytes are in the ELF file at `path`.
-bool image_contains(const char *path, const void *bytes, size_t count);
-
 // The bytes of the section of this name; NULL: none. An empty file section is none.
 const uint8_t *image_section(const struct image *image, const char *name, size_t *bytes);
 

@@ -96,6 +96,7 @@ static int print(const struct renderer *renderer, render *function,
         function(profile, &request->render, renderer->binary ? clean_stream_under(out) : out);
         outcome->never_closed = profile->total.never_closed;
         outcome->late = profile->total.late;
+        outcome->blind = profile->blind.count;
     }
     profile_free(profile);
     if (result == 0 && (fflush(out) != 0 || ferror(out))) {

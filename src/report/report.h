@@ -30,6 +30,7 @@ struct report_request {
 struct report_outcome {
     uint64_t never_closed; // sessions judged never closed, after threshold
     uint64_t late;         // sessions released, but held longer than threshold_ns (at least)
+    uint64_t blind;        // things that sessions may have gone unseen by
     unsigned traces;       // traces read
     unsigned problems;     // messages printed about traces that are damaged or cannot be read
 };

@@ -106,6 +106,7 @@ const struct option_entry option_table[] = {
      .most = INT32_MAX,
      .standard = "0"},
     {.variable = "UNCLOSED_FALLBACK", .kind = OPTION_PATH, FIELD(fallback)},
+    {.variable = "UNCLOSED_JOURNAL", .kind = OPTION_PATH, FIELD(journal)},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

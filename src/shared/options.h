@@ -29,6 +29,7 @@ enum options_sql {
 struct options {
     char output[OPTIONS_PATH_BYTES];   // pattern of the trace's path, see output_name.h
     char log[OPTIONS_PATH_BYTES];      // where the summary goes; "": standard error
+    char journal[OPTIONS_PATH_BYTES];  // where processes of a run say that they are there, or ""
     char fallback[OPTIONS_PATH_BYTES]; // folder for traces that cannot be created where `output`
                                        // says; "": none
     const char *pools;   // value of UNCLOSED_POOLS or NULL, see specs_load; not copied

@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -209,14 +210,14 @@ class Pools(TestCase):
     def never_seen(self, *options, **environment):
         run = self.unclosed("run", *options, "--", "true", env={**os.environ, **environment})
         self.assertEqual(run.returncode, 0, run.stderr)
-        return [line.split()[3].rstrip(",") for line in run.stderr.splitlines() if "never seen" in line]
+        return re.findall(r"not seen: true: (\w+), which --pool names, is nowhere", run.stderr)
 
     def test_several(self):
         """The kind of one text does not reach into the next; names, files and texts mix."""
         path = pathlib.Path(self.folder, "mine.spec")
-        path.write_text("kind mine\nuse c(handle)\n")
-        seen = self.never_seen("--pool", "use a(handle); use b(handle)", "--pool", str(path),
-                               UNCLOSED_POOLS="use z(handle)")
+        path.write_text("kind mine\nacquire c() -> handle\n")
+        seen = self.never_seen("--pool", "acquire a() -> handle; acquire b() -> handle",
+                               "--pool", str(path), UNCLOSED_POOLS="acquire z() -> handle")
         self.assertEqual(seen, ["z", "a", "b", "c"])
 
     def test_error_shows_the_place(self):

@@ -63,44 +63,50 @@ static bool gains_privileges(int fd)
     return getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0;
 }
 
-static const char *check_elf(int fd, const char *path, const Elf64_Ehdr *header, bool *preload)
+// What keeps the recorder out of a program.
+struct obstacle {
+    const char *reason;  // in a few words
+    const char *message; // what goes on behind the name of the program, with the remedy
+    bool no_preload;     // asking the loader to preload would make it print an error
+};
+
+static const struct obstacle *find_obstacle(int fd, const Elf64_Ehdr *header)
 {
-    if (header->e_ident[EI_CLASS] != ELFCLASS64) {
-        *preload = false;
-        cli_message("%s is a 32-bit program; the recorder is 64-bit and sees only 64-bit "
-                    "programs: run a 64-bit build of it",
-                    path);
-        return "it is a 32-bit program";
-    }
-    if (header->e_machine != OWN_MACHINE) {
-        *preload = false;
-        cli_message("%s is a program for another processor; run a build of it for this machine",
-                    path);
-        return "it is a program for another processor";
-    }
+    static const struct obstacle narrow = {"it is a 32-bit program",
+                                           "is a 32-bit program; the recorder is 64-bit and "
+                                           "sees only 64-bit programs: run a 64-bit "
+                                           "build of it",
+                                           true};
+    static const struct obstacle foreign = {
+        "it is a program for another processor",
+        "is a program for another processor; run a build of it for this machine", true};
+    static const struct obstacle fixed = {
+        "it is linked statically",
+        "is linked statically, nothing can be preloaded into it: link it dynamically to see its "
+        "sessions",
+        false};
+    static const struct obstacle other_libc = {"it does not use glibc",
+                                               "is not loaded by glibc's loader, for which the "
+                                               "recorder is built: run a build of it for "
+                                               "glibc",
+                                               true};
+    static const struct obstacle privileged = {
+        "it is setuid, setgid or has capabilities",
+        "is setuid, setgid or has capabilities, so that the loader ignores LD_PRELOAD: run it "
+        "as "
+        "the user it changes to, or trace it with 'unclosed attach' while it runs",
+        false};
     char loader[PATH_MAX];
-    int has_loader = loader_of(fd, header, loader, sizeof loader);
-    if (has_loader == 0) {
-        cli_message("%s is linked statically, nothing can be preloaded into it: link it "
-                    "dynamically to see its sessions",
-                    path);
-        return "it is linked statically";
-    }
-    if (has_loader > 0 && !strstr(loader, "/ld-linux")) {
-        *preload = false;
-        cli_message("%s is loaded by %s, not by glibc's loader, for which the recorder is built: "
-                    "run a build of it for glibc",
-                    path, loader);
-        return "it does not use glibc";
-    }
-    if (gains_privileges(fd)) {
-        cli_message("%s is setuid, setgid or has capabilities, so that the loader ignores "
-                    "LD_PRELOAD: run it as the user it changes to, or trace it with 'unclosed "
-                    "attach' while it runs",
-                    path);
-        return "it is setuid, setgid or has capabilities";
-    }
-    return NULL;
+    if (header->e_ident[EI_CLASS] != ELFCLASS64)
+        return &narrow;
+    if (header->e_machine != OWN_MACHINE)
+        return &foreign;
+    const int has_loader = loader_of(fd, header, loader, sizeof loader);
+    if (has_loader == 0)
+        return &fixed;
+    if (has_loader > 0 && !strstr(loader, "/ld-linux"))
+        return &other_libc;
+    return gains_privileges(fd) ? &privileged : NULL;
 }
 
 // From "#!/usr/bin/env -S python3 -u" to what will be executed in the end: "python3".
@@ -152,9 +158,25 @@ const char *run_check_command(const char *command, bool *preload)
     int fd = open_program(command, path, &header);
     if (fd < 0)
         return NULL;
-    const char *reason = check_elf(fd, path, &header, preload);
+    const struct obstacle *obstacle = find_obstacle(fd, &header);
     (void)close(fd);
-    return reason;
+    if (!obstacle)
+        return NULL;
+    *preload = !obstacle->no_preload;
+    cli_message("%s %s", path, obstacle->message);
+    return obstacle->reason;
+}
+
+const char *run_check_program(const char *path)
+{
+    char found[PATH_MAX];
+    Elf64_Ehdr header;
+    int fd = open_program(path, found, &header);
+    if (fd < 0)
+        return NULL;
+    const struct obstacle *obstacle = find_obstacle(fd, &header);
+    (void)close(fd);
+    return obstacle ? obstacle->reason : NULL;
 }
 
 bool run_find_program(const char *command, char *path)

@@ -4,6 +4,8 @@
 #include "cli/run/run.h"
 #include "cli/cli.h"
 #include "cli/patches.h"
+#include "cli/run/blind.h"
+#include "cli/run/journal.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -21,10 +23,11 @@
 
 enum {
     KEY_ERROR_EXITCODE = 'e' + 0x100,
+    KEY_ALLOW_BLIND,
     KEY_NO_PATCH,
     KEY_PATCH_IN,
     KEY_TABLE = 0x1000,
-    OWN_OPTIONS = 3,
+    OWN_OPTIONS = 4,
 };
 
 struct arguments { // what argp collects
@@ -89,6 +92,9 @@ static error_t parse_run_option(int key, char *value, struct argp_state *state)
     case KEY_ERROR_EXITCODE:
         arguments->run->error_exitcode = parse_exitcode(value);
         return 0;
+    case KEY_ALLOW_BLIND:
+        arguments->run->allow_blind = true;
+        return 0;
     case KEY_NO_PATCH:
         arguments->run->no_patch = true;
         return 0;
@@ -123,7 +129,13 @@ static void fill_options(struct argp_option *options)
         .name = "error-exitcode",
         .key = KEY_ERROR_EXITCODE,
         .arg = "N",
-        .doc = "Exit with N if the command succeeded, but sessions were never closed"};
+        .doc =
+            "Exit with N if the command succeeded, but sessions were never closed, or calls that "
+            "may have had sessions were not seen"};
+    options[count++] = (struct argp_option){
+        .name = "allow-blind",
+        .key = KEY_ALLOW_BLIND,
+        .doc = "Do not let --error-exitcode fail for what was not seen; it is still said"};
     options[count++] = (struct argp_option){
         .name = "patch-in",
         .key = KEY_PATCH_IN,
@@ -227,40 +239,38 @@ static int prepare(struct run *run)
         run->reason = run_check_command(run->command[0], &preload);
         run->traced = preload;
     }
-    return run->traced ? prepare_patches(run) : 0;
+    if (!run->traced)
+        return 0;
+    run->journal = journal_make();
+    return prepare_patches(run);
 }
 
-// No process left a trace: says why, as far as is known.
-static void say_nothing_traced(const struct run *run)
+// No process left a trace: says so, unless more has been said already.
+static void say_no_sessions(const struct run *run, const struct blind *blind)
 {
-    struct spec asked[RUN_OPTIONS_MOST];
-    struct spec_error error;
-    if (run->reason) {
-        cli_message("nothing was recorded of %s: %s", run->command[0], run->reason);
-        return;
-    }
-    cli_message("no sessions: %s called none of the traced functions", run->command[0]);
-    int count = spec_parse(run->options.pools, NULL, asked, RUN_OPTIONS_MOST, &error);
-    for (int i = 0; i < count && i < RUN_OPTIONS_MOST; i++) {
-        const char *why = run->patches ? patches_reason(run->patches, asked[i].function) : NULL;
-        cli_message("never seen: %s, which --pool names%s%s", asked[i].function,
-                    why ? "; calls inside the program are not seen: " : "", why ? why : "");
-    }
-    if (run->patches && patches_is_stripped(run->patches, count > 0))
-        cli_message("%s has no symbol table, so that functions inside it cannot be found; trace a "
-                    "build that is not stripped, or install its debug symbols",
-                    run->command[0]);
+    if (blind_count(blind) > 0 || !blind->any_process)
+        cli_message("nothing was recorded of %s%s%s", run->command[0], run->reason ? ": " : "",
+                    run->reason ? run->reason : "");
+    else
+        cli_message("no sessions: %s called none of the traced functions", run->command[0]);
 }
 
-// Result: how many sessions were never closed.
-static uint64_t report(const struct run *run)
+// What came of the run: sessions never closed, and places where some may have gone unseen.
+struct verdict {
+    uint64_t never_closed;
+    size_t blind;
+};
+
+static struct verdict report(const struct run *run)
 {
     size_t count = 0;
+    struct blind blind = blind_find(run);
     char **paths = run_traces_find(run, &count);
     run_remove_fallback(run); // before anybody interrupts the report
     struct report_outcome outcome = {0};
+    blind_print(&blind);
     if (count == 0) {
-        say_nothing_traced(run);
+        say_no_sessions(run, &blind);
     } else {
         const struct report_request request = {.sources = (const char *const *)paths,
                                                .source_count = count,
@@ -269,7 +279,9 @@ static uint64_t report(const struct run *run)
         (void)report_print(&request, stderr, &outcome);
     }
     run_traces_free(paths, count);
-    return outcome.never_closed;
+    const struct verdict verdict = {outcome.never_closed, blind_count(&blind) + outcome.blind};
+    blind_free(&blind);
+    return verdict;
 }
 
 int command_run(int argc, char **argv)
@@ -281,13 +293,15 @@ int command_run(int argc, char **argv)
         failure = run_command(&run);
     if (failure) {
         run_remove_fallback(&run);
+        journal_remove(run.journal);
         return failure;
     }
     (void)signal(SIGPIPE,
                  SIG_IGN); // whoever reads the report may stop: the status is the command's
-    uint64_t never_closed = report(&run);
-    if (never_closed > 0 && run.error_exitcode && WIFEXITED(run.status) &&
-        WEXITSTATUS(run.status) == 0)
+    const struct verdict verdict = report(&run);
+    const bool failed = verdict.never_closed > 0 || (verdict.blind > 0 && !run.allow_blind);
+    journal_remove(run.journal);
+    if (failed && run.error_exitcode && WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0)
         return run.error_exitcode;
     run_end_alike(run.status);
 }

@@ -17,6 +17,7 @@ struct run {
     char **command;        // NULL-terminated
     int error_exitcode;    // 0: none
     bool no_patch;         // --no-patch
+    bool allow_blind;      // --allow-blind
     const char **patch_in; // --patch-in: files
     size_t patch_in_count;
     char *value[RUN_OPTIONS_MOST]; // by index in option_table, from flags or the environment
@@ -25,6 +26,7 @@ struct run {
     char *library;           // libunclosed.so
     struct patches *patches; // patches.h; NULL: not wanted
     char *fallback; // folder for traces of processes that may not write to the output's; or NULL
+    char *journal;  // path of the run's journal; NULL: there is none
     uint64_t run_id;
     bool traced;        // false: the command is run as it is, nothing can be recorded
     const char *reason; // why nothing may be recorded although traced; or NULL
@@ -42,6 +44,9 @@ char *run_pools_text(const char *const *values, size_t count);
 // the remedy was printed then. A command that is not there is not its business.
 // *preload: false if the command must not even be asked to preload (it would print an error).
 const char *run_check_command(const char *command, bool *preload);
+
+// The same without a word, for a program that the command may have executed.
+const char *run_check_program(const char *path);
 
 // The file that executing `command` starts in the end: the interpreter if it is a script.
 // Result: false if there is none. path: PATH_MAX bytes.

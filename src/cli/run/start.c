@@ -86,6 +86,8 @@ static void set_environment(const struct run *run)
         set("UNCLOSED_PATCHES", patches_text(run->patches));
     if (run->fallback)
         set("UNCLOSED_FALLBACK", run->fallback);
+    if (run->journal)
+        set("UNCLOSED_JOURNAL", run->journal);
     if (run->options.threshold_ns > 0)
         set("UNCLOSED_WATCHED", "yes");
     (void)snprintf(number, sizeof number, "%016" PRIx64, run->run_id);

@@ -15,6 +15,7 @@
 #include "recorder/books/sessions.h"
 #include "recorder/books/ways.h"
 #include "recorder/core/intern.h"
+#include "recorder/core/journal.h"
 #include "recorder/core/log.h"
 #include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
@@ -267,6 +268,17 @@ static _Noreturn void end_undefined(const char *name)
     _exit(127);
 }
 
+// A program that is about to take this process's place, or a child's. Nothing of ours is entered:
+// it may be a child that fork or vfork has just made.
+static void before_execution(const struct call *call)
+{
+    const bool spawned = call->hook->function->special == FUNCTION_SPAWN;
+    const uint64_t program = call->argument[spawned ? 1 : 0];
+    if (atomic_load_explicit(&recorder_active, memory_order_relaxed) &&
+        peek_text(program, JOURNAL_TEXT_BYTES))
+        journal_add_path(JOURNAL_EXEC, (const char *)program); // NOLINT(performance-no-int-to-ptr)
+}
+
 unsigned hook_before(struct call *call)
 {
     struct hook *hook = &hooks[call->index];
@@ -278,6 +290,10 @@ unsigned hook_before(struct call *call)
     enum function_special special = hook->function->special;
     if (special >= FUNCTION_DLOPEN && special <= FUNCTION_SIGNAL)
         return special <= FUNCTION_DLCLOSE ? dl_hooks_before(call) : signal_hooks_before(call);
+    if (special == FUNCTION_EXEC || special == FUNCTION_SPAWN) {
+        before_execution(call);
+        return HOOK_TAIL;
+    }
     if (!recorder_enter())
         return HOOK_TAIL;
     unsigned mode = HOOK_TAIL;

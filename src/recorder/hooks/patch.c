@@ -12,6 +12,7 @@
 
 #include "recorder/core/arena.h"
 #include "recorder/core/call_specs.h"
+#include "recorder/core/journal.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/hook.h"
@@ -116,6 +117,9 @@ static void note_outcome(const char *name, enum trace_patch outcome)
             outcomes[i].outcome = outcome;
     }
     lock_give(&hooks_lock);
+    if (function->special == FUNCTION_TRACED && outcome > TRACE_PATCH_DONE &&
+        outcome != TRACE_PATCH_BUSY)
+        journal_add(JOURNAL_UNPATCHED, outcome, name);
     if (recorder_trace.header && !recorder_is_forked())
         write_outcome(function);
 }

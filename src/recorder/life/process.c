@@ -15,6 +15,7 @@
 #include "recorder/core/arena.h"
 #include "recorder/core/fault.h"
 #include "recorder/core/intern.h"
+#include "recorder/core/journal.h"
 #include "recorder/core/log.h"
 #include "recorder/core/presence.h"
 #include "recorder/core/recorder.h"
@@ -178,9 +179,20 @@ static bool prepare(void)
     return true;
 }
 
+static void tell_run(void)
+{
+    char exe[JOURNAL_TEXT_BYTES];
+    if (!recorder_options.journal[0])
+        return;
+    const ssize_t got = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[got > 0 ? got : 0] = 0;
+    journal_add(JOURNAL_PROCESS, (uint32_t)getppid(), exe);
+}
+
 static void begin(void)
 {
     recorder_set_active(true);
+    tell_run();
     got_hook_modules(false);
     api_note_connect_all(true);
     dl_hooks_modules_changed();

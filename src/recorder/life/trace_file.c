@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "recorder/core/journal.h"
 #include "recorder/core/log.h"
 #include "recorder/core/recorder.h"
 #include "shared/output_name.h"
@@ -101,6 +102,8 @@ static int create_from(struct trace_writer *writer, const char *pattern,
         if (try == 1 && force)
             (void)trace_remove_old(path, (uint32_t)getpid(), recorder_options.run_id);
         error = trace_create(writer, path);
+        if (error == 0)
+            journal_add(JOURNAL_TRACE, 0, path);
         if (error != -EEXIST)
             return error;
     }
@@ -152,6 +155,7 @@ int trace_file_create(struct trace_writer *writer)
         return error; // said by unclosed attach, which is waiting
     if (error < 0) {
         log_no_trace(recorder_options.output, -error);
+        journal_add(JOURNAL_NO_TRACE, (uint32_t)-error, "");
         error = trace_create(writer, NULL);
     }
     if (error == 0)

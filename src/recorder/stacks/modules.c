@@ -9,6 +9,7 @@
 
 #include "recorder/core/arena.h"
 #include "recorder/core/intern.h"
+#include "recorder/core/journal.h"
 #include "recorder/core/loader.h"
 #include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
@@ -161,6 +162,8 @@ static void add_module(struct module *found, const char *name)
     module->mapped_ns = recorder_now();
     module->mapped = module->seen = true;
     modules[module_count++] = module;
+    if (module->path[0] == '/')
+        journal_add(JOURNAL_MODULE, 0, module->path);
     if (in_trace)
         write_record(module);
     if (replaces && intern_forget_range(module->start, module->end))

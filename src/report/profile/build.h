@@ -74,6 +74,7 @@ void profile_build_inherited(struct profile_builder *builder);
 void profile_build_exhaustions(struct profile_builder *builder);
 void profile_build_misuses(struct profile_builder *builder);
 void profile_build_unseen(struct profile_builder *builder);
+void profile_build_blind(struct profile_builder *builder);
 
 // `at_ns` of a trace, counted from the start of its process; 0 for moments before.
 uint64_t profile_since_start(const struct source *source, uint64_t at_ns);

@@ -121,6 +121,7 @@ struct profile *profile_finish(struct profile_builder *builder)
     profile_build_exhaustions(builder);
     profile_build_misuses(builder);
     profile_build_unseen(builder);
+    profile_build_blind(builder);
     profile_build_inherited(builder);
     LIST_SORT(&profile->sites, compare_sites);
     sum_up(profile);

@@ -262,6 +262,13 @@ struct profile_inside {
     const char *reason; // see patch_words.h
 };
 
+// What could have had sessions and was not hooked.
+struct profile_blind {
+    const char *program; // path of the executable; "": it is about none in particular
+    const char *reason;  // what was not seen, and why
+    const char *remedy;
+};
+
 struct profile {
     struct arena *arena;
     struct profile_cache *own_cache; // if it was given none
@@ -275,6 +282,7 @@ struct profile {
     LIST(struct profile_misuse *) misuses;         // most frequent first
     LIST(const char *) unseen;                     // functions asked for and never called
     LIST(struct profile_inside *) inside;          // functions inside a program: not all calls seen
+    LIST(struct profile_blind *) blind;            // what sessions may have gone unseen by
     LIST(const char *) problems;                   // what is missing from all this, and why
     struct profile_tally totals[TRACE_KINDS];      // by kind
     struct profile_inherited inherited[TRACE_KINDS];

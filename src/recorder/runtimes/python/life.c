@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "recorder/books/session.h"
+#include "recorder/core/journal.h"
 #include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/api.h"
@@ -407,8 +408,10 @@ static void python_start(void)
         atomic_store(&flags, TRACE_FLAG_PYTHON | (uint32_t)reason << TRACE_FLAG_PYTHON_SHIFT |
                                  (uint32_t)py.minor << TRACE_FLAG_PYTHON_MINOR_SHIFT |
                                  (uint32_t)py.major << TRACE_FLAG_PYTHON_MAJOR_SHIFT);
-        if (error)
+        if (error) {
+            journal_add(JOURNAL_RUNTIME, reason, py.Py_GetVersion ? py.Py_GetVersion() : "");
             return;
+        }
         resolved = true;
     }
     if (python_finalizing())

@@ -414,6 +414,21 @@ static json_t *inside_json(const struct profile *profile)
     return array;
 }
 
+static json_t *blind_json(const struct profile *profile)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < profile->blind.count; i++) {
+        const struct profile_blind *blind = profile->blind.item[i];
+        json_t *object = json_object();
+        if (*blind->program)
+            json_object_set_new(object, "program", json_text(blind->program));
+        json_object_set_new(object, "reason", json_text(blind->reason));
+        json_object_set_new(object, "remedy", json_text(blind->remedy));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 void json_report(const struct profile *profile, const struct render_options *options, FILE *out)
 {
     json_t *root = json_object();
@@ -439,6 +454,7 @@ void json_report(const struct profile *profile, const struct render_options *opt
     for (size_t i = 0; i < profile->misuses.count; i++)
         json_array_append_new(misuses, misuse_json(profile->misuses.item[i]));
     json_object_set_new(root, "misuse", misuses);
+    json_object_set_new(root, "blind", blind_json(profile));
     json_object_set_new(root, "unseen_inside", inside_json(profile));
     json_object_set_new(root, "unseen", texts_json(profile->unseen.item, profile->unseen.count));
     json_object_set_new(root, "problems",
