@@ -17,6 +17,7 @@ closes, a pool's close returns to the pool) does not count.
 
 import argparse
 import functools
+import glob
 import json
 import mmap
 import os
@@ -29,6 +30,7 @@ import tempfile
 import time
 from collections import namedtuple
 
+FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of the kernel's proc_ns.h
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 
 # kind: acquire or release. handle: "result", "out N" (what argument N points at after the call) or
@@ -40,7 +42,9 @@ class Group:
     """A library and those of its functions that belong together."""
 
     def __init__(self, library, functions):
-        self.library = library
+        """library: a name, or a pattern where it differs between releases of Debian."""
+        found = sorted(glob.glob(LIBRARIES + library))
+        self.library = os.path.basename(found[0]) if found else library
         self.functions = functions
 
     @property
@@ -68,7 +72,7 @@ GROUPS = {
         ],
     ),
     "libzdb": Group(
-        "libzdb.so.11",
+        "libzdb.so.[0-9]*[0-9]",
         [
             Function("ConnectionPool_getConnection", "acquire", "result", None),
             Function("ConnectionPool_returnConnection", "release", "argument 1", None),
@@ -186,7 +190,8 @@ class BpfCounter:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env=dict(os.environ, BPFTRACE_MAP_KEYS_MAX="65536"),
+                env=dict(os.environ, BPFTRACE_MAP_KEYS_MAX="65536", # up to 0.20
+                         BPFTRACE_MAX_MAP_KEYS="65536"),
                 start_new_session=True,
             )
         give_up = time.monotonic() + 60
@@ -295,6 +300,9 @@ class ShimCounter:
 def bpf_usable():
     """Whether bpftrace can probe here: root, BPF in the kernel and not fenced off."""
     if shutil.which("bpftrace") is None or os.geteuid() != 0:
+        return False
+    # The kernel counts by its own process ids, which those of a container are not.
+    if os.stat("/proc/self/ns/pid").st_ino != FIRST_PID_NAMESPACE:
         return False
     script = "interval:ms:1 { exit(); } tracepoint:sched:sched_process_fork { @x = 1; }"
     try:

@@ -181,8 +181,14 @@ class BadInput(harness.TestCase):
     def test_folder_of_another_user(self):
         os.mkdir(self.path("closed"), 0o700)
         command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-        run = self.run_plain([*command, harness.CLI, "run", "-o", self.path("closed/%p.trace"),
-                              "--", OUTCOMES, "leaked"], cwd="/")
+        # Copies: that user may not be let into the build folder.
+        copies = {harness.CLI: "cli", harness.LIBRARY: "recorder", OUTCOMES: "programs"}
+        for source, folder in copies.items():
+            os.mkdir(self.path(folder), 0o755)
+            shutil.copy(source, self.path(folder))
+        run = self.run_plain([*command, self.path("cli/unclosed"), "run", "-o",
+                              self.path("closed/%p.trace"), "--", self.path("programs/outcomes"),
+                              "leaked"], cwd="/")
         self.assertIn("closed", run.err)
         self.assertNotEqual(run.status, FAILURE)
 

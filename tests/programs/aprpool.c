@@ -79,7 +79,7 @@ static __attribute__((noinline)) void exhausted(apr_reslist_t *list)
 {
     apr_dbd_t *held[3];
     for (int i = 0; i < 3; i++)
-        held[i] = take(list);
+        held[i] = take(list); // site: apr held
     must(take(list) == NULL, "the list is empty");
     for (int i = 0; i < 3; i++)
         give(list, held[i]);
