@@ -120,9 +120,13 @@ class AttachTest(unittest.TestCase):
         return self.inject("detach", pid, check=check)
 
     def cli(self, *arguments, status=0, **keywords):
-        """Runs the command line in the test's folder."""
-        result = subprocess.run([CLI, *map(str, arguments)], capture_output=True, text=True,
-                                cwd=self.folder, timeout=TIMEOUT, check=False, **keywords)
+        """Runs the command line in the test's folder. A refusal for the moment is tried again."""
+        for _ in range(5):
+            result = subprocess.run([CLI, *map(str, arguments)], capture_output=True, text=True,
+                                    cwd=self.folder, timeout=TIMEOUT, check=False, **keywords)
+            if status != 0 or not result.stderr.endswith("try again\n"):
+                break
+            time.sleep(0.2)
         self.assertEqual(status, result.returncode, result.stdout + result.stderr)
         return result
 

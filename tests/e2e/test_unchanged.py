@@ -62,9 +62,11 @@ class Unchanged(harness.TestCase):
         """A child's environment differs in nothing but what the tracer is told with."""
         run = self.trace(["env"], how="preload", env={"A": "1"})
         plain = self.run_plain(["env"], env={"A": "1"})
-        kept = [line for line in run.out.splitlines()
-                if not re.match(r"LD_PRELOAD=|UNCLOSED_|ASAN_OPTIONS=", line)]
-        self.assertEqual(sorted(kept), sorted(plain.out.splitlines()))
+        # What meson sets for sanitizers in the tests that it runs differs by our own part.
+        kept, wanted = (sorted(line for line in one.out.splitlines()
+                               if not re.match(r"LD_PRELOAD=|UNCLOSED_|ASAN_OPTIONS=", line))
+                        for one in (run, plain))
+        self.assertEqual(kept, wanted)
         run = self.trace(["env"], env={"LD_PRELOAD": "libm.so.6"})
         self.assertRegex(run.out, r"LD_PRELOAD=\S*libm\.so\.6")
 

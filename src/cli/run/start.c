@@ -33,19 +33,33 @@ static void set(const char *name, const char *value)
         cli_no_memory();
 }
 
-// Puts the recorder in front of what is preloaded already.
+static bool is_recorder(const char *entry, size_t bytes)
+{
+    static const char name[] = "libunclosed.so";
+    const size_t length = sizeof name - 1;
+    return bytes >= length && memcmp(entry + bytes - length, name, length) == 0 &&
+           (bytes == length || entry[bytes - length - 1] == '/');
+}
+
+// Puts the recorder in front of what is preloaded already. It is not to be there twice, under
+// another name either: `unclosed run` inside of `unclosed run`, or a copy that all users can read.
 static void set_preload(const char *library)
 {
     const char *others = getenv("LD_PRELOAD");
-    char *value = NULL;
-    if (!others || !*others) {
-        set("LD_PRELOAD", library);
-        return;
-    }
-    if (strstr(others, library))
-        return; // `unclosed run` inside of `unclosed run`
-    if (asprintf(&value, "%s:%s", library, others) < 0)
+    const size_t room = strlen(library) + (others ? strlen(others) : 0) + 2;
+    char *value = malloc(room);
+    if (!value)
         cli_no_memory();
+    char *end = stpcpy(value, library);
+    for (const char *entry = others ? others : ""; *entry;) {
+        const size_t bytes = strcspn(entry, ": ");
+        if (bytes > 0 && !is_recorder(entry, bytes)) {
+            *end++ = ':';
+            end = mempcpy(end, entry, bytes);
+        }
+        entry += bytes + (entry[bytes] != 0);
+    }
+    *end = 0;
     set("LD_PRELOAD", value);
     free(value);
 }

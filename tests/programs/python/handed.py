@@ -9,8 +9,10 @@ import sys
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import scoped_session, sessionmaker, Session
+from sqlalchemy.pool import NullPool
 
-engine = create_engine("sqlite:///" + sys.argv[1])
+# Which pool a file has by default depends on the version.
+engine = create_engine("sqlite:///" + sys.argv[1], poolclass=NullPool)
 SessionLocal = sessionmaker(bind=engine)
 kept = []
 

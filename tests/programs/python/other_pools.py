@@ -11,6 +11,7 @@ import asyncio
 import gc
 import os
 import sys
+import threading
 
 
 class Connection:
@@ -97,6 +98,7 @@ def psycopg_pool_():
 
     ConnectionPool._connect = lambda *args, **kwargs: None
     pool = ConnectionPool("", min_size=1, max_size=2, timeout=0.3, open=False)
+    pool._lock = threading.RLock()  # since 3.2 made by open()
     pool._check_open_getconn = lambda: None
     pool._maybe_grow_pool = lambda: None
     pool._return_connection = lambda connection, **more: pool._pool.append(connection)
