@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "trace/clock.h"
+#include "trace/proc.h"
 
 enum { PATH_BYTES = 64, STATUS_BYTES = 8192, NANOSECONDS = 1000000000 };
 
@@ -39,19 +40,12 @@ int process_status(pid_t pid, pid_t tid, const char *key, char *value, size_t by
     const ssize_t length = read_file(path, text, sizeof text);
     if (length < 0)
         return (int)length;
-    const size_t key_length = strlen(key);
-    for (char *line = text; line != NULL && *line != '\0';) {
-        char *end = strchr(line, '\n');
-        if (end != NULL)
-            *end = '\0';
-        if (strncmp(line, key, key_length) == 0 && line[key_length] == ':') {
-            line += key_length + 1;
-            snprintf(value, bytes, "%s", line + strspn(line, " \t"));
-            return 0;
-        }
-        line = end != NULL ? end + 1 : NULL;
-    }
-    return -ENODATA;
+    size_t found_bytes;
+    const char *found = proc_status_find(text, key, &found_bytes);
+    if (found == NULL)
+        return -ENODATA;
+    snprintf(value, bytes, "%.*s", (int)found_bytes, found);
+    return 0;
 }
 
 long process_number(pid_t pid, pid_t tid, const char *key)

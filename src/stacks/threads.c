@@ -9,8 +9,8 @@
 
 #include "attach/process.h"
 #include "trace/clock.h"
+#include "trace/proc.h"
 
-enum { STARTTIME_FIELD = 22, STATE_FIELD = 3 };
 static const uint64_t second_ns = 1000000000;
 
 struct thread {
@@ -53,21 +53,12 @@ pid_t threads_find(const struct threads *threads, uint32_t own_tid)
 uint64_t threads_began(pid_t pid, pid_t tid)
 {
     char path[64];
-    char text[1024];
+    struct proc_stat stat;
     snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
-    FILE *file = fopen(path, "re");
-    if (!file)
+    if (!proc_stat_read(path, &stat))
         return 0;
-    text[fread(text, 1, sizeof text - 1, file)] = 0;
-    fclose(file);
-    const char *at = strrchr(text, ')'); // the name before it may hold anything
-    for (int field = STATE_FIELD - 1; field < STARTTIME_FIELD && at; field++)
-        at = strchr(at + 1, ' ');
-    if (!at)
-        return 0;
-    const uint64_t ticks = strtoull(at, NULL, 10);
     // Ticks count from boot, with the time that the machine was suspended.
-    const uint64_t since_boot = ticks * (second_ns / (uint64_t)sysconf(_SC_CLK_TCK));
+    const uint64_t since_boot = stat.start_ticks * (second_ns / (uint64_t)sysconf(_SC_CLK_TCK));
     const uint64_t suspended = clock_now(CLOCK_BOOTTIME) - clock_now(CLOCK_MONOTONIC);
     return since_boot > suspended ? since_boot - suspended : 1;
 }

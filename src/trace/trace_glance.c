@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "trace/trace_reader_private.h"
+#include "trace/trace_units.h"
 
 static int read_header(struct trace_glance *glance)
 {
@@ -51,9 +52,9 @@ void glance_close(struct trace_glance *glance)
 }
 
 // Records of one type have references without gaps, and only the last chunk has room.
-static int add_chunk(struct glance_space *space, const struct trace_chunk *chunk, uint64_t offset,
-                     size_t record_bytes)
+static int add_chunk(struct glance_space *space, const struct trace_chunk *chunk, uint64_t offset)
 {
+    const size_t record_bytes = trace_unit_bytes[chunk->type];
     const struct glance_chunk *last = space->count ? &space->chunks[space->count - 1] : NULL;
     uint32_t expected = last ? last->first + last->capacity : 1;
     if (chunk->record_bytes != record_bytes || chunk->first != expected ||
@@ -86,11 +87,9 @@ static int walk(struct trace_glance *glance)
             chunk.bytes > end - glance->walked)
             return -EBADMSG;
         if (chunk.type == TRACE_SESSIONS)
-            error = add_chunk(&glance->session_chunks, &chunk, glance->walked,
-                              sizeof(struct trace_session));
+            error = add_chunk(&glance->session_chunks, &chunk, glance->walked);
         else if (chunk.type == TRACE_SITES)
-            error =
-                add_chunk(&glance->site_chunks, &chunk, glance->walked, sizeof(struct trace_site));
+            error = add_chunk(&glance->site_chunks, &chunk, glance->walked);
         if (error < 0)
             return error;
         glance->walked += chunk.bytes;

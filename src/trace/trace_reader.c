@@ -14,23 +14,11 @@
 #include <unistd.h>
 
 #include "trace/trace_reader_private.h"
+#include "trace/trace_units.h"
 
 enum {
     PROBLEMS_KEPT = 64,
     SLOT_TRIES = 64, // until a session slot that is being reused all the time is given up
-};
-
-static const uint16_t unit_bytes[TRACE_CHUNK_TYPES] = {
-    [TRACE_STRINGS] = 1,
-    [TRACE_STACKS] = 8,
-    [TRACE_MODULES] = sizeof(struct trace_module),
-    [TRACE_LOCATIONS] = sizeof(struct trace_location),
-    [TRACE_FUNCTIONS] = sizeof(struct trace_function),
-    [TRACE_POOLS] = sizeof(struct trace_pool),
-    [TRACE_SITES] = sizeof(struct trace_site),
-    [TRACE_SESSIONS] = sizeof(struct trace_session),
-    [TRACE_MISUSES] = sizeof(struct trace_misuse),
-    [TRACE_EXHAUSTIONS] = 8,
 };
 
 // A space comes before those that its records refer to. A record is published after what it refers
@@ -80,7 +68,7 @@ static bool is_chunk(const struct trace_chunk *chunk)
 // What is wrong with a chunk of a known type, or NULL.
 static const char *chunk_fault(const struct reader_space *space, const struct trace_chunk *chunk)
 {
-    if (chunk->record_bytes != unit_bytes[chunk->type])
+    if (chunk->record_bytes != trace_unit_bytes[chunk->type])
         return "records of an unexpected size";
     if (chunk->capacity > (chunk->bytes - sizeof *chunk) / chunk->record_bytes)
         return "more records than it has room for";

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "trace/clock.h"
+#include "trace/proc.h"
 #include "trace/trace_reader_private.h"
 
 static void close_file(FILE **file)
@@ -29,23 +30,13 @@ static FILE *open_proc(pid_t pid, const char *name)
     return fopen(path, "re");
 }
 
-// Field 22 of /proc/PID/stat (proc(5)), or 0 if there is no such process or it is a zombie. The
-// command in field 2 may hold spaces and parentheses: fields are counted from the last ")".
+// When the process began, or 0 if there is none or it has ended.
 static uint64_t start_ticks(pid_t pid)
 {
-    __attribute__((cleanup(close_file))) FILE *file = open_proc(pid, "stat");
-    char text[1024];
-    if (!file)
-        return 0;
-    size_t bytes = fread(text, 1, sizeof text - 1, file);
-    text[bytes] = 0;
-    char *at = strrchr(text, ')');
-    if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
-        return 0;
-    at++;
-    for (int field = 3; field < 22 && at; field++)
-        at = strchr(at + 1, ' ');
-    return at ? strtoull(at, NULL, 10) : 0;
+    char path[64];
+    struct proc_stat stat;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    return proc_stat_read(path, &stat) && !proc_has_ended(&stat) ? stat.start_ticks : 0;
 }
 
 static const char *base_name(const char *path)

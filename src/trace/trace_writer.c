@@ -15,21 +15,14 @@
 #include <unistd.h>
 
 #include "trace/clock.h"
+#include "trace/trace_units.h"
 
-static const struct space_layout {
-    uint16_t unit;        // bytes of a record or unit
-    uint32_t first_bytes; // size of the first chunk; each further one is twice as large
-} layout[TRACE_CHUNK_TYPES] = {
-    [TRACE_STRINGS] = {1, 16384},
-    [TRACE_STACKS] = {8, 32768},
-    [TRACE_MODULES] = {sizeof(struct trace_module), 16384},
-    [TRACE_LOCATIONS] = {sizeof(struct trace_location), 8192},
-    [TRACE_FUNCTIONS] = {sizeof(struct trace_function), 8192},
-    [TRACE_POOLS] = {sizeof(struct trace_pool), 8192},
-    [TRACE_SITES] = {sizeof(struct trace_site), 32768},
-    [TRACE_SESSIONS] = {sizeof(struct trace_session), 32768},
-    [TRACE_MISUSES] = {sizeof(struct trace_misuse), 4096},
-    [TRACE_EXHAUSTIONS] = {8, 16384},
+// Bytes of the first chunk of each space; each further one is twice as large.
+static const uint32_t first_bytes[TRACE_CHUNK_TYPES] = {
+    [TRACE_STRINGS] = 16384,     [TRACE_STACKS] = 32768,   [TRACE_MODULES] = 16384,
+    [TRACE_LOCATIONS] = 8192,    [TRACE_FUNCTIONS] = 8192, [TRACE_POOLS] = 8192,
+    [TRACE_SITES] = 32768,       [TRACE_SESSIONS] = 32768, [TRACE_MISUSES] = 4096,
+    [TRACE_EXHAUSTIONS] = 16384,
 };
 
 enum {
@@ -103,7 +96,7 @@ static void *map_part(int fd, uint64_t from, uint64_t bytes)
 
 static uint64_t chunk_bytes(enum trace_chunk_type type, uint32_t chunks_before, uint32_t scale)
 {
-    uint64_t bytes = (uint64_t)layout[type].first_bytes * scale;
+    uint64_t bytes = (uint64_t)first_bytes[type] * scale;
     while (chunks_before-- > 0 && bytes < LARGEST_CHUNK)
         bytes *= 2;
     return bytes;
@@ -122,11 +115,11 @@ static void chunk_add(struct trace_writer *writer, enum trace_chunk_type type,
 {
     struct trace_space *space = &writer->space[type];
     uint32_t first = next_first(type, space);
-    uint32_t capacity = (uint32_t)((bytes - sizeof(struct trace_chunk)) / layout[type].unit);
+    uint32_t capacity = (uint32_t)((bytes - sizeof(struct trace_chunk)) / trace_unit_bytes[type]);
     *chunk = (struct trace_chunk){
         .magic = TRACE_CHUNK_MAGIC,
         .type = (uint16_t)type,
-        .record_bytes = layout[type].unit,
+        .record_bytes = trace_unit_bytes[type],
         .bytes = bytes,
         .first = first,
         .capacity = capacity,
@@ -403,7 +396,7 @@ static bool find_room(struct trace_writer *writer, enum trace_chunk_type type, u
 static void *unit_at(const struct trace_writer *writer, enum trace_chunk_type type, uint32_t chunk,
                      uint32_t index)
 {
-    return (char *)(writer->space[type].chunk[chunk] + 1) + (size_t)index * layout[type].unit;
+    return (char *)(writer->space[type].chunk[chunk] + 1) + (size_t)index * trace_unit_bytes[type];
 }
 
 static uint32_t publish(const struct room *room, uint32_t units)

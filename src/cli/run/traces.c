@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "trace/clock.h"
+#include "trace/proc.h"
 #include "trace/trace_format.h"
 
 struct found {
@@ -46,22 +47,10 @@ static bool read_header(const struct run *run, const char *path, struct trace_he
 static bool is_running(const struct trace_header *header)
 {
     char path[64];
-    char text[1024];
+    struct proc_stat stat;
     (void)snprintf(path, sizeof path, "/proc/%u/stat", header->pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    size_t length = fread(text, 1, sizeof text - 1, file);
-    (void)fclose(file);
-    text[length] = '\0';
-    // The fields follow the name, which may contain anything, in parentheses: 3, state, comes
-    // first.
-    char *field = strrchr(text, ')');
-    if (!field || field[1] == '\0' || field[2] == 'Z' || field[2] == 'X')
-        return false;
-    for (int number = 2; field && number < 22; number++)
-        field = strchr(field + 1, ' ');
-    return field && strtoull(field, NULL, 10) == header->process_start_ticks;
+    return proc_stat_read(path, &stat) && !proc_has_ended(&stat) &&
+           stat.start_ticks == header->process_start_ticks;
 }
 
 // Adds `path`, which now belongs to `found`.

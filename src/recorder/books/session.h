@@ -99,9 +99,6 @@ void session_forget(struct session *session);
 // ... or it did not (refused, zombie): back into the table with these flags added.
 void session_put_back(struct session *session, uint32_t add_flags);
 
-// Flags of a session that is out, added or removed; false: there is none.
-bool session_flag(uint32_t kind, uint64_t handle, uint32_t add_flags, uint32_t remove_flags);
-
 // The handle belongs to this pool from now on; TRACE_NONE: to none any more. false: no such
 // session.
 bool session_set_owner(uint32_t kind, uint64_t handle, uint32_t pool);

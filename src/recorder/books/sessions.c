@@ -275,18 +275,6 @@ void session_put_back(struct session *session, uint32_t add_flags)
     __atomic_store_n(&entry->record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
 }
 
-static void change_flags(struct entry *entry, const void *data)
-{
-    const uint32_t *flags = data;
-    entry->record->flags = (entry->record->flags | flags[0]) & ~flags[1];
-}
-
-bool session_flag(uint32_t kind, uint64_t handle, uint32_t add_flags, uint32_t remove_flags)
-{
-    const uint32_t flags[2] = {add_flags, remove_flags};
-    return entry_change(kind, handle, change_flags, flags);
-}
-
 struct flag_question {
     uint32_t flags;
     bool *answer;

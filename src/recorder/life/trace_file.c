@@ -15,6 +15,7 @@
 #include "recorder/core/recorder.h"
 #include "shared/output_name.h"
 #include "trace/clock.h"
+#include "trace/proc.h"
 #include "trace/trace_replace.h"
 
 #if defined(__x86_64__)
@@ -23,29 +24,10 @@
 #define MACHINE EM_AARCH64
 #endif
 
-// The beginning of a file in /proc. Result: bytes read.
-static size_t read_start(const char *path, void *to, size_t bytes)
-{
-    long fd = syscall(SYS_openat, AT_FDCWD, path,
-                      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return 0;
-    long got = syscall(SYS_read, fd, to, bytes);
-    (void)syscall(SYS_close, fd);
-    return got > 0 ? (size_t)got : 0;
-}
-
 static uint64_t start_ticks(void)
 {
-    char text[1024];
-    text[read_start("/proc/self/stat", text, sizeof text - 1)] = 0;
-    const char *at = strrchr(text, ')'); // the name before it may contain anything
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    uint64_t ticks = 0;
-    for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
-        ticks = ticks * 10 + (uint64_t)(*at - '0');
-    return ticks;
+    struct proc_stat stat;
+    return proc_stat_read("/proc/self/stat", &stat) ? stat.start_ticks : 0;
 }
 
 static void fill_header(struct trace_header *header)
@@ -64,7 +46,7 @@ static void fill_header(struct trace_header *header)
     header->flags |= recorder_is_child() ? TRACE_FLAG_FORKED : 0;
     ssize_t got = readlink("/proc/self/exe", header->exe, sizeof header->exe - 1);
     header->exe[got > 0 ? got : 0] = 0;
-    size_t length = read_start("/proc/self/cmdline", header->command, sizeof header->command - 1);
+    size_t length = proc_read("/proc/self/cmdline", header->command, sizeof header->command - 1);
     for (size_t i = 0; i + 1 < length; i++)
         if (header->command[i] == 0)
             header->command[i] = ' ';
