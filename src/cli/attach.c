@@ -23,6 +23,7 @@
 #include "cli/run/run.h"
 #include "cli/table.h"
 #include "cli/watch.h"
+#include "shared/clean.h"
 #include "shared/output_name.h"
 
 enum { KEY_DURATION = 'd' + 0x100, KEY_PATCH };
@@ -218,6 +219,14 @@ static void print_patches(const struct arguments *arguments, const struct patche
     free(names);
 }
 
+// A path as it can stand on one line of ours, whatever is in it. To be freed.
+static char *shown(const char *path)
+{
+    char *clean = text("%s", path);
+    clean_text(clean);
+    return clean;
+}
+
 // wanted: where the trace was to be.
 static void print_start(const struct arguments *arguments, const struct patches *patches,
                         const struct attach_report *report, const char *wanted)
@@ -227,9 +236,12 @@ static void print_start(const struct arguments *arguments, const struct patches 
     printf("recording process %d (it stood still for %.1f ms)\n", pid,
            (double)report->pause_ns / 1e6);
     print_patches(arguments, patches, &report->patching);
-    printf("  trace                 %s\n", report->trace);
+    char *trace = shown(report->trace), *taken = shown(wanted);
+    printf("  trace                 %s\n", trace);
     if (strcmp(report->trace, wanted) != 0)
-        printf("                        (%s exists and was left alone)\n", wanted);
+        printf("                        (%s exists and was left alone)\n", taken);
+    free(trace);
+    free(taken);
     printf("  who holds what now    unclosed held %d\n", pid);
     printf("  the same, live        unclosed top %d\n", pid);
     if (duration_ns != 0)
@@ -290,7 +302,9 @@ static int stay(const struct arguments *arguments, const sigset_t *signals, cons
         return cli_fail("%s", failure.text);
     else
         live_say_detached(pid, &report);
-    printf("  what it never closed  unclosed report '%s'\n", trace);
+    char *clean = shown(trace);
+    printf("  what it never closed  unclosed report '%s'\n", clean);
+    free(clean);
     return 0;
 }
 
