@@ -256,7 +256,8 @@ struct trace_pool {
     uint32_t waiting;    // in an acquire right now, where that is known
     uint64_t failed;     // acquires that failed
     uint64_t timeouts;   // of the failed ones, those known to have timed out
-    uint64_t waits;      // acquires (failed or not) that took at least wait_threshold_ns
+    uint64_t waits;      // acquires (failed or not) that waited for somebody else's release, for at
+                         // least wait_threshold_ns
     uint64_t total_wait_ns;
     uint64_t longest_wait_ns;
     uint64_t high_water_ns; // when high_water was first reached
@@ -268,7 +269,8 @@ struct trace_pool {
     uint32_t size;       // TRACE_UNKNOWN where not known
     uint32_t overflow;   // TRACE_UNKNOWN where not known
     uint32_t timeout_ms; // the pool's own limit on waiting; TRACE_UNKNOWN where not known
-    uint64_t reserved[2];
+    uint64_t openings;   // acquires that took so long and succeeded, but waited for nobody
+    uint64_t longest_opening_ns;
     struct trace_timeline timeline;
     uint64_t reserved_end[6];
 };

@@ -97,6 +97,58 @@ static void test_kinds_are_apart(void **state)
     release(0x10);
 }
 
+// An acquire of `pool` that took `took_ms`, until `now_ms`.
+static void slow_acquire(uint64_t handle, uint32_t pool, uint64_t took_ms, uint64_t now_ms)
+{
+    const struct stack stack = stack_of(1);
+    const struct acquire acquire = {
+        .handle = handle,
+        .kind = kind,
+        .session = TRACE_CHECKOUT,
+        .pool = pool,
+        .started_ns = (now_ms - took_ms) * 1000000,
+        .stack = &stack,
+    };
+    session_acquired(&acquire, now_ms * 1000000);
+}
+
+// Opening a connection is no wait, whatever comes back meanwhile; a full pool's next is one.
+static void test_waits(void **state)
+{
+    (void)state;
+    const uint64_t now_ms = recorder_now() / 1000000 + 1000;
+    const uint32_t pool = pool_intern(kind, 0x99, TRACE_NONE);
+    const struct trace_pool *record = pool_record(pool);
+    pool_describe(pool, TRACE_NONE, TRACE_NONE, 2, 1);
+    slow_acquire(0x10, pool, 50, now_ms); // nobody else has one
+    slow_acquire(0x20, pool, 60, now_ms);
+    release(0x20); // one comes back, but the pool was not full
+    slow_acquire(0x20, pool, 70, now_ms);
+    slow_acquire(0x30, pool, 80, now_ms); // the last one
+    assert_int_equal(record->waits, 0);
+    assert_int_equal(record->openings, 4);
+    assert_int_equal(record->longest_opening_ns, 80 * 1000000);
+    release(0x10); // the pool was full: who was waiting gets it
+    slow_acquire(0x10, pool, 3000, now_ms + 1000);
+    assert_int_equal(record->waits, 1);
+    assert_int_equal(record->longest_wait_ns, UINT64_C(3000) * 1000000);
+    assert_int_equal(record->openings, 4);
+}
+
+// Where the size is not known, something must have come back meanwhile.
+static void test_waits_without_size(void **state)
+{
+    (void)state;
+    const uint64_t now_ms = recorder_now() / 1000000 + 1000;
+    const uint32_t pool = pool_intern(kind, 0x98, TRACE_NONE);
+    slow_acquire(0x10, pool, 50, now_ms);
+    slow_acquire(0x20, pool, 50, now_ms);
+    assert_int_equal(pool_record(pool)->waits, 0);
+    release(0x10);
+    slow_acquire(0x10, pool, 3000, now_ms + 1000);
+    assert_int_equal(pool_record(pool)->waits, 1);
+}
+
 static void test_refused(void **state)
 {
     struct session session;
@@ -402,6 +454,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_acquire_and_release, begin, end),
         cmocka_unit_test_setup_teardown(test_kinds_are_apart, begin, end),
+        cmocka_unit_test_setup_teardown(test_waits, begin, end),
+        cmocka_unit_test_setup_teardown(test_waits_without_size, begin, end),
         cmocka_unit_test_setup_teardown(test_refused, begin, end),
         cmocka_unit_test_setup_teardown(test_address_is_reused_during_release, begin, end),
         cmocka_unit_test_setup_teardown(test_acquired_again_without_release, begin, end),

@@ -31,6 +31,8 @@ struct pool {
     uint32_t bucket;              // the last one of the timeline that was written
     uint32_t exhaustions;         // written down
     uint64_t next_exhaustion_ns;  // not before
+    uint64_t back_ns;             // the last time that a session came back ...
+    uint64_t full_back_ns;        // ... to the pool when all it may have were out
     UT_hash_handle hh;
 };
 static struct pool *pools;
@@ -206,10 +208,45 @@ static void site_grow(struct trace_site *site, uint32_t before, uint64_t now_ns)
     growth_note(&site->growth, since, before, site->out);
 }
 
-static void count_wait(struct trace_pool *record, uint64_t took_ns)
+// How many sessions may be out of a pool at once; UINT32_MAX: not known.
+static uint32_t capacity_of(const struct trace_pool *record)
 {
-    if (took_ns < record->wait_threshold_ns || record->wait_threshold_ns == 0)
+    uint32_t overflow = record->overflow == TRACE_UNKNOWN ? 0 : record->overflow;
+    return record->size == TRACE_UNKNOWN ? UINT32_MAX : record->size + overflow;
+}
+
+// Whether an acquire that began `took_ns` ago has waited for somebody else's release, and not just
+// for a connection to be opened: the pool was full, and one came back meanwhile. Where the size is
+// not known, it is enough that one came back.
+static bool has_waited(const struct pool *pool, uint64_t took_ns, uint64_t now_ns)
+{
+    const bool sized = capacity_of(pool->record) != UINT32_MAX;
+    return (sized ? pool->full_back_ns : pool->back_ns) + took_ns >= now_ns;
+}
+
+// The same of one that failed: nothing may have come back.
+static bool has_waited_in_vain(const struct pool *pool, bool timed_out, uint64_t took_ns,
+                               uint64_t now_ns)
+{
+    const uint32_t capacity = capacity_of(pool->record), out = pool->record->out;
+    return timed_out || (capacity == UINT32_MAX ? out > 0 : out >= capacity) ||
+           has_waited(pool, took_ns, now_ns);
+}
+
+static bool is_slow(const struct trace_pool *record, uint64_t took_ns)
+{
+    return record->wait_threshold_ns > 0 && took_ns >= record->wait_threshold_ns;
+}
+
+// An acquire that took longer than one usually does. waited: for somebody else.
+static void count_slow(struct trace_pool *record, bool waited, uint64_t took_ns)
+{
+    if (!waited) {
+        record->openings++;
+        if (took_ns > record->longest_opening_ns)
+            record->longest_opening_ns = took_ns;
         return;
+    }
     record->waits++;
     record->total_wait_ns += took_ns;
     if (took_ns > record->longest_wait_ns)
@@ -248,7 +285,8 @@ void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t took_ns, uin
     struct pool *pool = count_out(ref, site, now_ns);
     if (pool->record) {
         pool->record->acquires++;
-        count_wait(pool->record, took_ns);
+        if (is_slow(pool->record, took_ns))
+            count_slow(pool->record, has_waited(pool, took_ns, now_ns), took_ns);
     }
     lock_give(&pool->lock);
 }
@@ -265,6 +303,9 @@ void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, ui
     struct trace_pool *record = pool->record;
     if (record) {
         site_keep_peak(site, record->peak);
+        pool->back_ns = now_ns;
+        if (record->out >= capacity_of(record))
+            pool->full_back_ns = now_ns;
         uint32_t out = record->out > 0 ? --record->out : 0;
         timeline_note(pool, out + 1, out, now_ns);
     }
@@ -292,7 +333,7 @@ void pool_count_kept(uint32_t ref, struct trace_site *site, uint64_t held_ns)
     lock_give(&pool->lock);
 }
 
-void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns)
+void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns, uint64_t now_ns)
 {
     struct pool *pool = pool_of(ref);
     if (!pool)
@@ -300,17 +341,9 @@ void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns)
     lock_take(&pool->lock);
     pool->record->failed++;
     pool->record->timeouts += timed_out;
-    count_wait(pool->record, took_ns);
+    if (is_slow(pool->record, took_ns) && has_waited_in_vain(pool, timed_out, took_ns, now_ns))
+        count_slow(pool->record, true, took_ns);
     lock_give(&pool->lock);
-}
-
-static bool was_full(const struct trace_pool *record, uint64_t waited_ns)
-{
-    enum { SLOW_CONNECTS = 10 }; // times the threshold of a wait
-    uint32_t overflow = record->overflow == TRACE_UNKNOWN ? 0 : record->overflow;
-    if (record->size == TRACE_UNKNOWN)
-        return record->out > 1 && waited_ns >= SLOW_CONNECTS * record->wait_threshold_ns;
-    return record->out >= record->size + overflow;
 }
 
 bool pool_wants_exhaustion(uint32_t ref, bool failed, uint64_t waited_ns, uint64_t now_ns)
@@ -321,7 +354,7 @@ bool pool_wants_exhaustion(uint32_t ref, bool failed, uint64_t waited_ns, uint64
         return false;
     lock_take(&pool->lock);
     bool wanted = pool->exhaustions < MOST_EXHAUSTIONS && now_ns >= pool->next_exhaustion_ns &&
-                  (failed || was_full(pool->record, waited_ns));
+                  (failed || has_waited(pool, waited_ns, now_ns));
     if (wanted && ++pool->exhaustions > FREE_EXHAUSTIONS)
         pool->next_exhaustion_ns =
             now_ns + (UINT64_C(1000000) * FIRST_PAUSE_MS << (pool->exhaustions - FREE_EXHAUSTIONS));

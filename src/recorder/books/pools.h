@@ -25,7 +25,7 @@ void pool_count_back(uint32_t pool, struct trace_site *site, uint64_t held_ns, u
 void pool_count_kept(uint32_t pool, struct trace_site *site, uint64_t held_ns);
 
 // An acquire from `pool` failed after this many nanoseconds.
-void pool_count_failed(uint32_t pool, bool timed_out, uint64_t took_ns);
+void pool_count_failed(uint32_t pool, bool timed_out, uint64_t took_ns, uint64_t now_ns);
 
 // Whether an exhaustion of this pool should be written down: not more often than is useful, and
 // after an acquire that was slow but succeeded only if the pool was full. Where its size is not

@@ -219,7 +219,7 @@ void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint6
         __atomic_add_fetch(&site.record->failed, 1, __ATOMIC_RELAXED);
     uint64_t took =
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
-    pool_count_failed(acquire->pool, timed_out, took);
+    pool_count_failed(acquire->pool, timed_out, took, now_ns);
     exhaustion_note(acquire, took, true, now_ns);
     overdue_check(now_ns);
 }

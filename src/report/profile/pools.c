@@ -70,6 +70,9 @@ static void merge_pool(struct arena *arena, struct profile_pool *pool, const str
     pool->failed += record->failed;
     pool->timeouts += record->timeouts;
     pool->waits += record->waits;
+    pool->openings += record->openings;
+    if (pool->longest_opening_ns < record->longest_opening_ns)
+        pool->longest_opening_ns = record->longest_opening_ns;
     pool->total_wait_ns += record->total_wait_ns;
     merge_waiting(pool, source, record);
     if (pool->longest_wait_ns < record->longest_wait_ns)

@@ -174,6 +174,7 @@ struct profile_site {
     struct profile_tally shown;        // of the stack that is shown
     LIST(struct profile_test) by_test; // each test once, all of them; `tests` is the most frequent
     LIST(struct profile_untested) untested;
+    uint64_t first_of_tests; // of those opened: one for each test and stack
     profile_names threads, tests, tasks, databases, details;
     LIST(struct profile_caller) callers; // the most never closed first
     LIST(struct profile_site_ref) refs;  // what was merged into it
@@ -188,7 +189,7 @@ typedef LIST(struct profile_holder) profile_holders;
 
 // What a pool needed, of the instance with the high-water mark.
 struct profile_sizing {
-    uint64_t acquires, active_ns; // active: from the first to the last acquire
+    uint64_t acquires, active_ns; // active: while the process was traced
     double arrival_per_second;    // 0: not known
     double mean_hold_ns;          // of the sessions that were closed; 0: not known
     bool hold_exact;              // else estimated from histograms
@@ -197,7 +198,7 @@ struct profile_sizing {
     uint64_t needed;              // at the high-water mark without `leaked`
     uint64_t never_closed;        // at any time
     // While building:
-    uint64_t first_ns, last_ns, closed;
+    uint64_t closed;
     double closed_hold_ns;
 };
 
@@ -223,6 +224,7 @@ struct profile_pool {
     profile_holders holders; // at the high-water mark
     uint64_t acquires, failed, timeouts;
     uint64_t waits, longest_wait_ns, total_wait_ns, wait_threshold_ns;
+    uint64_t openings, longest_opening_ns; // acquires as slow, which waited for nobody
     uint64_t waiting;                      // right now, of the processes that still run
     bool waiting_known;                    // by all of those
     uint64_t idle;                         // handles that the pool kept open

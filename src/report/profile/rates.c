@@ -35,8 +35,9 @@ bool profile_site_churns(const struct profile_site *site, struct profile_churn *
 {
     uint64_t opened = site->tally.opened;
     uint64_t active_ns = site->activity.active_ns;
-    if ((site->kind != TRACE_HANDLE && site->kind != TRACE_CHECKOUT) || opened < CHURN_SESSIONS ||
-        active_ns == 0)
+    // One for each test is as it should be: they are not to share theirs.
+    if ((site->kind != TRACE_HANDLE && site->kind != TRACE_CHECKOUT) ||
+        opened < CHURN_SESSIONS + site->first_of_tests || active_ns == 0)
         return false;
     churn->rate = (double)opened / ((double)active_ns / 1e9);
     // Of all sessions, not of the ended ones: those still out count as the longest.

@@ -443,6 +443,7 @@ static void merge_tests(struct profile_builder *builder, struct profile_site *si
     const char *test = profile_text(builder, raw->source, raw->record->test);
     if (test[0] == 0)
         test = profile_unittest_of(arena, raw->acquire);
+    site->first_of_tests += test[0] && raw->tally.opened > 0;
     uint64_t named = test[0] ? raw->tally.never_closed : 0;
     count_test(arena, site, test, named, longest_ns);
     for (size_t i = 0; i < raw->tests.count; i++) { // without a test of the site

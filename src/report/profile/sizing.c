@@ -30,10 +30,6 @@ static double shortest_holds(const struct trace_site *record, uint64_t count)
 void profile_size_site(struct profile_sizing *sizing, const struct trace_site *record,
                        const struct profile_tally *tally, uint64_t out, uint64_t leaked_live)
 {
-    if (sizing->first_ns == 0 || record->first_ns < sizing->first_ns)
-        sizing->first_ns = record->first_ns;
-    if (record->last_ns > sizing->last_ns)
-        sizing->last_ns = record->last_ns;
     sizing->never_closed += tally->never_closed;
     uint64_t closed = tally->released + tally->discarded + tally->unseen;
     if (closed > 0) {
@@ -65,7 +61,7 @@ void profile_size_pool(struct profile_pool *pool, uint64_t acquires)
 {
     struct profile_sizing *sizing = &pool->sizing;
     sizing->acquires = acquires;
-    sizing->active_ns = sizing->last_ns > sizing->first_ns ? sizing->last_ns - sizing->first_ns : 0;
+    sizing->active_ns = pool->process->seconds_ns; // of the run, and not of its first burst
     if (sizing->active_ns > 0)
         sizing->arrival_per_second = (double)acquires / ((double)sizing->active_ns / 1e9);
     if (sizing->closed > 0)

@@ -87,6 +87,17 @@ class OtherPools(PythonTestCase):
         self.assert_sites(report, program, {"kept": 1, "dropped": 1}, kind="checkout")
         self.assertEqual(self.pool(report)["kind"], "depot")
         self.assertTrue(os.path.exists(program))
+        self.assertEqual(report["unseen"], [])
+
+    def test_own_spec_not_called(self):
+        """Of two methods that were asked for, the one that is never called is told."""
+        program = self.write("own.py", "import depot\nkept = depot.Depot().take('a')\n")
+        self.write("depot.py", DEPOT)
+        spec = ("kind depot; "
+                "acquire python:depot:Depot.take(self=pool, name=database) -> handle; "
+                "release python:depot:Depot.give(self=pool, thing=handle)")
+        report = self.trace([PYTHON, program], pools=[spec]).report()
+        self.assertEqual(report["unseen"], ["depot:Depot.give"])
 
 
 DEPOT = """

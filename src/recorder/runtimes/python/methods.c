@@ -77,6 +77,20 @@ struct method_call {
     struct session session;
 };
 
+// Notes in the trace that a method was called; what matters is whether it was at all. Inside
+// recorder_enter.
+static void count_call(const struct spec *spec)
+{
+    int count;
+    const struct spec *specs = recorder_specs(&count);
+    struct trace_function *record =
+        recorder_trace.header && spec >= specs && spec < specs + count
+            ? trace_record(&recorder_trace, TRACE_FUNCTIONS, (uint32_t)(spec - specs) + 1)
+            : NULL;
+    if (record && record->calls == 0)
+        record->calls = 1;
+}
+
 // Reads the arguments; false: the call is not meant (a value differs).
 static bool read_arguments(const struct python_invocation *invocation, struct method_call *call)
 {
@@ -172,11 +186,13 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
         call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     struct python_moment moment;
     uint32_t owner = TRACE_NONE;
+    const uint64_t now = recorder_now();
     python_moment_take(&moment);
     if (recorder_enter_trace()) {
         struct stack stack;
         python_moment_stack(&moment, NULL, &stack);
         owner = pool_reference(call, pool);
+        count_call(call->spec);
         struct acquire acquire = {
             .handle = (uint64_t)(uintptr_t)handle,
             .kind = name_intern(call->spec->kind),
@@ -190,9 +206,9 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
             .stack = &stack,
         };
         if (handle)
-            python_created_hold(handle, session_acquired(&acquire, recorder_now()));
+            python_created_hold(handle, session_acquired(&acquire, now));
         else
-            session_acquire_failed(&acquire, timed_out, recorder_now());
+            session_acquire_failed(&acquire, timed_out, now);
         recorder_leave();
     }
     python_moment_drop(&moment);
@@ -263,6 +279,7 @@ static void release_begin(struct method_call *call)
         attached && call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     if (!recorder_enter())
         return;
+    count_call(call->spec);
     uint32_t kind = recorder_trace.header ? name_intern(call->spec->kind) : TRACE_NONE;
     uint64_t handle = (uint64_t)(uintptr_t)call->handle;
     if (attached && kind != TRACE_NONE && !session_is_known(kind, handle))
@@ -329,14 +346,16 @@ static PyObject *await_later(PyObject *coroutine, const struct method_call *call
 
 // Calls the method with what this thread opens belonging to the call's pool.
 static PyObject *invoke_for_pool(const struct python_invocation *invocation,
-                                 const struct method_call *call)
+                                 struct method_call *call)
 {
     struct python_pool *pool =
         call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     if (!recorder_enter_trace())
         return python_invoke(invocation);
     uint32_t before = session_thread_owner(pool_reference(call, pool));
+    count_call(call->spec);
     recorder_leave();
+    call->started = recorder_now_coarse(); // after what we did, which is not the program's
     PyObject *result = python_invoke(invocation);
     (void)session_thread_owner(before);
     return result;

@@ -141,6 +141,10 @@ static PyObject *checkout(const struct python_invocation *call)
     if (!pool)
         return python_invoke(call);
     python_inherit_more();
+    if (recorder_enter()) { // opening a trace takes time, which is not the program's
+        (void)python_pool_ref(pool);
+        recorder_leave();
+    }
     // The coarse clock will do: a wait that matters takes longer than its tick.
     uint64_t started = recorder_now_coarse();
     uint32_t wait = python_pool_wait_begin(pool);

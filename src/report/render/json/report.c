@@ -183,11 +183,13 @@ static json_t *sizing_json(const struct profile *profile, const struct profile_p
         json_object_set_new(object, "mean_hold", json_real(sizing->mean_hold_ns / 1e9));
         json_object_set_new(object, "mean_hold_exact", json_boolean(sizing->hold_exact));
     }
-    if (profile_mean_out(sizing) > 0)
+    const bool sized = profile_pool_capacity(pool) > 0; // else it needs none
+    if (sized && profile_mean_out(sizing) > 0)
         json_object_set_new(object, "mean_out", json_real(profile_mean_out(sizing)));
     json_set_number(object, "high_water", pool->high_water);
     json_set_number(object, "leaked_at_high_water", sizing->leaked);
-    json_set_number(object, "needed_without_leaks", sizing->needed);
+    if (sized)
+        json_set_number(object, "needed_without_leaks", sizing->needed);
     json_set_number(object, "most_waiting", profile_most_waiting(profile, pool));
     json_object_set_new(object, "exact", json_boolean(sizing->leaked == sizing->leaked_least));
     return object;
@@ -220,6 +222,10 @@ static json_t *pool_json(const struct profile *profile, const struct profile_poo
     json_set_seconds(waits, "total", pool->total_wait_ns);
     json_set_seconds(waits, "counted_from", pool->wait_threshold_ns);
     json_object_set_new(object, "waits", waits);
+    json_t *openings = json_object();
+    json_set_number(openings, "count", pool->openings);
+    json_set_seconds(openings, "longest", pool->longest_opening_ns);
+    json_object_set_new(object, "slow_openings", openings);
     if (pool->waiting_known)
         json_set_number(object, "waiting", pool->waiting);
     json_set_number(object, "failed", pool->failed);

@@ -59,6 +59,11 @@ static void add_waits(struct sheet_line *line, const struct profile_pool *pool)
                        arena_format(arena, "waited %s, longest %s",
                                     text_count(arena, pool->waits, "time", "times"),
                                     sheet_duration(arena, pool->longest_wait_ns)));
+    if (pool->openings)
+        sheet_line_add(line, SHEET_PLAIN,
+                       arena_format(arena, "%s opened in up to %s",
+                                    text_count(arena, pool->openings, "connection", "connections"),
+                                    sheet_duration(arena, pool->longest_opening_ns)));
     if (pool->timeouts)
         sheet_line_add(line, SHEET_BAD, text_count(arena, pool->timeouts, "timeout", "timeouts"));
     if (pool->failed > pool->timeouts)
@@ -122,7 +127,38 @@ void text_pools(const struct text *text)
         print_pool(text, text->profile->pools.item[i]);
 }
 
-static void print_exhaustion(const struct text *text, const struct profile_exhaustion *exhaustion)
+// Whether a reader would see no difference but the time.
+static bool is_alike(const struct profile_exhaustion *a, const struct profile_exhaustion *b)
+{
+    if (a->pool != b->pool || a->process != b->process || a->failed != b->failed ||
+        a->name != b->name || a->held != b->held || a->holders.count != b->holders.count)
+        return false;
+    for (size_t i = 0; i < a->holders.count; i++)
+        if (a->holders.item[i].site != b->holders.item[i].site ||
+            a->holders.item[i].count != b->holders.item[i].count)
+            return false;
+    return true;
+}
+
+// How many are like number `i`, itself included, and the last of them; 0: an earlier one is.
+static size_t count_alike(const struct profile *profile, size_t i,
+                          const struct profile_exhaustion **last)
+{
+    size_t alike = 0;
+    for (size_t j = 0; j < profile->exhaustions.count; j++) {
+        if (!is_alike(profile->exhaustions.item[i], profile->exhaustions.item[j]))
+            continue;
+        if (j < i)
+            return 0;
+        alike++;
+        *last = profile->exhaustions.item[j];
+    }
+    return alike;
+}
+
+// alike: how many are shown as this one, until `last`.
+static void print_exhaustion(const struct text *text, const struct profile_exhaustion *exhaustion,
+                             size_t alike, const struct profile_exhaustion *last)
 {
     const struct sheet *sheet = &text->sheet;
     struct arena *arena = sheet->arena;
@@ -137,6 +173,9 @@ static void print_exhaustion(const struct text *text, const struct profile_exhau
                 : "an acquire",
             exhaustion->failed ? "got nothing" : "got its session",
             sheet_duration(arena, exhaustion->waited_ns));
+    if (alike > 1)
+        fprintf(sheet->out, "      so %zu times, until %s\n", alike,
+                text_clock(arena, last->process, last->at_ns));
     fprintf(sheet->out, "      wanted at %s\n", sheet_frame(arena, exhaustion->name, directory));
     text_code(text, exhaustion->name, directory, 8);
     struct sheet_line line = sheet_line_begin(sheet, 6);
@@ -151,18 +190,24 @@ static void print_exhaustion(const struct text *text, const struct profile_exhau
     sheet_line_end(&line);
 }
 
-// The first times a pool was exhausted, and how often it was: the first shows who took everything.
+// Each kind of exhaustion once, the first ones first: these show who took everything.
 void text_exhaustions(const struct text *text)
 {
     const struct profile *profile = text->profile;
-    size_t shown = profile->exhaustions.count;
-    if (shown > EXHAUSTIONS_SHOWN && !text->options->all_frames)
-        shown = EXHAUSTIONS_SHOWN;
-    for (size_t i = 0; i < shown; i++)
-        print_exhaustion(text, profile->exhaustions.item[i]);
-    if (shown < profile->exhaustions.count)
-        fprintf(text->sheet.out, "and %zu more times, until %s\n",
-                profile->exhaustions.count - shown,
+    const struct profile_exhaustion *last = NULL;
+    size_t shown = 0, told = 0, alike;
+    for (size_t i = 0; i < profile->exhaustions.count; i++) {
+        if (shown == EXHAUSTIONS_SHOWN && !text->options->all_frames)
+            break;
+        if ((alike = count_alike(profile, i, &last)) == 0)
+            continue;
+        print_exhaustion(text, profile->exhaustions.item[i], alike, last);
+        shown++;
+        told += alike;
+    }
+    const size_t more = profile->exhaustions.count - told;
+    if (more > 0)
+        fprintf(text->sheet.out, "and %zu more times, until %s\n", more,
                 text_clock(text->sheet.arena,
                            profile->exhaustions.item[profile->exhaustions.count - 1]->process,
                            profile->exhaustions.item[profile->exhaustions.count - 1]->at_ns));

@@ -86,7 +86,8 @@ void text_sizing(const struct text *text, const struct profile_pool *pool)
     if (pool->high_water == 0 ||
         (pool->sizing.never_closed == 0 && pool->failed == 0 && (pool->waits == 0 || !full)))
         return;
+    if (capacity == 0) // a pool without a limit needs none, and its average tells nothing
+        return;
     print_rate(text, &pool->sizing);
-    if (capacity > 0) // a pool without a limit needs none
-        print_need(text, pool);
+    print_need(text, pool);
 }
