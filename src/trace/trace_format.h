@@ -363,6 +363,7 @@ enum trace_session_flags {
     TRACE_SESSION_SHUTDOWN = 1 << 7,    // was still out when interpreter shutdown began
     TRACE_SESSION_EXCEPTION = 1 << 8,   // an exception left the function that acquired it
     TRACE_SESSION_TOLD = 1 << 9,        // the recorder has written that it is held too long
+    TRACE_SESSION_RECLAIMED = 1 << 10,  // of a free slot: its last session was never closed by code
 };
 
 struct trace_session { // 64 bytes

@@ -80,7 +80,8 @@ static void outcomes_add_up(void **state)
     builder_end(&builder);
     json_t *root = json_of_file(fixture->path);
     const json_t *handle = total(root, "handle");
-    assert_int_equal(number(handle, "opened"), 132 + 4);
+    assert_int_equal(number(handle, "opened"), 132 + 5);
+    assert_int_equal(number(handle, "being_released"), 1);
     assert_int_equal(number(handle, "released"), 100);
     assert_int_equal(number(handle, "reclaimed"), 23);
     assert_int_equal(number(handle, "at_shutdown"), 3);
@@ -97,7 +98,7 @@ static void outcomes_add_up(void **state)
     assert_int_equal(number(handle, "opened"),
                      number(handle, "released") + number(handle, "discarded") +
                          number(handle, "release_unseen") + number(handle, "never_closed") +
-                         number(handle, "pooled"));
+                         number(handle, "pooled") + number(handle, "being_released"));
     assert_int_equal(number(total(root, "checkout"), "opened"), 0);
     json_decref(root);
 }
@@ -398,6 +399,34 @@ static void holders_at_the_peak_follow_the_peaks_number(void **state)
     json_decref(root);
 }
 
+// What was out for less than sessions of its site usually are, when its process was left or ended
+// in another thread, gets no verdict; what the process's own end left behind does, and what is
+// older.
+static void what_was_under_way_gets_no_verdict(void **state)
+{
+    struct fixture *fixture = *state;
+    struct trace_builder builder;
+    builder_begin(&builder, fixture->path);
+    const struct builder_frame frames[] = {{"/srv/trader/a.py", 7, "f"}, {0}};
+    uint32_t ref = add_site(&builder, frames, 30, 0);
+    struct trace_site *site = trace_record(&builder.writer, TRACE_SITES, ref);
+    site->longest_ns = 5 * BUILDER_SECOND;
+    builder_session(&builder, ref, 180);             // 2.3 s old at the end
+    builder_session(&builder, ref, 170);             // older than any
+    builder_session(&builder, ref, 180)->tid = 4711; // the thread that ended it
+    builder_session(&builder, ref, 180)->flags = TRACE_SESSION_REFUSED;
+    builder_session(&builder, ref, 180)->state = TRACE_SLOT_RELEASING;
+    builder_end(&builder);
+    json_t *root = json_of_file(fixture->path);
+    const json_t *checkout = total(root, "checkout");
+    assert_int_equal(number(checkout, "opened"), 35);
+    assert_int_equal(number(checkout, "released"), 30);
+    assert_int_equal(number(checkout, "under_way"), 1);
+    assert_int_equal(number(checkout, "being_released"), 1);
+    assert_int_equal(number(checkout, "never_closed"), 3);
+    json_decref(root);
+}
+
 static void the_threshold_excuses_what_is_young(void **state)
 {
     struct fixture *fixture = *state;
@@ -411,8 +440,8 @@ static void the_threshold_excuses_what_is_young(void **state)
     site->hold[25] = 7;
     site->hold[26] = 2;
     builder.writer.header->threshold_ns = 20 * BUILDER_SECOND;
-    builder_session(&builder, ref, 10);  // 172.3 s old at the end
-    builder_session(&builder, ref, 180); // 2.3 s
+    builder_session(&builder, ref, 10);              // 172.3 s old at the end
+    builder_session(&builder, ref, 180)->tid = 4711; // 2.3 s; in the thread that ended the process
     builder_end(&builder);
     const char *const sources[] = {fixture->path};
     struct report_request request = {.sources = sources, .source_count = 1};
@@ -509,6 +538,7 @@ int main(void)
         TEST(factories_show_by_what_callers_do),
         TEST(processes_are_merged),
         TEST(holders_at_the_peak_follow_the_peaks_number),
+        TEST(what_was_under_way_gets_no_verdict),
         TEST(the_threshold_excuses_what_is_young),
         TEST(unseen_functions_are_those_never_called_anywhere),
         TEST(texts_that_are_not_utf8_are_still_json),

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "report_fixture.h"
 
 static const struct builder_frame frames_a[] = {{"/srv/trader/a.py", 10, "leak"}, {0}};
@@ -113,7 +115,34 @@ static void several_processes_are_added_up(void **state)
         builder_end(&builder);
     }
     const char *const paths[] = {fixture->other, fixture->path};
-    assert_timeline(paths, 2, "0+2: 0 2 4 4 4 4 6 8 8 grows");
+    assert_timeline(paths, 2,
+                    "0+2: 0 2 4 4 0 0 2 4 4"); // the first has ended when the other begins
+}
+
+// Runs of a program that leaks one each, one after the other, are no growth.
+static void growth_ends_with_its_process(void **state)
+{
+    struct fixture *fixture = *state;
+    struct trace_builder builder;
+    const uint32_t least[] = {0, 1};
+    char names[14][sizeof fixture->path + 8];
+    const char *paths[14];
+    for (uint32_t i = 0; i < 14; i++) {
+        snprintf(names[i], sizeof names[i], "%s.%u", fixture->path, i);
+        paths[i] = names[i];
+        begin(&builder, paths[i], 2);
+        builder.writer.header->pid += i;
+        builder.writer.header->start_realtime += 3 * i * BUILDER_SECOND;
+        add_timeline(&builder, 0, 16, least, 2);
+        builder_end(&builder);
+    }
+    json_t *root = json_of(&(struct report_request){.sources = paths, .source_count = 14}, NULL);
+    const json_t *site = site_at(root, "a.py", 10);
+    assert_int_equal(number(site, "never_closed"), 14);
+    assert_false(json_is_true(json_object_get(json_object_get(site, "timeline"), "grows")));
+    json_decref(root);
+    for (uint32_t i = 0; i < 14; i++)
+        assert_int_equal(unlink(paths[i]), 0);
 }
 
 // What interpreter shutdown closed was out until then, and nothing after that counts.
@@ -239,6 +268,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_reaches_to_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_stacks_are_added_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_processes_are_added_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(growth_ends_with_its_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shutdown_is_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_timeline_there_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(growing_is_said_when_it_grows, set_up, tear_down),

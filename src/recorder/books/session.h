@@ -107,6 +107,10 @@ bool session_set_owner(uint32_t kind, uint64_t handle, uint32_t pool);
 // another's once that session has ended.
 struct trace_session *session_record(uint32_t kind, uint64_t handle);
 
+// A session of `site` that the code never closed was left by an exception, as is known only now
+// that it has ended.
+void session_exception_counted(struct trace_site *site);
+
 // Whether a session that is out has any of these flags.
 bool session_has_flag(uint32_t kind, uint64_t handle, uint32_t flags);
 

@@ -121,11 +121,18 @@ static void count_back(const struct entry *entry, struct trace_site *site, uint6
 }
 
 // A session that the code never closed, after an exception left the function that acquired it.
-static void count_exception(const struct trace_session *record, struct trace_site *site,
+static void count_exception(struct trace_session *record, struct trace_site *site,
                             enum trace_end end)
 {
+    if (trace_end_is_reclaimed(end))
+        record->flags |= TRACE_SESSION_RECLAIMED; // an exception may turn out to be why
     if (!(record->flags & TRACE_SESSION_EXCEPTION) || !trace_end_is_reclaimed(end))
         return;
+    session_exception_counted(site);
+}
+
+void session_exception_counted(struct trace_site *site)
+{
     __atomic_add_fetch(&site->exceptions, 1, __ATOMIC_RELAXED);
     __atomic_or_fetch(&site->flags, TRACE_SITE_EXCEPTION, __ATOMIC_RELAXED);
 }

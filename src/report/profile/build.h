@@ -62,6 +62,10 @@ void profile_forget_pools(struct source *source);
 // Adds where the holders of sessions are now, if that was asked for. Sites are known already.
 void profile_build_now(struct profile_builder *builder);
 
+// Whether a session that is out is younger than those of its site, of this record, usually get, so
+// that it would have come back, had its process not ended or been left.
+bool profile_is_under_way(const struct trace_site *record, const struct profile_session *session);
+
 // The test that a stack of Python's unittest belongs to, "module.Class.method"; "": none.
 const char *profile_unittest_of(struct arena *arena, const struct frames *stack);
 

@@ -102,11 +102,13 @@ void profile_growth_add(struct profile_growth *growth, const struct source *sour
         return;
     uint64_t begin = (uint64_t)(offset_of(growth, source, record) - growth->origin_ns);
     uint64_t end = begin + length_of(source, record);
+    // Sessions end with their process, but where all end together there is nothing to compare.
+    bool lasts = end + 2 * growth->width_ns >= growth->end_ns;
     for (unsigned i = 0; i < growth->count; i++) {
         uint64_t from = i * growth->width_ns;
         uint64_t to = from + growth->width_ns;
         if (to > end)
-            growth->least_out[i] += out_at_end(record);
+            growth->least_out[i] += lasts ? out_at_end(record) : 0;
         else if (from >= begin)
             growth->least_out[i] += least_out(record, from - begin, to - begin);
     }

@@ -29,6 +29,7 @@ struct profile_process {
 };
 
 // Numbers of sessions. opened = released + discarded + unseen + never_closed + pooled + below +
+// releasing + under_way +
 // closer_unknown.
 struct profile_tally {
     uint64_t opened;
@@ -50,6 +51,8 @@ struct profile_tally {
     uint64_t pooled;         // handles that a pool keeps, or kept until the runtime ended
     uint64_t pool_ended;     // the latter
     uint64_t below;          // still out, but not for as long as the threshold asks
+    uint64_t releasing;      // in the program's release call, which had not come back
+    uint64_t under_way;      // still out, but not for as long as sessions of the site usually are
     uint64_t inherited;      // open before fork or attach; not in `opened`
     uint64_t suppressed;
     uint64_t late;    // released, but held longer than the threshold (at least so many)
@@ -76,6 +79,12 @@ struct profile_now {
     uint64_t paused_ns;         // how long the thread stood still to be looked at, at most
 };
 
+// Those of which it can be said whether the code closes them.
+static inline uint64_t profile_judged(const struct profile_tally *tally)
+{
+    return tally->opened - tally->pooled - tally->below - tally->releasing - tally->under_way;
+}
+
 // A session that was out when its trace was read, or when its process ended.
 struct profile_session {
     const struct profile_process *process;
@@ -87,8 +96,9 @@ struct profile_session {
     uint64_t handle;
     uint64_t age_ns;
     uint64_t acquired_ns;
-    bool overdue;  // out for longer than the threshold; see profile_tally
-    uint32_t slot; // in the trace of `process`
+    bool releasing; // in the program's release call
+    bool overdue;   // out for longer than the threshold; see profile_tally
+    uint32_t slot;  // in the trace of `process`
     const char *thread, *database, *detail, *test, *task; // "" if not known
     bool unseen;                       // acquired before the attach: `age_ns` is the least
     uint64_t age_most_ns;              // ... and this the most; 0: not known
@@ -108,9 +118,9 @@ struct profile_activity {
 
 // How many sessions of a site were out over time: least_out[i] is the smallest number out at once
 // in [origin_ns + i*width_ns, ... + (i+1)*width_ns), but the last number is what is out now, or was
-// at the end or when interpreter shutdown began. After the end of a process its sessions count as
-// they were then. Of several stacks or processes the smallest numbers are added up: at least so
-// many were out.
+// at the end or when interpreter shutdown began. Sessions end with their process, unless the others
+// end at about the same time. Of several stacks or processes the smallest numbers are added up: at
+// least so many were out.
 struct profile_growth {
     const struct profile_process *process; // that origin_ns counts from
     int64_t origin_ns;                     // the first acquire

@@ -16,8 +16,8 @@ struct raw_site {
     const struct trace_site *record;
     const struct frames *acquire, *created;
     struct profile_tally tally;
-    uint64_t longest_live_ns, in_transaction;
-    uint64_t leaked_live; // see profile_site_numbers
+    uint64_t longest_live_ns, in_transaction, exceptions; // of those still out
+    uint64_t leaked_live;                                 // see profile_site_numbers
     profile_names threads, tests, tasks, databases, details;
     struct profile_site *site; // what it was merged into
     struct naming naming;      // the frame that names it
@@ -125,8 +125,16 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
         tally->pooled++;
         return;
     }
+    if (session->releasing) {
+        tally->releasing++;
+        return;
+    }
     if (session->age_ns < profile->threshold_ns) {
         tally->below++;
+        return;
+    }
+    if (profile_is_under_way(raw->record, session)) {
+        tally->under_way++;
         return;
     }
     tally->never_closed++;
@@ -145,6 +153,7 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
     const struct profile_pool *pool = profile_pool_of(raw->source, raw->record->pool);
     raw->leaked_live += pool && profile_is_peak(pool, raw->source, raw->record->pool) &&
                         session->acquired_ns <= pool->high_water_ns;
+    raw->exceptions += (session->flags & TRACE_SESSION_EXCEPTION) != 0;
     raw->in_transaction += (session->flags & TRACE_SESSION_TRANSACTION) != 0;
     struct arena *arena = profile->arena;
     profile_count_name(arena, &raw->threads, session->thread, 1);
@@ -177,6 +186,7 @@ static struct profile_session *new_session(struct profile_builder *builder,
         .pool = profile_pool_of(source, record->owner),
         .kind = record->owner != TRACE_NONE ? TRACE_CHECKOUT : TRACE_HANDLE,
         .flags = record->flags,
+        .releasing = record->state == TRACE_SLOT_RELEASING,
         .tid = record->tid,
         .handle = record->handle,
         .slot = slot,
@@ -207,7 +217,9 @@ static void add_sessions(struct profile_builder *builder, struct source *source,
     for (uint32_t ref = 0; (ref = reader_next(source->trace, TRACE_SESSIONS, ref)) != TRACE_NONE;) {
         const struct trace_session *record = reader_session(source->trace, ref);
         const struct trace_site *site = reader_site(source->trace, record->site);
-        if (record->state != TRACE_SLOT_LIVE || (site && is_hidden(site)))
+        // A release that has begun has not ended: the session is still held.
+        if ((record->state != TRACE_SLOT_LIVE && record->state != TRACE_SLOT_RELEASING) ||
+            (site && is_hidden(site)))
             continue;
         struct profile_session *session = new_session(builder, source, ref, record);
         struct raw_site *raw = raw_site_of(source, record->site);
@@ -348,7 +360,7 @@ static void merge_numbers(struct profile_site *site, const struct raw_site *raw)
     profile_tally_add(&site->tally, &raw->tally);
     site->refusals += record->refusals;
     site->zombies += record->zombies;
-    site->exceptions += record->exceptions;
+    site->exceptions += record->exceptions + raw->exceptions;
     site->in_transaction += raw->in_transaction;
     site->longest_live_ns = larger(site->longest_live_ns, raw->longest_live_ns);
     site->longest_ns = larger(site->longest_ns, larger(record->longest_ns, raw->longest_live_ns));
@@ -404,7 +416,7 @@ static void merge_caller(struct arena *arena, struct profile_site *site, const s
     if (i == site->callers.count)
         *LIST_ADD(arena, &site->callers) = (struct profile_caller){.frame = frame};
     struct profile_caller *caller = &site->callers.item[i];
-    caller->opened += raw->tally.opened - raw->tally.pooled - raw->tally.below;
+    caller->opened += profile_judged(&raw->tally);
     caller->never_closed += raw->tally.never_closed;
 }
 

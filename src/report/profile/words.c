@@ -166,11 +166,13 @@ size_t profile_file_count(const struct profile *profile)
 const char *profile_pattern(const struct profile_site *site)
 {
     const struct profile_tally *tally = &site->tally;
-    uint64_t judged = tally->opened - tally->pooled - tally->below;
+    uint64_t judged = profile_judged(tally);
     if (tally->never_closed == 0 || tally->held > 0)
         return "";
     if (tally->refused + tally->zombie == tally->never_closed)
         return "close() came too early";
+    if (tally->never_closed == judged && site->exceptions >= tally->never_closed)
+        return "left by an exception";
     if (judged < 2)
         return "";
     return tally->never_closed == judged ? "no path closes it" : "some path skips close()";
@@ -191,6 +193,8 @@ bool profile_session_is_listed(const struct profile *profile, const struct profi
 
 const char *profile_session_condition(const struct profile_session *session)
 {
+    if (session->releasing)
+        return "being released";
     if (session->flags & TRACE_SESSION_ZOMBIE)
         return "zombie";
     if (session->flags & TRACE_SESSION_REFUSED)

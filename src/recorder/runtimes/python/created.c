@@ -99,7 +99,9 @@ struct trace_session *python_created_session(PyObject *object)
     const struct created *place = find(object);
     struct trace_session *record =
         place ? trace_record(&recorder_trace, TRACE_SESSIONS, place->slot) : NULL;
-    bool same = record && record->generation == place->uses &&
-                __atomic_load_n(&record->state, __ATOMIC_ACQUIRE) == TRACE_SLOT_LIVE;
-    return same ? record : NULL;
+    if (!record || record->generation != place->uses)
+        return NULL;
+    uint32_t state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
+    bool reclaimed = state == TRACE_SLOT_FREE && (record->flags & TRACE_SESSION_RECLAIMED);
+    return state == TRACE_SLOT_LIVE || reclaimed ? record : NULL;
 }

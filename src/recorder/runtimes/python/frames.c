@@ -75,6 +75,8 @@ static inline bool walk_push(struct python_walk *walk, PyObject *code, PyObject 
         walk->seen |= 1u << mark;
         if (mark == PYTHON_MARK_SESSION && locals && !walk->session)
             walk->session = python_frame_local(locals, 0);
+        if (mark == PYTHON_MARK_CONNECTION && locals && !walk->connection)
+            walk->connection = python_frame_local(locals, 0);
     }
     return true;
 }
@@ -111,7 +113,7 @@ void python_walk_begin(struct python_walk *walk)
     walk->count = 0;
     walk->cut = false;
     walk->seen = 0;
-    walk->session = NULL;
+    walk->session = walk->connection = NULL;
 }
 
 void python_walk_frames(struct python_walk *walk, PyObject *object, bool callers)

@@ -13,8 +13,9 @@
 #include "recorder/runtimes/python/api.h"
 
 enum python_mark {
-    PYTHON_MARK_SESSION, // SessionTransaction._connection_for_bind: its `self` is wanted
-    PYTHON_MARK_TASK,    // asyncio runs a callback here
+    PYTHON_MARK_SESSION,    // SessionTransaction._connection_for_bind: its `self` is wanted
+    PYTHON_MARK_CONNECTION, // Connection.__init__: the same
+    PYTHON_MARK_TASK,       // asyncio runs a callback here
     PYTHON_MARK_TASK_2,
     PYTHON_MARK_TASK_3,
     PYTHON_MARKS
@@ -23,9 +24,10 @@ enum python_mark {
 struct python_walk {
     uint32_t count;
     bool cut;
-    uint32_t seen;     // bits of enum python_mark
-    PyObject *session; // first local of the innermost frame of PYTHON_MARK_SESSION, borrowed, or
-                       // NULL
+    uint32_t seen;        // bits of enum python_mark
+    PyObject *connection; // first local of that of PYTHON_MARK_CONNECTION, likewise
+    PyObject *session;    // first local of the innermost frame of PYTHON_MARK_SESSION, borrowed, or
+                          // NULL
     struct python_walk_frame {
         PyObject *code;    // borrowed from the frame
         PyObject **locals; // the frame's, for python_frame_local; NULL: unknown

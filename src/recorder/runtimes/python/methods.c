@@ -19,6 +19,7 @@
 #include "recorder/runtimes/python/pool.h"
 #include "recorder/runtimes/python/shutdown.h"
 #include "recorder/runtimes/python/sqlite.h"
+#include "recorder/runtimes/python/traceback.h"
 #include "recorder/runtimes/python/watch.h"
 #include "recorder/runtimes/python/wrap.h"
 #include "shared/specs.h"
@@ -416,6 +417,7 @@ bool python_methods_wrap(const char *executed)
                  specs[i].function);
         if (python_module_ready(module, executed)) {
             (void)python_wrap(module, colon + 1, method_called, &specs[i]);
+            python_traceback_watch(); // what its handles are left by
             progress[i] = WRAPPED;
         } else {
             complete = false;

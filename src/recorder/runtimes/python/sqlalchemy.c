@@ -102,6 +102,8 @@ static void note_acquired(const struct python_invocation *call, struct python_po
             python_inherit_count(-1);
         uint32_t slot = session_acquired(&acquire, recorder_now());
         python_created_hold(fairy, slot);
+        if (moment.walk.connection) // the collector may take them apart before an exception goes
+            python_created_hold(moment.walk.connection, slot);
         if (session)
             python_created_hold(session, slot);
         recorder_leave();
@@ -357,6 +359,7 @@ void python_sqlalchemy_pools(void)
 void python_sqlalchemy_engine(void)
 {
     python_sqlalchemy_pool_engine();
+    mark_method(PYTHON_MARK_CONNECTION, "sqlalchemy.engine.base", "Connection.__init__");
     python_traceback_connection_class(python_find("sqlalchemy.engine.base", "Connection"));
     python_traceback_watch();
 }

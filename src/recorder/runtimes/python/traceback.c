@@ -107,6 +107,16 @@ static bool stack_has(uint32_t stack, const struct trace_location *function)
     return false;
 }
 
+// Marks a session as left by an exception. The collector takes a session that is in a cycle with
+// the exception first: it has ended then.
+static void mark(struct trace_session *record, struct trace_site *site)
+{
+    uint32_t before = __atomic_fetch_or(&record->flags, TRACE_SESSION_EXCEPTION, __ATOMIC_RELAXED);
+    bool ended = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE) == TRACE_SLOT_FREE;
+    if (ended && !(before & TRACE_SESSION_EXCEPTION))
+        session_exception_counted(site);
+}
+
 // An exception left the function of `frame`, which had a variable with what holds a session.
 static void note_exception(PyObject *holder, const struct python_walk_frame *frame)
 {
@@ -115,11 +125,11 @@ static void note_exception(PyObject *holder, const struct python_walk_frame *fra
     struct trace_session *record = python_sqlite_is_some_connection(holder)
                                        ? python_sqlite_session(holder)
                                        : python_created_session(holder);
-    const struct trace_site *site = record ? site_record(record->site) : NULL;
+    struct trace_site *site = record ? site_record(record->site) : NULL;
     const struct trace_location *function =
         site ? trace_record(&recorder_trace, TRACE_LOCATIONS, python_location(frame)) : NULL;
     if (function && (stack_has(site->created, function) || stack_has(site->stack, function)))
-        __atomic_or_fetch(&record->flags, TRACE_SESSION_EXCEPTION, __ATOMIC_RELAXED);
+        mark(record, site);
     recorder_leave();
 }
 
@@ -148,7 +158,7 @@ static bool may_hold(PyObject *object)
 static void look_at_holder(PyObject *object, const struct python_walk_frame *frame)
 {
     PyObject *type, *value, *traceback;
-    const char *name = stands_for(object);
+    const char *name = python_created_session(object) ? NULL : stands_for(object);
     py.PyErr_Fetch(&type, &value, &traceback);
     py.Py_IncRef(object);
     PyObject *holder = name ? python_attribute(object, name) : object;
@@ -190,8 +200,7 @@ static void look_at_traceback(const PyObject *self)
     const PyObject *object = python_at(self, TRACEBACK_FRAME);
     const void *frame;
     if (object && recorder_trace.header && left_by_exception(object, &frame) &&
-        atomic_load_explicit(&recorder_active, memory_order_relaxed) && !python_finalizing() &&
-        python_main_interpreter())
+        atomic_load_explicit(&recorder_active, memory_order_relaxed) && python_main_interpreter())
         look_at_locals(frame);
 }
 

@@ -100,6 +100,8 @@ static void set_tally(json_t *object, const struct profile_tally *tally)
     json_set_number(object, "release_unseen", tally->unseen);
     json_set_number(object, "pooled", tally->pooled);
     json_set_number(object, "below_threshold", tally->below);
+    json_set_number(object, "being_released", tally->releasing);
+    json_set_number(object, "under_way", tally->under_way);
     json_set_number(object, "late", tally->late);
     json_set_number(object, "overdue", tally->overdue);
     json_set_number(object, "inherited", tally->inherited);

@@ -147,6 +147,8 @@ static void print_total(const struct text *text, enum trace_kind kind)
                false);
     add_number(&line, SHEET_PLAIN, "kept open by pools", tally->pooled, false);
     add_number(&line, SHEET_PLAIN, "out for less than the threshold", tally->below, false);
+    add_number(&line, SHEET_PLAIN, "being released", tally->releasing, false);
+    add_number(&line, SHEET_PLAIN, "under way", tally->under_way, false);
     add_number(&line, SHEET_WARN, "overdue", tally->overdue, false);
     add_number(&line, SHEET_WARN, "held too long", tally->late, false);
     add_number(&line, SHEET_PLAIN, "release not seen", tally->unseen, false);

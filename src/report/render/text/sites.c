@@ -20,7 +20,7 @@ static const char *verdict(const struct text *text, const struct profile_site *s
 {
     struct arena *arena = text->sheet.arena;
     const struct profile_tally *tally = &site->tally;
-    uint64_t judged = tally->opened - tally->pooled - tally->below;
+    uint64_t judged = profile_judged(tally);
     if (tally->never_closed == 0)
         return arena_format(arena, "%" PRIu64 " of %" PRIu64 " held too long", tally->late, judged);
     const char *numbers =
@@ -30,7 +30,9 @@ static const char *verdict(const struct text *text, const struct profile_site *s
                    ? arena_format(arena, "%s held now", numbers)
                    : arena_format(arena, "%s not closed by the code so far", numbers);
     const char *pattern = profile_pattern(site);
-    if (site->exceptions > 0 && tally->never_closed < judged)
+    if (site->exceptions >= judged)
+        pattern = arena_format(arena, "left by an exception in %" PRIu64, site->exceptions);
+    else if (site->exceptions > 0)
         pattern = arena_format(arena, "%s, an exception in %" PRIu64, pattern, site->exceptions);
     return arena_format(arena, "%s never closed%s%s", numbers, pattern[0] ? ": " : "", pattern);
 }
@@ -71,6 +73,8 @@ static void print_facts(const struct text *text, const struct profile_site *site
     add_number(&line, "overdue", tally->overdue);
     add_number(&line, "held too long", tally->never_closed ? tally->late : 0);
     add_number(&line, "out for less than the threshold", tally->below);
+    add_number(&line, "being released", tally->releasing);
+    add_number(&line, "under way", tally->under_way);
     sheet_line_add(&line, SHEET_PLAIN,
                    arena_format(arena, "longest %s", sheet_duration(arena, site->longest_ns)));
     sheet_line_add(&line, SHEET_PLAIN, text_names(arena, "thread", "threads", &site->threads));

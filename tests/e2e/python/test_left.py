@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+"""Exceptions that leave a function with its session open are told, whatever becomes of them."""
+
+import unittest
+
+import python_harness
+from python_harness import PYTHON, source
+
+# A pool of the program's own, without any driver or library that is known.
+DEPOT = """
+class Thing:
+    pass
+
+
+class Depot:
+    def take(self):
+        return Thing()
+
+    def give(self, thing):
+        pass
+"""
+OWN = """
+import sys
+from depot import Depot
+
+depot = Depot()
+kept = []
+
+
+def fetch(bad):
+    thing = depot.take()  # site: fetch
+    kept.append(thing)
+    if bad:
+        raise KeyError(bad)
+    depot.give(thing)
+
+
+for bad in (0, 1, 0, 1):
+    try:
+        fetch(bad)
+    except KeyError:
+        pass
+"""
+
+
+class Left(python_harness.PythonTestCase):
+    @unittest.skipUnless(python_harness.has_module("sqlalchemy"), "SQLAlchemy is not installed")
+    def test_modes(self):
+        for mode in ("plain", "kept", "cycle", "gc"):
+            with self.subTest(mode):
+                run = self.trace([PYTHON, source("left.py"), self.path("a.db"), mode])
+                self.assertEqual(run.status, 0, run.err)
+                report = run.report()
+                for marker, kind, never_closed, opened in (
+                        ("view", "checkout", 3, 6), ("always", "checkout", 3, 3),
+                        ("handle", "handle", 3, 6)):
+                    site = self.site_at(report, "left.py", marker, kind)
+                    self.assertEqual(
+                        (site["never_closed"], site["opened"], site["exceptions"]),
+                        (never_closed, opened, never_closed), (mode, marker))
+                text = self.unclosed("report", run.folder).stdout
+                self.assertIn("some path skips close(), an exception in 3", text)
+                self.assertIn("3 of 3 never closed: left by an exception in 3", text)
+                self.assertNotIn("no path closes it", text)
+
+    def test_own_pool(self):
+        """Also where nothing but the pool that --pool names is imported, and what is left is
+        still open at the end."""
+        self.write("depot.py", DEPOT)
+        program = self.write("own.py", OWN)
+        ending = self.write("ending.py", OWN + "import os\nos._exit(0)\n")
+        spec = ("kind depot; acquire python:depot:Depot.take(self=pool) -> handle; "
+                "release python:depot:Depot.give(self=pool, thing=handle)")
+        for path in (program, ending):
+            with self.subTest(path):
+                (site,) = self.trace([PYTHON, path], pools=[spec]).report()["sites"]
+                self.assertEqual((site["opened"], site["never_closed"], site["exceptions"]),
+                                 (4, 2, 2))
+
+
+if __name__ == "__main__":
+    python_harness.main()
