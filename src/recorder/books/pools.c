@@ -30,6 +30,7 @@ struct pool {
     uint64_t origin_ns, width_ns; // of the timeline; anybody may write over what is in the trace
     uint32_t bucket;              // the last one of the timeline that was written
     uint32_t exhaustions;         // written down
+    uint32_t failures;            // of these, acquires that failed
     uint64_t next_exhaustion_ns;  // not before
     uint64_t back_ns;             // the last time that a session came back ...
     uint64_t full_back_ns;        // ... to the pool when all it may have were out
@@ -353,11 +354,19 @@ bool pool_wants_exhaustion(uint32_t ref, bool failed, uint64_t waited_ns, uint64
     if (!pool)
         return false;
     lock_take(&pool->lock);
-    bool wanted = pool->exhaustions < MOST_EXHAUSTIONS && now_ns >= pool->next_exhaustion_ns &&
-                  (failed || has_waited(pool, waited_ns, now_ns));
-    if (wanted && ++pool->exhaustions > FREE_EXHAUSTIONS)
+    // Who got a session in the end waited for one of those that are out; if these are all there may
+    // be, that is worth telling.
+    const uint32_t capacity = capacity_of(pool->record);
+    bool wanted = failed || (has_waited(pool, waited_ns, now_ns) &&
+                             (capacity == UINT32_MAX || pool->record->out >= capacity));
+    // A failure is not left out for others that waited shortly before.
+    const bool early = failed && pool->failures < FREE_EXHAUSTIONS;
+    wanted = wanted && pool->exhaustions < MOST_EXHAUSTIONS &&
+             (early || now_ns >= pool->next_exhaustion_ns);
+    if (wanted && !early && ++pool->exhaustions > FREE_EXHAUSTIONS)
         pool->next_exhaustion_ns =
             now_ns + (UINT64_C(1000000) * FIRST_PAUSE_MS << (pool->exhaustions - FREE_EXHAUSTIONS));
+    pool->failures += wanted && failed;
     lock_give(&pool->lock);
     return wanted;
 }
