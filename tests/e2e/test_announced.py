@@ -54,6 +54,28 @@ class Interrupts(harness.TestCase):
             self.assert_totals(report, "checkout", never_closed=0)
             self.assertEqual(report["misuse"], [])
 
+    def check_left(self, how, times):
+        """A thread leaves the recorder for good, `times` times: it and the others go on."""
+        for _ in range(3):
+            run = self.trace([harness.program("interrupts"), how, str(times)], pools=[SLOTS],
+                             timeout=60)
+            self.assertEqual(run.status, 0, run.err)
+            report = run.report()
+            taken = int(run.err.split("taken=")[1].split()[0])
+            opened = report["totals"]["checkout"]["opened"]
+            lost = sum(process.get("lost") or 0 for process in report["processes"])
+            self.assertEqual(lost, 0)
+            self.assertAlmostEqual(opened, taken, delta=2 * times)
+            kept = [site for site in report["sites"]
+                    if site["line"] == harness.line_of("interrupts.c", "kept")]
+            self.assertEqual([site["opened"] for site in kept], [4], kept)
+
+    def test_handlers_that_jump(self):
+        self.check_left("jumping", 400)
+
+    def test_asynchronous_cancellation(self):
+        self.check_left("cancelling", 400)
+
     def test_coroutines(self):
         run = self.assert_same_behaviour([harness.program("interrupts"), "coroutines"],
                                          pools=[SLOTS])

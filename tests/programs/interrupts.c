@@ -2,8 +2,9 @@
 // any instruction, on alternate and coroutine stacks, and on coroutines that take turns inside one
 // another's acquire.
 //
-// Usage: interrupts handlers|coroutines; prints its own counts.
+// Usage: interrupts handlers|coroutines, jumping|cancelling TIMES; prints its own counts.
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -112,6 +113,88 @@ static void coroutines(void)
     }
 }
 
+// A handler that does not come back, at any instruction of an acquire or a release; other threads
+// go on meanwhile. What it had just taken when it jumped is not known.
+static sigjmp_buf start;
+static volatile sig_atomic_t jumps;
+static atomic_int enough;
+
+static void take_and_return_or_clear(void)
+{
+    long before = atomic_load(&taken);
+    take_and_return();
+    if (atomic_load(&taken) == before) // what was out when a handler jumped is out for ever
+        slots_clear(pool, 64);
+}
+
+static void on_jump(int signal)
+{
+    (void)signal;
+    jumps++;
+    siglongjmp(start, 1);
+}
+
+static void *others(void *data)
+{
+    while (!enough)
+        take_and_return_or_clear();
+    return data;
+}
+
+static void keep_four(void)
+{
+    for (int i = 0; i < 4; i++) {
+        while (slots_get(pool) == NULL) // site: kept
+            slots_clear(pool, 64);
+        atomic_fetch_add(&taken, 1);
+    }
+}
+
+static void jumping(int times)
+{
+    struct sigaction action = {.sa_handler = on_jump};
+    pthread_t thread;
+    sigset_t all, none;
+    sigaction(SIGALRM, &action, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &none); // the other thread must not jump to our stack
+    if (pthread_create(&thread, NULL, others, NULL) != 0)
+        abort();
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    while (jumps < times) {
+        if (sigsetjmp(start, 1) != 0)
+            continue;
+        struct itimerval once = {{0, 0}, {0, 50 + jumps * 7 % 300}};
+        setitimer(ITIMER_REAL, &once, NULL);
+        for (;;)
+            take_and_return_or_clear();
+    }
+    enough = 1;
+    pthread_join(thread, NULL);
+    keep_four();
+}
+
+static void *until_cancelled(void *data)
+{
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    for (;;)
+        take_and_return_or_clear();
+    return data;
+}
+
+static void cancelling(int times)
+{
+    for (int i = 0; i < times; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, until_cancelled, NULL) != 0)
+            abort();
+        usleep(100 + (useconds_t)i * 13 % 500);
+        pthread_cancel(thread);
+        pthread_join(thread, NULL);
+    }
+    keep_four();
+}
+
 int main(int argc, char **argv)
 {
     pool = slots_create(16);
@@ -119,6 +202,10 @@ int main(int argc, char **argv)
         handlers();
     else if (argc > 1 && strcmp(argv[1], "coroutines") == 0)
         coroutines();
+    else if (argc > 2 && strcmp(argv[1], "jumping") == 0)
+        jumping(atoi(argv[2]));
+    else if (argc > 2 && strcmp(argv[1], "cancelling") == 0)
+        cancelling(atoi(argv[2]));
     long out = atomic_load(&taken) - atomic_load(&returned);
     printf("pid=%d out=%ld\n", (int)getpid(), out);
     if (argc > 1 && strcmp(argv[1], "coroutines") == 0)

@@ -163,6 +163,7 @@ bool recorder_enter(void)
         recorder_lost(TRACE_LOST_REENTRY);
         return false;
     }
+    shield_up(&thread->shield);
     thread->inside = true;
     thread->saved_errno = errno;
     if (atomic_load_explicit(life, memory_order_relaxed) != ALIVE) {
@@ -193,6 +194,7 @@ void recorder_leave(void)
         atomic_store_explicit(&recorder_thread.presence->inside, false, memory_order_release);
     errno = recorder_thread.saved_errno;
     recorder_thread.inside = false;
+    shield_down(&recorder_thread.shield);
 }
 
 uint64_t recorder_now(void)

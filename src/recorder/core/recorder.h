@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "recorder/core/presence.h"
+#include "recorder/core/shield.h"
 #include "recorder/core/stack.h"
 #include "shared/options.h"
 #include "trace/trace_writer.h"
@@ -43,6 +44,7 @@ struct recorder_thread {
     bool inside;               // between recorder_enter and recorder_leave
     struct presence *presence; // the same for others to see
     int saved_errno;
+    struct shield shield;
     uint32_t generation; // for which the rest holds
     uint32_t tid;
     uint32_t name; // string reference

@@ -28,7 +28,11 @@ static bool hook_late; // a dlopen was jumped to: look for its modules
 static uint64_t gadget_of(uint64_t caller)
 {
     struct module module;
-    if (arch_has_shadow_stack() || !module_find(caller, &module) || module.text_end == 0)
+    struct shield shield = {0};
+    shield_up(&shield);
+    bool found = module_find(caller, &module);
+    shield_down(&shield);
+    if (arch_has_shadow_stack() || !found || module.text_end == 0)
         return 0;
     return arch_find_return((const unsigned char *)module.text_start, // NOLINT
                             module.text_end - module.text_start);
@@ -49,6 +53,12 @@ static const char *symbol_asked(const struct call *call)
     return name ? name : "";
 }
 
+static bool is_hooked(const char *name)
+{
+    const struct function *function = function_find(name);
+    return function && function->special != FUNCTION_JUMP;
+}
+
 unsigned dl_hooks_before(struct call *call)
 {
     if (!atomic_load_explicit(&recorder_active, memory_order_relaxed))
@@ -58,7 +68,7 @@ unsigned dl_hooks_before(struct call *call)
         return HOOK_THROUGH;
     case FUNCTION_DLSYM:
     case FUNCTION_DLVSYM:
-        return function_find(symbol_asked(call)) ? disguise(call) : HOOK_TAIL;
+        return is_hooked(symbol_asked(call)) ? disguise(call) : HOOK_TAIL;
     default:
         return disguise(call);
     }
@@ -116,9 +126,12 @@ void dl_hooks_after(struct call *call)
 
 uint64_t dl_hooks_real(const struct hook *hook, uint64_t caller, const struct sqlite_api **sqlite)
 {
+    struct shield shield = {0};
+    shield_up(&shield);
     uint64_t real = got_resolve(hook->function->name, caller);
     if (real != 0)
         *sqlite = sqlite_api_of(hook->function, real);
+    shield_down(&shield);
     return real;
 }
 

@@ -39,6 +39,13 @@ static const struct {
     {"sysv_signal", FUNCTION_SIGNAL},
     {"__sysv_signal", FUNCTION_SIGNAL},
     {"sigset", FUNCTION_SIGNAL},
+    {"pthread_setcanceltype", FUNCTION_CANCEL_TYPE},
+    // Not _longjmp, for that is not what leaves a handler: libcrypto has it, and many load that.
+    {"siglongjmp", FUNCTION_JUMP},
+    {"longjmp", FUNCTION_JUMP},
+    {"__longjmp_chk", FUNCTION_JUMP},
+    {"setcontext", FUNCTION_JUMP},
+    {"swapcontext", FUNCTION_JUMP},
 };
 
 static const struct spec *specs; // those of call_specs.h

@@ -20,8 +20,10 @@ enum function_special {
     FUNCTION_DLCLOSE,
     FUNCTION_SIGACTION,   // who has SIGBUS
     FUNCTION_SIGNAL,      // signal and its like, which return the handler of before
+    FUNCTION_CANCEL_TYPE, // pthread_setcanceltype
     FUNCTION_EXEC,        // argument 0: the program
     FUNCTION_SPAWN,       // argument 1: the program
+    FUNCTION_JUMP,        // siglongjmp and its like: never hooked, only looked for
     FUNCTION_EXIT,        // _exit and _Exit: no handler of ours runs
     FUNCTION_FINALIZE,    // sqlite3_finalize: may end a zombie
     FUNCTION_BACKUP_INIT, // sqlite3_backup_init and _finish: a backup keeps its source alive

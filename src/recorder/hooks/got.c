@@ -233,7 +233,9 @@ static void patch_table(const struct patching *patching, const struct tables *ta
             continue;
         const ElfW(Sym) *symbol = &tables->symbols[number];
         const struct function *function = function_find(tables->strings + symbol->st_name);
-        if (function)
+        if (function && function->special == FUNCTION_JUMP)
+            modules_note_jumps(patching->module->start);
+        else if (function)
             patch_slot(patching, function, symbol, &relocations[i]);
     }
 }

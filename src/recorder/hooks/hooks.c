@@ -288,7 +288,7 @@ unsigned hook_before(struct call *call)
     if (!find_real(call))
         end_undefined(hook->function->name);
     enum function_special special = hook->function->special;
-    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_SIGNAL)
+    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_CANCEL_TYPE)
         return special <= FUNCTION_DLCLOSE ? dl_hooks_before(call) : signal_hooks_before(call);
     if (special == FUNCTION_EXEC || special == FUNCTION_SPAWN) {
         before_execution(call);
@@ -426,7 +426,7 @@ static void after_traced(struct call *call)
 void hook_after(struct call *call)
 {
     enum function_special special = call->hook->function->special;
-    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_SIGNAL) {
+    if (special >= FUNCTION_DLOPEN && special <= FUNCTION_CANCEL_TYPE) {
         if (special <= FUNCTION_DLCLOSE)
             dl_hooks_after(call);
         else

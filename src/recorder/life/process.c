@@ -24,6 +24,7 @@
 #include "recorder/hooks/got.h"
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch.h"
+#include "recorder/hooks/signal_hooks.h"
 #include "recorder/hooks/sqlite.h"
 #include "recorder/hooks/stubs.h"
 #include "recorder/life/api.h"
@@ -194,6 +195,7 @@ static void begin(void)
     recorder_set_active(true);
     tell_run();
     got_hook_modules(false);
+    signal_hooks_look_at_all();
     api_note_connect_all(true);
     dl_hooks_modules_changed();
 }

@@ -279,6 +279,15 @@ bool module_find(uint64_t address, struct module *module)
     return found;
 }
 
+void modules_note_jumps(uint64_t address)
+{
+    lock_take(&modules_lock);
+    for (uint32_t i = 0; i < module_count; i++)
+        if (modules[i]->mapped && address >= modules[i]->start && address < modules[i]->end)
+            modules[i]->jumps = true;
+    lock_give(&modules_lock);
+}
+
 void modules_forget_hooks(void)
 {
     lock_take(&modules_lock);

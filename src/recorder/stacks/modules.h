@@ -25,6 +25,7 @@ struct module {
     uint64_t mapped_ns, unmapped_ns;
     uint32_t ref; // in the trace; TRACE_NONE: not written yet
     bool mapped, seen, hooked;
+    bool jumps; // it refers to functions by which a signal handler may leave for good
     uint8_t build_id_bytes;
     uint8_t build_id[TRACE_BUILD_ID_BYTES];
 };
@@ -41,6 +42,9 @@ void modules_visit_unhooked(void (*visit)(const struct module *module, void *dat
 
 // A copy of the module that has `address`; false: none.
 bool module_find(uint64_t address, struct module *module);
+
+// The module that has `address` jumps.
+void modules_note_jumps(uint64_t address);
 
 // All modules are to be hooked again (after detach).
 void modules_forget_hooks(void);

@@ -14,7 +14,7 @@ struct slots *slots_create(int size)
 {
     struct slots *slots = calloc(1, sizeof *slots);
     if (slots != NULL)
-        slots->free = size >= 64 ? UINT64_MAX : (UINT64_C(1) << size) - 1;
+        slots_clear(slots, size);
     return slots;
 }
 
@@ -38,6 +38,11 @@ void *slots_get_with(struct slots *slots, void (*meanwhile)(void *data), void *d
     void *slot = take(slots);
     meanwhile(data);
     return slot;
+}
+
+void slots_clear(struct slots *slots, int size)
+{
+    slots->free = size >= 64 ? UINT64_MAX : (UINT64_C(1) << size) - 1;
 }
 
 void slots_put(struct slots *slots, void *slot)
