@@ -72,8 +72,15 @@ void log_frame(struct log *log, uint64_t frame, bool symbols)
 static bool is_installed(const struct trace_location *location)
 {
     const char *file = trace_string(&recorder_trace, location->file);
-    return strstr(file, "/site-packages/") || strstr(file, "/dist-packages/") ||
-           strstr(file, "/lib/python") || file[0] == '<';
+    static const char *const parts[] = {
+        "/site-packages/", "/dist-packages/", "/lib/python", "/vendor/",
+        "/perl5/",         "/share/perl",     "/lib/perl",   "/gems/",
+        "/lib/ruby/",      "/share/lua/",     NULL,
+    };
+    for (const char *const *part = parts; *part; part++)
+        if (strstr(file, *part))
+            return true;
+    return file[0] == '<';
 }
 
 // The frame of a stack that names it; 0: there is none. own: it is not of an installed package.

@@ -73,7 +73,13 @@ static bool is_interpreter(const char *base)
 static bool is_package_folder(const char *path)
 {
     static const char *const parts[] = {
-        "/site-packages/", "/dist-packages/", "/lib-dynload/", "/node_modules/", NULL,
+        "/site-packages/", "/dist-packages/",
+        "/lib-dynload/",   "/node_modules/",
+        "/vendor/",        "/share/php/",
+        "/perl5/",         "/share/perl",
+        "/lib/perl",       "/gems/",
+        "/lib/ruby/",      "/share/lua/",
+        "/lib/lua/",       NULL,
     };
     for (const char *const *part = parts; *part; part++)
         if (strstr(path, *part))

@@ -69,15 +69,21 @@ const char *profile_runtime_note(struct arena *arena, const struct profile_proce
         [TRACE_RUNTIME_VERSION] = "is not known yet",
         [TRACE_RUNTIME_THREADED] = "is built for threads",
         [TRACE_RUNTIME_UNLIKE] = "is not built as usual",
+        [TRACE_RUNTIME_LINES] = "is not known yet",
+        [TRACE_RUNTIME_CLOSERS] = "is not known yet",
         [TRACE_RUNTIME_BLIND] = "is not looked into",
     };
     const struct trace_runtime *runtime = &process->header->runtimes[index];
     if (runtime->language >= TRACE_LANGUAGES || !languages[runtime->language] ||
         runtime->state >= sizeof reasons / sizeof *reasons || !reasons[runtime->state])
         return NULL;
-    return arena_format(
-        arena, "%s %u.%u %s: its lines are not seen, nor whether the code closed a handle",
-        languages[runtime->language], runtime->major, runtime->minor, reasons[runtime->state]);
+    const char *unseen = runtime->state == TRACE_RUNTIME_LINES ? "its lines are not seen"
+                         : runtime->state == TRACE_RUNTIME_CLOSERS
+                             ? "whether the code closed a handle is not seen"
+                             : "its lines are not seen, nor whether the code "
+                               "closed a handle";
+    return arena_format(arena, "%s %u.%u %s: %s", languages[runtime->language], runtime->major,
+                        runtime->minor, reasons[runtime->state], unseen);
 }
 
 const char *profile_python_besides(const struct profile_process *process)

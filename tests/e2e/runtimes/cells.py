@@ -42,6 +42,11 @@ LANGUAGES = {
         kept="end_of_runtime", collected="collector", scope_end="scope_end", closed="code",
         closed_at_exit="code_at_exit", early_return="scope_end", exception="scope_end",
         runtime_end="end_of_runtime", killed="open", persistent="pool"),
+    "perl": Language(
+        "Perl", ["perl"], "cells.pl",
+        kept="end_of_runtime", scope_end="scope_end", closed="code",
+        closed_at_exit="code_at_exit", early_return="scope_end", exception="scope_end",
+        runtime_end="end_of_runtime", killed="open", persistent="pool"),
 }
 
 
