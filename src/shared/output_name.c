@@ -81,3 +81,64 @@ int output_name(const char *pattern, const struct output_names *names, bool dist
         return -ENAMETOOLONG;
     return 0;
 }
+
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+// The digits at `text`; NULL: there are none.
+static const char *after_digits(const char *text)
+{
+    const char *at = text;
+    while (is_digit(*at))
+        at++;
+    return at > text ? at : NULL;
+}
+
+static bool is_suffix(const char *text)
+{
+    for (int i = 0; i < 2 && *text == '.'; i++)
+        if (!(text = after_digits(text + 1)))
+            return false;
+    return *text == '\0';
+}
+
+// *steps: of comparing that are left; a name with many ways to fit is not worth more.
+static bool fits(const char *pattern, const char *pid, const char *name, unsigned *steps)
+{
+    while (*pattern != '\0') {
+        if (*steps == 0)
+            return false;
+        --*steps;
+        char letter = *pattern == '%' ? pattern[1] : '\0';
+        size_t digits = strlen(pid);
+        if (letter == '\0' || letter == '%') {
+            if (*name++ != *pattern)
+                return false;
+            pattern += letter ? 2 : 1;
+        } else if (letter == 'p') {
+            if (strncmp(name, pid, digits) != 0)
+                return false;
+            name += digits;
+            pattern += 2;
+        } else {
+            for (size_t i = 1; name[i - 1] != '\0'; i++) {
+                if (letter == 't' && !is_digit(name[i - 1]))
+                    break;
+                if (fits(pattern + 2, pid, name + i, steps))
+                    return true;
+            }
+            return false;
+        }
+    }
+    return *pattern == '\0' && is_suffix(name);
+}
+
+bool output_name_fits(const char *pattern, uint32_t pid, const char *name)
+{
+    char digits[24];
+    struct output output = {digits, sizeof digits, 0};
+    unsigned steps = 100000;
+    return add_number(&output, pid) && fits(pattern, digits, name, &steps);
+}

@@ -21,4 +21,9 @@ struct output_names {
 int output_name(const char *pattern, const struct output_names *names, bool distinct, char *path,
                 size_t bytes);
 
+// Whether a process with this id may have made `name`, without a folder, from the last component of
+// a pattern: %p stands for that number, %t for digits, %e and %h for any text; .NUMBER may follow,
+// twice, behind a name that was taken.
+bool output_name_fits(const char *pattern, uint32_t pid, const char *name);
+
 #endif

@@ -106,6 +106,20 @@ static uint32_t count_of(const struct trace_glance *glance, const struct glance_
     return now.count < chunk->capacity ? now.count : chunk->capacity;
 }
 
+// Whether the records that the chunks claim can be in the file: it may be one of holes.
+static bool is_plausible(const struct trace_glance *glance)
+{
+    uint64_t claimed = 0;
+    for (size_t i = 0; i < glance->session_chunks.count; i++)
+        claimed += (uint64_t)count_of(glance, &glance->session_chunks.chunks[i]) *
+                   sizeof(struct trace_session);
+    for (size_t i = 0; i < glance->site_chunks.count; i++)
+        claimed +=
+            (uint64_t)count_of(glance, &glance->site_chunks.chunks[i]) * sizeof(struct trace_site);
+    return claimed <= READER_SPARE_BYTES ||
+           claimed <= 2 * reader_data_bytes(glance->fd) + READER_SPARE_BYTES;
+}
+
 static int take_sessions(struct trace_glance *glance)
 {
     for (size_t i = 0; i < glance->session_chunks.count; i++) {
@@ -165,6 +179,8 @@ int glance_take(struct trace_glance *glance)
     int error = read_header(glance);
     if (error == 0)
         error = walk(glance);
+    if (error == 0 && !is_plausible(glance))
+        error = -EFBIG;
     if (error == 0)
         error = take_sessions(glance);
     for (size_t i = 0; error == 0 && i < glance->site_chunks.count; i++)

@@ -59,6 +59,25 @@ size_t reader_read_at(int fd, uint64_t offset, void *data, size_t bytes)
     return done;
 }
 
+uint64_t reader_data_bytes(int fd)
+{
+    struct stat status;
+    uint64_t sum = 0;
+    off_t end = 0;
+    if (fstat(fd, &status) < 0)
+        return 0;
+    for (off_t at = 0; at < status.st_size; at = end) {
+        at = lseek(fd, at, SEEK_DATA);
+        if (at < 0)
+            return errno == ENXIO ? sum : (uint64_t)status.st_size; // not known here: all of it
+        end = lseek(fd, at, SEEK_HOLE);
+        if (end <= at)
+            end = status.st_size;
+        sum += (uint64_t)(end - at);
+    }
+    return sum;
+}
+
 static bool is_chunk(const struct trace_chunk *chunk)
 {
     return chunk->magic == TRACE_CHUNK_MAGIC && chunk->bytes >= TRACE_CHUNK_ALIGN &&
@@ -113,6 +132,12 @@ static uint64_t find_chunk(const struct trace_reader *reader, uint64_t offset, u
 {
     for (; offset + TRACE_CHUNK_ALIGN <= end; offset += TRACE_CHUNK_ALIGN) {
         struct trace_chunk chunk;
+        // What a hole holds is no chunk, and a hole may be larger than a life is long.
+        off_t data = lseek(reader->fd, (off_t)offset, SEEK_DATA);
+        if (data < 0 && errno == ENXIO)
+            return end;
+        if (data >= 0 && (uint64_t)data >= offset + TRACE_CHUNK_ALIGN)
+            offset = (uint64_t)data - (uint64_t)data % TRACE_CHUNK_ALIGN;
         if (reader_read_at(reader->fd, offset, &chunk, sizeof chunk) == sizeof chunk &&
             is_chunk(&chunk))
             return offset;
@@ -163,6 +188,7 @@ static void refresh_directory(struct trace_reader *reader)
         fstat(reader->fd, &status) < 0 || status.st_size < 0)
         return;
     reader->file_bytes = (uint64_t)status.st_size;
+    reader->data_bytes = reader_data_bytes(reader->fd);
     uint64_t end = header.file_bytes;
     if (end > reader->file_bytes) {
         end = reader->file_bytes;
@@ -171,6 +197,26 @@ static void refresh_directory(struct trace_reader *reader)
     if (end < TRACE_HEADER_BYTES) // killed while the file was made, or damaged: take what is there
         end = reader->file_bytes;
     walk_chunks(reader, end);
+}
+
+// How much more may be read. Used records are written, except for pages of zeros within: what
+// claims much more than the file has is no trace, but a hole.
+static uint64_t reader_room(const struct trace_reader *reader)
+{
+    uint64_t most = 2 * reader->data_bytes + READER_SPARE_BYTES;
+    return most > reader->loaded_bytes ? most - reader->loaded_bytes : 0;
+}
+
+static void note_holes(struct trace_reader *reader)
+{
+    if (reader->complained)
+        return;
+    reader->complained = true;
+    reader_complain(reader,
+                    "%s: the file claims more records than the %llu bytes that are in it can hold; "
+                    "the rest is left out of the report (it was never written: trace the program "
+                    "again)",
+                    reader->path, (unsigned long long)reader->data_bytes);
 }
 
 // Reads the used part of a chunk. The count is read first: what lies below it is complete.
@@ -193,7 +239,12 @@ static bool load_chunk(struct trace_reader *reader, struct reader_chunk *chunk)
         count = (uint32_t)(there / chunk->record_bytes);
         note_cut(reader, chunk->offset + chunk->bytes);
     }
+    if ((uint64_t)count * chunk->record_bytes > reader_room(reader)) {
+        count = (uint32_t)(reader_room(reader) / chunk->record_bytes);
+        note_holes(reader);
+    }
     size_t bytes = (size_t)count * chunk->record_bytes;
+    reader->loaded_bytes += bytes;
     chunk->data = malloc(bytes ? bytes : 1);
     if (!chunk->data)
         return false;

@@ -51,8 +51,10 @@ struct trace_reader {
     // Private.
     int fd;
     uint64_t file_bytes; // readable bytes of the file
-    uint64_t walked;     // chunks below this offset are known
-    bool complained;     // the cut end was reported
+    uint64_t data_bytes; // of these, without holes
+    uint64_t loaded_bytes;
+    uint64_t walked; // chunks below this offset are known
+    bool complained; // the cut end was reported
     struct reader_space {
         struct reader_chunk *chunks;
         size_t count;

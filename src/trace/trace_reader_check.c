@@ -54,20 +54,27 @@ static const struct reference {
 #undef FIELD
 };
 
-// The chunk that holds `ref` and, in *units, how many units lie from it to the end of what is used.
-static char *find_unit(const struct trace_reader *reader, enum trace_chunk_type type, uint32_t ref,
-                       uint32_t *units)
+// The first chunk that begins behind `ref`.
+static size_t chunk_behind(const struct reader_space *space, uint32_t ref)
 {
-    const struct reader_space *space = &reader->space[type];
     size_t low = 0;
     size_t high = space->count;
-    while (low < high) { // the first chunk that begins behind `ref`
+    while (low < high) {
         size_t middle = (low + high) / 2;
         if (space->chunks[middle].first <= ref)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+// The chunk that holds `ref` and, in *units, how many units lie from it to the end of what is used.
+static char *find_unit(const struct trace_reader *reader, enum trace_chunk_type type, uint32_t ref,
+                       uint32_t *units)
+{
+    const struct reader_space *space = &reader->space[type];
+    size_t low = chunk_behind(space, ref);
     if (low == 0)
         return NULL;
     const struct reader_chunk *chunk = &space->chunks[low - 1];
@@ -142,7 +149,8 @@ static uint32_t record_units(const struct trace_reader *reader, enum trace_chunk
 uint32_t reader_next(const struct trace_reader *reader, enum trace_chunk_type type, uint32_t ref)
 {
     const struct reader_space *space = &reader->space[type];
-    for (size_t i = 0; i < space->count; i++) {
+    size_t behind = ref == TRACE_NONE ? 0 : chunk_behind(space, ref);
+    for (size_t i = behind > 0 ? behind - 1 : 0; i < space->count; i++) {
         const struct reader_chunk *chunk = &space->chunks[i];
         uint32_t next = chunk->first;
         if (ref != TRACE_NONE && ref >= chunk->first) {

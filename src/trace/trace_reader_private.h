@@ -8,6 +8,11 @@
 // or after an error.
 size_t reader_read_at(int fd, uint64_t offset, void *data, size_t bytes);
 
+enum { READER_SPARE_BYTES = 16 << 20 }; // of holes that are read like data
+
+// The bytes of a file that are there: its size without holes, as far as the file system tells.
+uint64_t reader_data_bytes(int fd);
+
 // Adds a message to reader->problems (the first READER_PROBLEMS of them are kept).
 __attribute__((format(printf, 2, 3))) void reader_complain(struct trace_reader *reader,
                                                            const char *format, ...);

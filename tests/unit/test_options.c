@@ -272,13 +272,43 @@ static void output_names(void **state)
     assert_int_equal(output_name("a/b/c/d/e", &names, false, path, 9), -ENAMETOOLONG);
 }
 
+static void names_that_a_pattern_gives(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *name;
+        bool fits;
+    } cases[] = {
+        {"unclosed.%e.%p.trace", "unclosed.python3.11.4711.trace", true},
+        {"unclosed.%e.%p.trace", "unclosed.x.4711.trace.3", true},
+        {"unclosed.%e.%p.trace", "unclosed.4711.4711.trace", true},
+        {"unclosed.%e.%p.trace", "unclosed.x.471.trace", false},
+        {"unclosed.%e.%p.trace", "unclosed.x.47110.trace", false},
+        {"unclosed.%e.%p.trace", "unclosed..4711.trace", false},
+        {"unclosed.%e.%p.trace", "unclosed.x.4711.trace.py", false},
+        {"unclosed.%e.%p.trace", "unclosed.x.4711.trace.", false},
+        {"unclosed.%e.%p.trace", "x.unclosed.x.4711.trace", false},
+        {"unclosed.%e.%p.trace", "sitecustomize.py", false},
+        {"%t-%h%%", "1700000000-host%", true},
+        {"%t-%h%%", "17x-host%", false},
+        {"fixed", "fixed", true},
+        {"fixed", "fixed.4711", true},
+        {"fixed", "fixed.4711.2", true},
+        {"fixed", "fixed.4711.2.3", false},
+        {"%e%e%e%e%e%e%e%e%e%e%ex", "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (output_name_fits(cases[i].pattern, 4711, cases[i].name) != cases[i].fits)
+            fail_msg("%s: %s", cases[i].pattern, cases[i].name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations),       cmocka_unit_test(values),
         cmocka_unit_test(bad_values),      cmocka_unit_test(standards),
         cmocka_unit_test(reads_variables), cmocka_unit_test(table_is_sound),
-        cmocka_unit_test(output_names),
+        cmocka_unit_test(output_names),    cmocka_unit_test(names_that_a_pattern_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

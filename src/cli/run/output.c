@@ -129,19 +129,6 @@ bool run_check_log(const char *path)
     return !fault;
 }
 
-// Processes of a run that root starts may become others that cannot write to root's folders: they
-// find a place in this one, where everybody may create files but nobody can list them.
-static char *make_fallback(void)
-{
-    char *folder = strdup("/tmp/unclosed-XXXXXX");
-    if (!folder)
-        cli_no_memory();
-    if (mkdtemp(folder) && chmod(folder, 01733) == 0)
-        return folder;
-    free(folder);
-    return NULL;
-}
-
 static void leave_untraced(struct run *run, const char *folder, int error)
 {
     cli_message("cannot write traces to %s: %s; choose another folder with -o. The command runs "
@@ -174,13 +161,5 @@ bool run_prepare_output(struct run *run)
         leave_untraced(run, folder, errno);
         return true;
     }
-    if (geteuid() == 0)
-        run->fallback = make_fallback();
     return true;
-}
-
-void run_remove_fallback(const struct run *run)
-{
-    if (run->fallback)
-        (void)rmdir(run->fallback);
 }

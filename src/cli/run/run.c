@@ -261,7 +261,7 @@ struct verdict {
     size_t blind;
 };
 
-static struct verdict report(const struct run *run)
+static struct verdict report(struct run *run)
 {
     size_t count = 0;
     struct blind blind = blind_find(run);

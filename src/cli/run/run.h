@@ -9,6 +9,7 @@
 
 #include "cli/watch.h"
 #include "shared/options.h"
+#include "trace/trace_format.h"
 
 enum { RUN_OPTIONS_MOST = 32 };
 
@@ -25,6 +26,8 @@ struct run {
     // What follows from it.
     char *library;           // libunclosed.so
     struct patches *patches; // patches.h; NULL: not wanted
+    int fallback_folder;     // open, if there is one:
+    bool fallback_stays;     // a trace in it could not be brought home
     char *fallback; // folder for traces of processes that may not write to the output's; or NULL
     char *journal;  // path of the run's journal; NULL: there is none
     uint64_t run_id;
@@ -57,7 +60,7 @@ bool run_find_program(const char *command, char *path);
 char *run_library_for_all(char *path);
 
 // run_output.c: makes options.output absolute, and sees to it that the traces can be written there;
-// makes run->fallback. Result: false if the value is no good (a message was printed: give up).
+// Result: false if the value is no good (a message was printed: give up).
 // run->traced becomes false if the folder cannot be written to.
 bool run_prepare_output(struct run *run);
 
@@ -65,8 +68,19 @@ bool run_prepare_output(struct run *run);
 // was printed.
 bool run_check_log(const char *path);
 
-// Removes the fallback folder, if it is empty.
-void run_remove_fallback(const struct run *run);
+// fallback.c: makes run->fallback, and removes those of tools that were killed, which no process
+// uses any more. Not to be interrupted by a signal before run_remove_fallback.
+void run_make_fallback(struct run *run);
+// Copies the traces of ended processes from there to where the run's traces belong.
+void run_bring_home(struct run *run);
+// Calls `visit` for each trace of this run that is there.
+void run_each_in_fallback(const struct run *run,
+                          void (*visit)(void *data, const char *path,
+                                        const struct trace_header *header),
+                          void *data);
+// Removes it with all that is in it, unless a process of the run still writes to a trace there.
+// Also done at exit.
+void run_remove_fallback(struct run *run);
 
 // run_start.c: starts the command with the recorder in it, and waits until it has ended. Signals
 // sent to this process meanwhile go to the command.
@@ -76,13 +90,23 @@ int run_command(struct run *run);
 // Exits with the command's exit status, or dies of its signal without a core dump of its own.
 void run_end_alike(int status) __attribute__((noreturn));
 
+// run_traces.c: opens a file of `folder` (as for openat) if it is a trace of this run: a regular
+// file with one name, which a process with the id that its header has may have made from --output,
+// that knows the run's id, and belongs to the user that it says or to us. flags: O_RDONLY or
+// O_RDWR. Result: a descriptor and *header, or -errno.
+int run_trace_open(const struct run *run, int folder, const char *name, int flags,
+                   struct trace_header *header);
+
+// run_traces.c: whether the process that wrote a trace is there, and still the same one.
+bool run_trace_is_running(const struct trace_header *header);
+
 // run_traces.c: watches all traces of this run that there are by now.
 void run_traces_watch(const struct run *run, struct watch *watch);
 
 // The paths of all traces of this run, sorted; what the command's own trace does not
 // know about its end is filled in, traces are brought home from the fallback folder. To be freed
 // with run_traces_free.
-char **run_traces_find(const struct run *run, size_t *count);
+char **run_traces_find(struct run *run, size_t *count);
 void run_traces_free(char **paths, size_t count);
 
 #endif

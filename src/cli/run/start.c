@@ -218,6 +218,8 @@ int run_command(struct run *run)
     if (pipe2(report, O_CLOEXEC) != 0)
         return cli_fail("cannot make a pipe: %s", strerror(errno));
     begin_waiting(&waiting);
+    if (run->traced && geteuid() == 0)
+        run_make_fallback(run);
     run->pid = fork();
     if (run->pid == 0)
         become_command(run, &waiting, report[1]);

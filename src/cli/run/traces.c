@@ -4,7 +4,6 @@
 #include "cli/cli.h"
 #include "cli/run/run.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -15,36 +14,41 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shared/output_name.h"
 #include "trace/clock.h"
 #include "trace/proc.h"
-#include "trace/trace_format.h"
 
 struct found {
+    const struct run *run;
     char **paths;
     size_t count;
     char *own; // of `paths`: the command's own, last one
     uint64_t own_start_ns;
 };
 
-// Reads the header of the trace `path` if it belongs to this run. Nobody may lead us elsewhere: the
-// fallback folder is open to all users.
-static bool read_header(const struct run *run, const char *path, struct trace_header *header)
+int run_trace_open(const struct run *run, int folder, const char *name, int flags,
+                   struct trace_header *header)
 {
+    const char *pattern = strrchr(run->options.output, '/') + 1;
+    const char *base = strrchr(name, '/');
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    int fd = openat(folder, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return false;
-    bool good = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-                pread(fd, header, sizeof *header, 0) == sizeof *header &&
-                memcmp(header->magic, TRACE_MAGIC, sizeof header->magic) == 0 &&
-                header->version == TRACE_VERSION && header->byte_order == TRACE_BYTE_ORDER &&
-                header->run_id == run->run_id;
+        return -errno;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1 &&
+        pread(fd, header, sizeof *header, 0) == sizeof *header &&
+        memcmp(header->magic, TRACE_MAGIC, sizeof header->magic) == 0 &&
+        header->version == TRACE_VERSION && header->byte_order == TRACE_BYTE_ORDER &&
+        header->run_id == run->run_id &&
+        (status.st_uid == header->uid || status.st_uid == geteuid()) &&
+        output_name_fits(pattern, header->pid, base ? base + 1 : name))
+        return fd;
     (void)close(fd);
-    return good;
+    return -EBADMSG;
 }
 
 // Whether the process that wrote the trace is still there, and still the same one.
-static bool is_running(const struct trace_header *header)
+bool run_trace_is_running(const struct trace_header *header)
 {
     char path[64];
     struct proc_stat stat;
@@ -53,19 +57,19 @@ static bool is_running(const struct trace_header *header)
            stat.start_ticks == header->process_start_ticks;
 }
 
-// Adds `path`, which now belongs to `found`.
-static void add_found(const struct run *run, struct found *found, char *path,
-                      const struct trace_header *header)
+static void add_found(void *data, const char *path, const struct trace_header *header)
 {
+    struct found *found = data;
+    char *copy = strdup(path);
     found->paths = reallocarray(found->paths, found->count + 1, sizeof *found->paths);
-    if (!found->paths)
+    if (!found->paths || !copy)
         cli_no_memory();
-    found->paths[found->count++] = path;
-    if (header->pid == (uint32_t)run->pid && header->start_ns >= found->own_start_ns) {
-        found->own = path;
+    found->paths[found->count++] = copy;
+    if (header->pid == (uint32_t)found->run->pid && header->start_ns >= found->own_start_ns) {
+        found->own = copy;
         found->own_start_ns = header->start_ns;
     }
-    if (header->ended == TRACE_ENDED_UNKNOWN && is_running(header))
+    if (header->ended == TRACE_ENDED_UNKNOWN && run_trace_is_running(header))
         cli_message("process %u of this run is still running; later, 'unclosed report %s' tells "
                     "more",
                     header->pid, path);
@@ -98,22 +102,22 @@ static void find_at_home(const struct run *run, struct found *found)
     if (glob(pattern, 0, NULL, &matches) == 0) {
         for (size_t i = 0; i < matches.gl_pathc; i++) {
             struct trace_header header;
-            if (!read_header(run, matches.gl_pathv[i], &header))
+            int fd = run_trace_open(run, AT_FDCWD, matches.gl_pathv[i], O_RDONLY, &header);
+            if (fd < 0)
                 continue;
-            char *path = strdup(matches.gl_pathv[i]);
-            if (!path)
-                cli_no_memory();
-            add_found(run, found, path, &header);
+            (void)close(fd);
+            add_found(found, matches.gl_pathv[i], &header);
         }
         globfree(&matches);
     }
     free(pattern);
 }
 
-static void watch_new_trace(const struct run *run, struct watch *watch, const char *path)
+static void watch_in_fallback(void *data, const char *path, const struct trace_header *header)
 {
-    struct trace_header header;
-    if (!watch_knows(watch, path) && read_header(run, path, &header))
+    struct watch *watch = data;
+    (void)header;
+    if (!watch_knows(watch, path))
         watch_add(watch, path, 0);
 }
 
@@ -122,105 +126,31 @@ void run_traces_watch(const struct run *run, struct watch *watch)
     char *pattern = glob_pattern(run->options.output);
     glob_t matches;
     if (glob(pattern, GLOB_NOSORT, NULL, &matches) == 0) {
-        for (size_t i = 0; i < matches.gl_pathc; i++)
-            watch_new_trace(run, watch, matches.gl_pathv[i]);
+        for (size_t i = 0; i < matches.gl_pathc; i++) {
+            struct trace_header header;
+            int fd = watch_knows(watch, matches.gl_pathv[i])
+                         ? -1
+                         : run_trace_open(run, AT_FDCWD, matches.gl_pathv[i], O_RDONLY, &header);
+            if (fd < 0)
+                continue;
+            (void)close(fd);
+            watch_add(watch, matches.gl_pathv[i], 0);
+        }
         globfree(&matches);
     }
     free(pattern);
-    DIR *folder = run->fallback ? opendir(run->fallback) : NULL;
-    const struct dirent *entry = NULL;
-    while (folder && (entry = readdir(folder))) {
-        char *path = NULL;
-        if (asprintf(&path, "%s/%s", run->fallback, entry->d_name) < 0)
-            cli_no_memory();
-        watch_new_trace(run, watch, path);
-        free(path);
-    }
-    if (folder)
-        (void)closedir(folder);
-}
-
-// Copies a trace of an ended process. Result: 0 or -errno; nothing is left behind then.
-static int copy(const char *from, const char *to)
-{
-    int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int error = in < 0 || out < 0 ? -errno : 0;
-    char block[1 << 16];
-    ssize_t got = 0;
-    while (!error && (got = read(in, block, sizeof block)) > 0) {
-        for (ssize_t done = 0; !error && done < got;) {
-            ssize_t put = write(out, block + done, (size_t)(got - done));
-            error = put < 0 && errno != EINTR ? -errno : 0;
-            done += put > 0 ? put : 0;
-        }
-    }
-    if (!error && got < 0)
-        error = -errno;
-    if (in >= 0)
-        (void)close(in);
-    if (out >= 0 && close(out) != 0 && !error)
-        error = -errno;
-    if (out >= 0 && error)
-        (void)unlink(to);
-    return error;
-}
-
-// Moves the trace of an ended process to where the run's traces belong, if that is possible.
-static void bring_home(const struct run *run, struct found *found, char *path,
-                       const struct trace_header *header)
-{
-    (void)found;
-    const char *output = run->options.output;
-    char *home = NULL;
-    int folder = (int)(strrchr(output, '/') - output);
-    // A process that still runs opens its trace again by its path. And a folder with a % in it
-    // differs from process to process.
-    bool stays = (header->ended == TRACE_ENDED_UNKNOWN && is_running(header)) ||
-                 memchr(output, '%', (size_t)folder);
-    if (!stays && asprintf(&home, "%.*s%s", folder, output, strrchr(path, '/')) < 0)
-        cli_no_memory();
-    int error = 0;
-    if (home && renameat2(AT_FDCWD, path, AT_FDCWD, home, RENAME_NOREPLACE) != 0)
-        error = errno == EXDEV || errno == EINVAL ? copy(path, home) : -errno;
-    if (error)
-        cli_message("cannot move %s to %s: %s; it stays there", path, home, strerror(-error));
-    else if (home)
-        (void)unlink(path); // there if it was copied
-    free(home);
-    free(path);
-}
-
-// Calls `visit` for each trace of this run in the fallback folder; it takes over the path.
-static void each_in_fallback(const struct run *run, struct found *found,
-                             void (*visit)(const struct run *run, struct found *found, char *path,
-                                           const struct trace_header *header))
-{
-    DIR *folder = run->fallback ? opendir(run->fallback) : NULL;
-    const struct dirent *entry = NULL;
-    while (folder && (entry = readdir(folder))) {
-        struct trace_header header;
-        char *path = NULL;
-        if (asprintf(&path, "%s/%s", run->fallback, entry->d_name) < 0)
-            cli_no_memory();
-        if (read_header(run, path, &header))
-            visit(run, found, path, &header);
-        else
-            free(path);
-    }
-    if (folder)
-        (void)closedir(folder);
+    run_each_in_fallback(run, watch_in_fallback, watch);
 }
 
 // Fills in what a process cannot write down itself: the signal that killed it.
-static void complete_header(const char *path, int status)
+static void complete_header(const struct run *run, const char *path)
 {
     struct trace_header header;
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int status = run->status;
+    int fd = run_trace_open(run, AT_FDCWD, path, O_RDWR, &header);
     if (fd < 0)
         return;
-    if (pread(fd, &header, sizeof header, 0) == sizeof header &&
-        header.ended == TRACE_ENDED_UNKNOWN) {
+    if (header.ended == TRACE_ENDED_UNKNOWN) {
         header.end_ns = clock_now(CLOCK_MONOTONIC);
         header.ended = WIFSIGNALED(status) ? TRACE_ENDED_SIGNAL : TRACE_ENDED_EXIT;
         header.end_status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
@@ -236,14 +166,14 @@ static int compare_paths(const void *left, const void *right)
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
-char **run_traces_find(const struct run *run, size_t *count)
+char **run_traces_find(struct run *run, size_t *count)
 {
-    struct found found = {0};
-    each_in_fallback(run, &found, bring_home);
+    struct found found = {.run = run};
+    run_bring_home(run);
     find_at_home(run, &found);
-    each_in_fallback(run, &found, add_found);
+    run_each_in_fallback(run, add_found, &found);
     if (found.own)
-        complete_header(found.own, run->status);
+        complete_header(run, found.own);
     if (found.count > 0)
         qsort(found.paths, found.count, sizeof *found.paths, compare_paths);
     *count = found.count;
