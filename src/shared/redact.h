@@ -10,11 +10,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Copies a connection string to `to`, cut after bytes - 1 bytes, with each password replaced by
-// ***. Knows URLs (postgres://user:secret@host/db) and lists of key=value (host=x password=secret,
-// UID=a;PWD={s;ecret}, host=x,pass=secret).
+// Copies a connection string to `to`, cut after bytes - 1 bytes, with *** for what is a secret or
+// is not understood. Knows names and paths, URLs (postgres://user:secret@host/db?key=value, also of
+// SQLAlchemy, JDBC and drivers), SQLite's URIs, and lists of key=value (libpq, ODBC, variables).
 // bytes: of `to`, at least 1. Result: length of the copy, which ends with NUL.
 size_t redact(const char *text, char *to, size_t bytes);
+
+// Copies a command line to `to`, likewise, with a blank between arguments: the program, options and
+// plain words stay; values of options that sound like secrets, scripts and assignments do not.
+// arguments: each ends with NUL, as in /proc/PID/cmdline; one that does not is left out.
+size_t redact_command(const char *arguments, size_t arguments_bytes, char *to, size_t bytes);
 
 // Copies SQL to `to`, cut after bytes - 1 bytes: keywords and names stay, each literal (text,
 // number, blob) becomes ?, comments go, blanks are put together. Of statements that can name a

@@ -205,6 +205,13 @@ static const struct sqlite_api *api_for(const struct sqlite_api *api, uint64_t d
     return api;
 }
 
+// A file's name, or a URI, which may hold a key.
+static uint32_t database_name(const char *name)
+{
+    char text[1024];
+    return name_intern_bytes(text, redact(name, text, sizeof text));
+}
+
 // The name that sqlite3_open16 was given, as UTF-8, as far as it is ASCII.
 static uint32_t name_of_utf16(const uint16_t *text)
 {
@@ -212,14 +219,15 @@ static uint32_t name_of_utf16(const uint16_t *text)
     size_t count = 0;
     for (; text && text[count] && count < sizeof name - 1; count++)
         name[count] = text[count] < 128 ? (char)text[count] : '?';
-    return name_intern_bytes(name, count);
+    name[count] = 0;
+    return database_name(name);
 }
 
 uint32_t sqlite_file(const struct hook *hook, uint64_t db)
 {
     const struct sqlite_api *api = api_for(hook->sqlite, db);
     const char *file = api->db_filename ? api->db_filename(pointer(db), "main") : NULL;
-    return file && file[0] ? name_intern(file) : TRACE_NONE;
+    return file && file[0] ? database_name(file) : TRACE_NONE;
 }
 
 uint32_t sqlite_database(const struct call *call)
@@ -234,7 +242,7 @@ uint32_t sqlite_database(const struct call *call)
     if (call->argument[0] && strcmp(call->hook->function->name, "sqlite3_open16") == 0)
         return name_of_utf16(pointer(call->argument[0]));
     const char *asked = pointer(call->argument[0]);
-    return name_intern(asked && asked[0] ? asked : "(temporary)");
+    return database_name(asked && asked[0] ? asked : "(temporary)");
 }
 
 static uint64_t first_word(uint64_t db)

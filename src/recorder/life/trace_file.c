@@ -14,6 +14,7 @@
 #include "recorder/core/log.h"
 #include "recorder/core/recorder.h"
 #include "shared/output_name.h"
+#include "shared/redact.h"
 #include "trace/clock.h"
 #include "trace/proc.h"
 #include "trace/trace_replace.h"
@@ -46,10 +47,10 @@ static void fill_header(struct trace_header *header)
     header->flags |= recorder_is_child() ? TRACE_FLAG_FORKED : 0;
     ssize_t got = readlink("/proc/self/exe", header->exe, sizeof header->exe - 1);
     header->exe[got > 0 ? got : 0] = 0;
-    size_t length = proc_read("/proc/self/cmdline", header->command, sizeof header->command - 1);
-    for (size_t i = 0; i + 1 < length; i++)
-        if (header->command[i] == 0)
-            header->command[i] = ' ';
+    static char arguments[sizeof header->command]; // the caller has a lock
+    size_t length = proc_read("/proc/self/cmdline", arguments, sizeof arguments - 1);
+    (void)redact_command(arguments, length, header->command, sizeof header->command);
+    memset(arguments, 0, sizeof arguments);
     if (!getcwd(header->directory, sizeof header->directory))
         header->directory[0] = 0;
 }
