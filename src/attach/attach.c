@@ -293,6 +293,12 @@ static int start_by_descriptor(struct session *session, const struct attach_requ
                            "cannot create the trace %s: %s; choose another place (-o)",
                            request->trace, strerror(-file));
     }
+    // The process can write to it: its words are those of its user, not ours.
+    struct stat process;
+    char self[32];
+    (void)snprintf(self, sizeof self, "/proc/%d", session->pid);
+    if (stat(self, &process) == 0 && process.st_uid != geteuid())
+        (void)!fchown(file, process.st_uid, (gid_t)-1);
     const int number = transport_descriptor(&session->helper, file, failure);
     int error = number < 0 ? number : 0;
     if (error == 0 && (asprintf(&more[0], "UNCLOSED_OUTPUT=%s", request->pattern) < 0 ||

@@ -357,6 +357,7 @@ static int open_trace(struct trace_reader *reader, pid_t pid)
     int error = check_header(reader);
     if (error < 0)
         return error;
+    reader->owner = status.st_uid == 0 && geteuid() == 0 ? reader->header.uid : status.st_uid;
     reader_find_process(reader, pid);
     reader->walked = TRACE_HEADER_BYTES;
     error = load_spaces(reader);

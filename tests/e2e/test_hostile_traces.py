@@ -6,6 +6,7 @@ import resource
 import struct
 import subprocess
 import time
+import unittest
 
 import harness
 
@@ -103,6 +104,75 @@ class HostileTraces(harness.TestCase):
             data += self.chunk(SESSIONS, record_bytes, 4096, 1 + number * each, each).ljust(
                 4096, b"\0")
         self.check(self.file("many.trace", [(0, data)], len(data)))
+
+
+NAMES = """
+import os, sqlite3, sys
+kept = []
+for path in sys.argv[1:]:
+    exec(compile("import sqlite3\\nkept.append(sqlite3.connect(':memory:'))", path, "exec"))
+os._exit(0)
+"""
+
+
+@unittest.skipUnless(os.geteuid() == 0 and harness.has_command("setpriv"), "needs root and setpriv")
+class SourcesOfOthers(harness.TestCase):
+    """Root reports on a trace that names files as its sources."""
+
+    def source(self, name, mode, group=0):
+        path = self.path(name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"first\nCONTENTS OF {name}\n")
+        os.chown(path, 0, group)
+        os.chmod(path, mode)
+        return path
+
+    def shown(self, text, paths):
+        names = [os.path.relpath(path, self.folder) for path in paths]
+        return {name for name in names if f"CONTENTS OF {name}" in text}
+
+    def run_as(self, uid, groups, paths):
+        os.chmod(self.folder, 0o777)
+        return self.unclosed("run", "-o", self.path(f"{uid}.%p.trace"), "--", "setpriv",
+                             f"--reuid={uid}", "--regid=65534", *groups, "/usr/bin/python3", "-c",
+                             NAMES, *paths)
+
+    def test_only_what_the_owner_may_read(self):
+        os.mkdir(self.path("private"), 0o700)
+        paths = [self.source("public.py", 0o644), self.source("secret.py", 0o600),
+                 self.source("grouped.py", 0o640, 65534), self.source("other.py", 0o640, 42),
+                 self.source("private/inside.py", 0o644)]
+        os.symlink(paths[1], self.path("link.py"))
+        fifo = self.path("fifo.py")
+        os.mkfifo(fifo, 0o666)
+        result = self.run_as(65534, ["--clear-groups"], [*paths, self.path("link.py"), fifo,
+                                                         "/dev/zero", "/proc/self/environ"])
+        self.assertIn("SUMMARY: 9 sessions", result.stderr)
+        self.assertEqual(self.shown(result.stderr, paths), {"public.py", "grouped.py"})
+        trace, = [self.path(name) for name in os.listdir(self.folder) if name.endswith(".trace")]
+        again = self.unclosed("report", "-n", "0", trace)
+        self.assertEqual(self.shown(again.stdout, paths), {"public.py", "grouped.py"})
+        # In root's own trace, root's own sources are shown.
+        own = self.unclosed("run", "-o", self.path("own.trace"), "--", "/usr/bin/python3", "-c",
+                            NAMES, *paths)
+        self.assertEqual(len(self.shown(own.stderr, paths)), 5)
+
+    def test_header_that_lies(self):
+        """The owner of a file counts, whatever user its header names."""
+        secret = self.source("secret.py", 0o600)
+        self.run_as(65534, ["--clear-groups"], [secret])
+        trace, = [self.path(name) for name in os.listdir(self.folder) if name.endswith(".trace")]
+        with open(trace, "r+b") as file:
+            file.seek(40)  # trace_header.uid
+            self.assertEqual(struct.unpack("<I", file.read(4))[0], 65534)
+            file.seek(40)
+            file.write(struct.pack("<I", 0))
+        os.chown(trace, 65534, 65534)
+        result = self.unclosed("report", trace)
+        self.assertIn("SUMMARY: 1 session", result.stdout)
+        self.assertEqual(self.shown(result.stdout, [secret]), set())
+        os.chown(trace, 0, 0)  # the check can fail
+        self.assertEqual(self.shown(self.unclosed("report", trace).stdout, [secret]), {"secret.py"})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 // Lines of source files: see code_text.h.
 #include "report/code/code_text.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "report/code/map.h"
+#include "report/code/rights.h"
 
 enum { LARGEST_FILE = 8 << 20 }; // what people write by hand is smaller
 
@@ -20,6 +20,7 @@ struct text_file {
 struct code_text {
     struct arena *arena;
     struct map files; // by path
+    struct rights rights;
 };
 
 struct code_text *code_text_new(struct arena *arena)
@@ -35,16 +36,22 @@ void code_text_free(struct code_text *code)
         map_clear(&code->files);
 }
 
-// The contents, NUL-terminated, or NULL.
-static char *read_file(struct arena *arena, const char *path)
+void code_text_restrict(struct code_text *code, uid_t uid)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (rights_add(&code->rights, uid))
+        map_clear(&code->files);
+}
+
+// The contents, NUL-terminated, or NULL.
+static char *read_file(struct code_text *code, const char *path)
+{
+    int fd = rights_open(&code->rights, path);
     struct stat status;
     char *text = NULL;
     if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
         status.st_size <= LARGEST_FILE) {
         size_t size = (size_t)status.st_size;
-        text = arena_take(arena, size + 1);
+        text = arena_take(code->arena, size + 1);
         size_t done = 0;
         ssize_t got;
         while (done < size && (got = read(fd, text + done, size - done)) > 0)
@@ -63,7 +70,7 @@ static struct text_file *find_file(struct code_text *code, const char *path)
         return file;
     file = arena_take(code->arena, sizeof *file);
     map_add_text(code->arena, &code->files, path, file);
-    char *at = read_file(code->arena, path);
+    char *at = read_file(code, path);
     while (at && *at) {
         *LIST_ADD(code->arena, &file->lines) = at;
         size_t length = strcspn(at, "\n");

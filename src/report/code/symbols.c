@@ -8,12 +8,12 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "report/code/map.h"
+#include "report/code/rights.h"
 
 enum { BASE = 0x100000 }; // any page-aligned address but 0, which libdwfl takes for "choose one"
 
@@ -22,6 +22,13 @@ enum { BASE = 0x100000 }; // any page-aligned address but 0, which libdwfl takes
 static const Dwfl_Callbacks callbacks = {
     .find_elf = dwfl_build_id_find_elf,
     .find_debuginfo = dwfl_standard_find_debuginfo,
+    .section_address = dwfl_offline_section_address,
+};
+
+// For files of others: a debug link may lead to anything, a FIFO too. By build id only.
+static const Dwfl_Callbacks callbacks_of_others = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = dwfl_build_id_find_debuginfo,
     .section_address = dwfl_offline_section_address,
 };
 
@@ -41,6 +48,8 @@ struct symbols {
     struct arena *arena;
     struct map files; // by path and build id
     LIST(const char *) problems;
+    struct rights rights;
+    bool of_others; // somebody else's than ours
 };
 
 struct symbols *symbols_new(struct arena *arena)
@@ -67,6 +76,15 @@ void symbols_free(struct symbols *symbols)
     map_clear(&symbols->files);
 }
 
+void symbols_restrict(struct symbols *symbols, uid_t uid)
+{
+    if (!rights_add(&symbols->rights, uid))
+        return;
+    symbols->of_others |= uid != geteuid() && uid != 0;
+    map_each(&symbols->files, close_file, NULL);
+    map_clear(&symbols->files);
+}
+
 size_t symbols_problem_count(const struct symbols *symbols)
 {
     return symbols->problems.count;
@@ -80,12 +98,13 @@ const char *symbols_problem(const struct symbols *symbols, size_t index)
 enum opened { OPENED, MISSING, ANOTHER_FILE };
 
 // Opens `path` and checks that it is the file meant.
-static enum opened open_file(struct file *file, const char *path, const struct symbols_file *wanted)
+static enum opened open_file(const struct symbols *symbols, struct file *file, const char *path,
+                             const struct symbols_file *wanted)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = rights_open(&symbols->rights, path);
     if (fd < 0)
         return MISSING;
-    Dwfl *dwfl = dwfl_begin(&callbacks);
+    Dwfl *dwfl = dwfl_begin(symbols->of_others ? &callbacks_of_others : &callbacks);
     if (!dwfl) {
         close(fd);
         return MISSING;
@@ -122,9 +141,9 @@ static void open_first(struct symbols *symbols, struct file *file,
 {
     enum opened result = MISSING;
     if (wanted->stand_in)
-        result = open_file(file, wanted->stand_in, wanted);
+        result = open_file(symbols, file, wanted->stand_in, wanted);
     if (result != OPENED)
-        result = open_file(file, wanted->path, wanted);
+        result = open_file(symbols, file, wanted->path, wanted);
     if (result == OPENED || wanted->path[0] != '/') // [vdso] and the like are no files
         return;
     *LIST_ADD(symbols->arena, &symbols->problems) =

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "report/code/memory.h"
 
@@ -33,6 +34,9 @@ struct symbol {
 
 struct symbols *symbols_new(struct arena *arena);
 void symbols_free(struct symbols *symbols); // NULL is fine
+
+// From now on files are opened only if this user may read them, too: see rights.h.
+void symbols_restrict(struct symbols *symbols, uid_t uid);
 
 // What is at `address` (an ELF virtual address of that file; for a return address give that - 1).
 // Result: at least one symbol; the array and its texts live as long as the arena.

@@ -50,6 +50,8 @@ void profile_add(struct profile_builder *builder, struct trace_reader *trace)
         process->lost += header->lost[reason];
     *LIST_ADD(arena, &profile->processes) = process;
     profile->running += trace->state == READER_RUNNING;
+    code_text_restrict(profile_cache_code(builder->cache), trace->owner);
+    symbols_restrict(profile_cache_symbols(builder->cache), trace->owner);
     struct source *source = arena_take(arena, sizeof *source);
     source->trace = trace;
     source->process = process;
