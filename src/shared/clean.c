@@ -51,6 +51,10 @@ struct clean_piece clean_next(const char *text, size_t bytes, enum clean_lines l
     struct clean_piece piece = {.text = text, .as_it_is = true};
     while (piece.taken < bytes) {
         const char *at = text + piece.taken;
+        if (*at >= ' ' && *at < 0x7f) { // nearly all there is
+            piece.taken++;
+            continue;
+        }
         size_t taken;
         uint32_t character = clean_character(at, bytes - piece.taken, &taken);
         bool broken = character == NO_CHARACTER && taken == 1;
