@@ -433,7 +433,8 @@ static void name_by_symbol_table(struct symbols *symbols, struct file *file, GEl
     const char *function = symbols_demangle(symbols->arena, name, &symbol->signature);
     if (symbol->function)
         return;
-    symbol->function = function;
+    // Unoptimized code of a lambda may have a line but no function around it in what gcc writes.
+    symbol->function = symbol->file ? plain_lambdas(symbols->arena, function) : function;
     if (strncmp(name, "_Z", 2) == 0)
         symbol->language = "c++";
 }
