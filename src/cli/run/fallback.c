@@ -293,9 +293,10 @@ static void look_at(struct run *run, const char *name, unsigned *strange)
     if (header.ended != TRACE_ENDED_UNKNOWN || !run_trace_is_running(&header)) {
         int error = take_over(run, in, name, &header);
         if (error < 0)
-            cli_message("cannot copy the trace %s/%s to the folder of --output: %s; it stays there "
-                        "until the next run",
-                        run->fallback, name, strerror(-error));
+            cli_message(
+                "cannot copy the trace %s/%s to %.*s: %s; it stays there until the next run",
+                run->fallback, name, (int)(strrchr(run->options.output, '/') - run->options.output),
+                run->options.output, strerror(-error));
         run->fallback_stays |= error < 0;
     }
     (void)close(in);
