@@ -19,18 +19,24 @@ class Storm(harness.TestCase):
         pairs = [struct.unpack_from("qq", data, 64 * thread) for thread in range(THREADS)]
         return sum(opened for opened, _ in pairs), sum(closed for _, closed in pairs)
 
+    @staticmethod
+    def held(totals):
+        """Sessions that were open at the end: judged, too young to be, or about to be closed."""
+        return totals["live"] + totals["under_way"] + totals["being_released"]
+
     def check_killed(self, run):
         report = run.report()
         totals = report["totals"]["handle"]
-        self.assertEqual(totals["live"], totals["opened"] - totals["released"])
+        self.assertEqual(self.held(totals), totals["opened"] - totals["released"])
         opened, closed = self.tally()
         # Each thread may have been killed between the library's doing and our or its own counting.
         self.assertLessEqual(abs(totals["opened"] - opened), THREADS)
         self.assertLessEqual(abs(totals["released"] - closed), THREADS)
-        self.assertLessEqual(totals["live"], THREADS * 16)
-        self.assertGreater(totals["live"], 0)
+        self.assertLessEqual(self.held(totals), THREADS * 16)
+        self.assertGreater(self.held(totals), 0)
         self.assertGreater(opened, 1000)
-        self.assert_sites(report, "storm.c", {"storm": totals["live"]})
+        # Healthy threads were killed in the middle of their work: hardly any session is accused.
+        self.assert_sites(report, "storm.c", {"storm": totals["live"]} if totals["live"] else {})
         return report
 
     def test_killed_by_itself(self):
@@ -67,8 +73,8 @@ class Storm(harness.TestCase):
             report = self.report(live.traces_folder)
             totals = report["totals"]["handle"]
             self.assertEqual(report["processes"][0]["ended"], "running")
-            self.assertLessEqual(totals["live"], THREADS * 17)
-            self.assertEqual(totals["opened"], totals["released"] + totals["never_closed"])
+            self.assertLessEqual(self.held(totals), THREADS * 17)
+            self.assertEqual(totals["opened"], totals["released"] + self.held(totals))
             seen.append(totals["opened"])
         self.assertEqual(seen, sorted(seen))
         self.assertGreater(seen[-1], seen[0])
