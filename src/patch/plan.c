@@ -27,10 +27,8 @@ enum { PAGE = 4096 };
 // calls (recorder/sqlite.c).
 static const char *const watched[] = {"sqlite3_finalize", "sqlite3_backup_init",
                                       "sqlite3_backup_finish"};
-static const char *const called[] = {
-    "sqlite3_db_filename", "sqlite3_next_stmt", "sqlite3_sql",         "sqlite3_get_autocommit",
-    "sqlite3_db_mutex",    "sqlite3_mutex_try", "sqlite3_mutex_leave", "sqlite3_db_handle",
-};
+static const char *const called[] = {"sqlite3_db_filename", "sqlite3_next_stmt", "sqlite3_sql",
+                                     "sqlite3_get_autocommit", "sqlite3_db_handle"};
 
 struct wanted { // a name to look for, and what was found in the file at hand
     const char *name;

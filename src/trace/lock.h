@@ -107,11 +107,24 @@ static inline void lock_take(struct lock *lock)
 }
 #endif
 
+// Never waits, and therefore in no order. false: it is taken. What has it gives it back by
+// lock_give_tried.
+static inline bool lock_try(struct lock *lock)
+{
+    uint32_t free = 0;
+    return atomic_compare_exchange_strong(&lock->state, &free, 1);
+}
+
+static inline void lock_give_tried(struct lock *lock)
+{
+    if (__builtin_expect(atomic_exchange(&lock->state, 0) == 2, 0))
+        (void)syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1, (void *)0, (void *)0, 0);
+}
+
 static inline void lock_give(struct lock *lock)
 {
     lock_order_give(lock->rank);
-    if (__builtin_expect(atomic_exchange(&lock->state, 0) == 2, 0))
-        (void)syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1, (void *)0, (void *)0, 0);
+    lock_give_tried(lock);
 }
 
 #endif

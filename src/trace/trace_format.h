@@ -56,7 +56,8 @@ enum trace_end {
     TRACE_RECLAIMED,      // a collector or a last reference released it, the code never did
     TRACE_SHUTDOWN,       // interpreter shutdown released it, the code never did
     TRACE_DISCARDED,      // taken out of its pool for good by the code: invalidate, detach, dismiss
-    TRACE_LOST_RELEASE,   // a guess: the same handle was acquired again, so a release went unseen
+    TRACE_LOST_RELEASE,   // a guess: the same handle was acquired again, so a release went unseen;
+                          // or it is not known whether it is one
     TRACE_RELEASED_SCOPE, // the code released it by leaving a scope, in a language that promises it
     TRACE_RELEASED_EXIT,  // code that runs at exit released it
     TRACE_COLLECTED,      // a garbage collector released it, the code never did
@@ -360,8 +361,8 @@ enum trace_session_flags {
     TRACE_SESSION_POOLED = 1 << 2,      // a handle that belongs to the pool `owner`
     TRACE_SESSION_INHERITED = 1 << 3,   // open before fork or attach
     TRACE_SESSION_USED = 1 << 4,        // ... and used since, in this process
-    TRACE_SESSION_ASKED = 1 << 5,       // SQLite was asked: transaction and `detail` are known
-    TRACE_SESSION_TRANSACTION = 1 << 6, // a transaction was open when SQLite was asked
+    TRACE_SESSION_ASKED = 1 << 5,       // known: whether a transaction was open
+    TRACE_SESSION_TRANSACTION = 1 << 6, // a transaction was open when that was last seen
     TRACE_SESSION_SHUTDOWN = 1 << 7,    // was still out when interpreter shutdown began
     TRACE_SESSION_EXCEPTION = 1 << 8,   // an exception left the function that acquired it
     TRACE_SESSION_TOLD = 1 << 9,        // the recorder has written that it is held too long

@@ -99,6 +99,10 @@ void session_forget(struct session *session);
 // ... or it did not (refused, zombie): back into the table with these flags added.
 void session_put_back(struct session *session, uint32_t add_flags);
 
+// Takes a session out again that was put back, as session_take does. use: `generation` of its
+// record from before it was put back. false: it is out no more, or it is another one by now.
+bool session_take_back(struct session *session, uint32_t use);
+
 // The handle belongs to this pool from now on; TRACE_NONE: to none any more. false: no such
 // session.
 bool session_set_owner(uint32_t kind, uint64_t handle, uint32_t pool);

@@ -196,7 +196,10 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
     if (old) {
         struct trace_site *old_site = site_record(old->site);
         count_back(old, old_site, now_ns);
-        end_entry(old, old_site, TRACE_LOST_RELEASE, now_ns);
+        // One that was closed and kept alive by its children must be gone, to have given this its
+        // address.
+        const bool zombie = old->record->flags & TRACE_SESSION_ZOMBIE;
+        end_entry(old, old_site, zombie ? TRACE_RELEASED : TRACE_LOST_RELEASE, now_ns);
     }
     if (!entry)
         return TRACE_NONE;
@@ -231,6 +234,21 @@ void session_acquire_failed(const struct acquire *acquire, bool timed_out, uint6
     overdue_check(now_ns);
 }
 
+// What was taken out of the table begins to end.
+static void begin_end(struct entry *entry, struct session *session)
+{
+    __atomic_store_n(&entry->record->state, TRACE_SLOT_RELEASING, __ATOMIC_RELEASE);
+    session->slot = entry->slot;
+    session->record = entry->record;
+    session->entry = entry;
+    session->site = site_record(entry->site);
+    session->taken_ns = recorder_now();
+    if (way_is_fresh(entry->key.handle))
+        way_note_use(false, session->taken_ns);
+    count_back(entry, session->site, session->taken_ns);
+    overdue_check(session->taken_ns);
+}
+
 bool session_take(uint32_t kind, uint64_t handle, struct session *session)
 {
     struct shard *shard;
@@ -243,17 +261,23 @@ bool session_take(uint32_t kind, uint64_t handle, struct session *session)
     lock_give(&shard->lock);
     if (!entry || session->still_out)
         return false;
-    __atomic_store_n(&entry->record->state, TRACE_SLOT_RELEASING, __ATOMIC_RELEASE);
-    session->slot = entry->slot;
-    session->record = entry->record;
-    session->entry = entry;
-    session->site = site_record(entry->site);
-    session->taken_ns = recorder_now();
-    if (way_is_fresh(handle))
-        way_note_use(false, session->taken_ns);
-    count_back(entry, session->site, session->taken_ns);
-    overdue_check(session->taken_ns);
+    begin_end(entry, session);
     return true;
+}
+
+bool session_take_back(struct session *session, uint32_t use)
+{
+    struct entry *entry = session->entry;
+    const struct session_key key = entry->key;
+    struct shard *shard;
+    struct entry *found = entry_lock(key.kind, key.handle, &shard);
+    const bool same = found == entry && entry->record->generation == use;
+    if (same)
+        HASH_DEL(shard->sessions, entry);
+    lock_give(&shard->lock);
+    if (same)
+        begin_end(entry, session);
+    return same;
 }
 
 void session_end(struct session *session, enum trace_end end, uint64_t now_ns)

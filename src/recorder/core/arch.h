@@ -13,7 +13,8 @@
 //   ARCH_UNWINDS_FAST      whether libunwind's unw_backtrace can be used in signal handlers, too
 //   ARCH_RETURN_ADDRESS()  a return address, of what unw_backtrace says
 //   ARCH_PATCHES           defined where entries of functions can be patched
-//   ARCH_CONTEXT_INLINE    defined where libunwind's getcontext is no function
+//   ARCH_STEP_STUBS        defined where sqlite3_step has stubs of its own, which cost next to
+//   nothing ARCH_CONTEXT_INLINE    defined where libunwind's getcontext is no function
 //   arch_has_shadow_stack  whether returning to another address than the caller's is a fault
 //   arch_is_lazy_stub      whether a slot leads to the loader's lazy binding
 //   arch_find_return       code in a module behind which a return address of ours can be put

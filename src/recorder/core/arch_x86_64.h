@@ -16,7 +16,8 @@
 #define CALL_BYTES 448
 #define CALL_RETURN_SLOT 2 // above the saved rbp and the stub's number
 
-#define ARCH_PATCHES // entries of functions can be patched
+#define ARCH_STEP_STUBS // sqlite3_step has stubs of its own
+#define ARCH_PATCHES    // entries of functions can be patched
 
 #define ARCH_RELOCATION_JUMP_SLOT R_X86_64_JUMP_SLOT
 #define ARCH_RELOCATION_GLOB_DAT R_X86_64_GLOB_DAT

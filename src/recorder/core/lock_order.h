@@ -24,15 +24,18 @@ enum lock_order {
     LOCK_POOLS = LOCK_RANK(10),             // the table
     LOCK_POOL = LOCK_RANK(11) | LOCK_MANY,  // the counters of one
     LOCK_SHARD = LOCK_RANK(12) | LOCK_MANY, // of the table of sessions
-    LOCK_SQLITE_BACKUPS = LOCK_RANK(13),
-    LOCK_RUNTIMES = LOCK_RANK(14),
-    LOCK_MISUSE = LOCK_RANK(15),
-    LOCK_OVERDUE = LOCK_RANK(16),
-    LOCK_PRESENCE = LOCK_RANK(17),
-    LOCK_FAULT = LOCK_RANK(18), // taking SIGBUS, and giving it back
-    LOCK_INTERN = LOCK_RANK(19),
-    LOCK_ARENA = LOCK_RANK(20),
-    LOCK_MALLOC = LOCK_RANK(21) | LOCK_AGAIN,
+    LOCK_SQLITE_HANDLES = LOCK_RANK(13),
+    LOCK_SQLITE_HANDLE_MAP = LOCK_RANK(14), // growing
+    LOCK_SQLITE_CHILD_MAP = LOCK_RANK(15),
+    LOCK_SQLITE_TEXTS = LOCK_RANK(16),
+    LOCK_RUNTIMES = LOCK_RANK(17),
+    LOCK_MISUSE = LOCK_RANK(18),
+    LOCK_OVERDUE = LOCK_RANK(19),
+    LOCK_PRESENCE = LOCK_RANK(20),
+    LOCK_FAULT = LOCK_RANK(21), // taking SIGBUS, and giving it back
+    LOCK_INTERN = LOCK_RANK(22),
+    LOCK_ARENA = LOCK_RANK(23),
+    LOCK_MALLOC = LOCK_RANK(24) | LOCK_AGAIN,
     LOCK_TRACE = LOCK_LAST,                          // growing and appending: trace/trace_writer.c
     LOCK_ABANDONING = LOCK_RANK(LOCK_POSITIONS - 1), // by the handler of SIGBUS, under any other
 };

@@ -14,7 +14,7 @@
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/got.h"
-#include "recorder/hooks/sqlite.h"
+#include "recorder/hooks/sqlite_api.h"
 #include "recorder/hooks/stubs.h"
 #include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/api_note.h"
@@ -133,6 +133,11 @@ uint64_t dl_hooks_real(const struct hook *hook, uint64_t caller, const struct sq
         *sqlite = sqlite_api_of(hook->function, real);
     shield_down(&shield);
     return real;
+}
+
+bool dl_hooks_is_late(void)
+{
+    return hook_late;
 }
 
 void dl_hooks_catch_up(void)

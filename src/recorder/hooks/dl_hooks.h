@@ -11,7 +11,8 @@ void dl_hooks_after(struct call *call);
 // Modules were loaded or unloaded: what depends on them is prepared.
 void dl_hooks_modules_changed(void);
 
-// Hooks what a dlopen brought that could only be jumped to.
+// Hooks what a dlopen brought that could only be jumped to; whether there may be such.
+bool dl_hooks_is_late(void);
 void dl_hooks_catch_up(void);
 
 // The real function behind an exported symbol for a call from `caller`; 0: there is none.

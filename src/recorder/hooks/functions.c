@@ -28,9 +28,11 @@ static const struct {
     {"execvpe", FUNCTION_EXEC},
     {"posix_spawn", FUNCTION_SPAWN},
     {"posix_spawnp", FUNCTION_SPAWN},
-    {"sqlite3_finalize", FUNCTION_FINALIZE},
-    {"sqlite3_backup_init", FUNCTION_BACKUP_INIT},
-    {"sqlite3_backup_finish", FUNCTION_BACKUP_FINISH},
+    {"sqlite3_step", FUNCTION_CHILD},
+    {"sqlite3_finalize", FUNCTION_CHILD},
+    {"sqlite3_blob_close", FUNCTION_CHILD},
+    {"sqlite3_backup_init", FUNCTION_CHILD},
+    {"sqlite3_backup_finish", FUNCTION_CHILD},
     {"sigaction", FUNCTION_SIGACTION},
     {"__sigaction", FUNCTION_SIGACTION},
     {"signal", FUNCTION_SIGNAL},
@@ -46,6 +48,26 @@ static const struct {
     {"__longjmp_chk", FUNCTION_JUMP},
     {"setcontext", FUNCTION_JUMP},
     {"swapcontext", FUNCTION_JUMP},
+};
+
+// Some of them have specs, too.
+static const struct {
+    const char *name;
+    enum function_sqlite sqlite;
+} of_sqlite[] = {
+    {"sqlite3_prepare", SQLITE_PREPARE},
+    {"sqlite3_prepare_v2", SQLITE_PREPARE},
+    {"sqlite3_prepare_v3", SQLITE_PREPARE_FLAGS},
+    {"sqlite3_prepare16", SQLITE_PREPARE16},
+    {"sqlite3_prepare16_v2", SQLITE_PREPARE16},
+    {"sqlite3_prepare16_v3", SQLITE_PREPARE16_FLAGS},
+    {"sqlite3_step", SQLITE_STEP},
+    {"sqlite3_finalize", SQLITE_FINALIZE},
+    {"sqlite3_blob_open", SQLITE_BLOB_OPEN},
+    {"sqlite3_blob_close", SQLITE_BLOB_CLOSE},
+    {"sqlite3_backup_init", SQLITE_BACKUP_INIT},
+    {"sqlite3_backup_finish", SQLITE_BACKUP_FINISH},
+    {"sqlite3_exec", SQLITE_EXEC},
 };
 
 static const struct spec *specs; // those of call_specs.h
@@ -101,6 +123,10 @@ static void add_function(const char *name, enum function_special special, const 
     if (!function)
         return;
     function->special = special;
+    function->sqlite = SQLITE_NO_CHILD;
+    for (size_t i = 0; i < sizeof of_sqlite / sizeof of_sqlite[0]; i++)
+        if (strcmp(of_sqlite[i].name, name) == 0)
+            function->sqlite = of_sqlite[i].sqlite;
     function->spec = spec;
     function->ref = spec ? (uint32_t)(spec - specs) + 1 : TRACE_NONE;
     functions[function_count++] = function;

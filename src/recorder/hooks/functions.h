@@ -25,14 +25,29 @@ enum function_special {
     FUNCTION_SPAWN,       // argument 1: the program
     FUNCTION_JUMP,        // siglongjmp and its like: never hooked, only looked for
     FUNCTION_EXIT,        // _exit and _Exit: no handler of ours runs
-    FUNCTION_FINALIZE,    // sqlite3_finalize: may end a zombie
-    FUNCTION_BACKUP_INIT, // sqlite3_backup_init and _finish: a backup keeps its source alive
-    FUNCTION_BACKUP_FINISH,
+    FUNCTION_CHILD,       // only of SQLite's children: see enum function_sqlite
+};
+
+// What a function does to the children of a SQLite connection: see sqlite_children.c.
+enum function_sqlite {
+    SQLITE_NO_CHILD = 0,
+    SQLITE_PREPARE,
+    SQLITE_PREPARE_FLAGS, // with one more argument: sqlite3_prepare_v3
+    SQLITE_PREPARE16,     // the same in UTF-16
+    SQLITE_PREPARE16_FLAGS,
+    SQLITE_STEP,
+    SQLITE_FINALIZE,
+    SQLITE_BLOB_OPEN,
+    SQLITE_BLOB_CLOSE,
+    SQLITE_BACKUP_INIT,
+    SQLITE_BACKUP_FINISH,
+    SQLITE_EXEC,
 };
 
 struct function {
     const char *name;
     enum function_special special;
+    enum function_sqlite sqlite;
     const struct spec *spec; // first spec of this name; NULL for special ones
     uint32_t ref;            // in the trace: 1 + the number of the first spec
     bool plain;              // the one spec holds for every call

@@ -17,6 +17,7 @@
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch.h"
+#include "recorder/hooks/sqlite_api.h"
 #include "recorder/hooks/stubs.h"
 #include "recorder/stacks/modules.h"
 #include "recorder/stacks/own_code.h"
@@ -209,7 +210,8 @@ static void patch_slot(const struct patching *patching, const struct function *f
             return;
         }
     }
-    if (real == 0)
+    if (real == 0 ||
+        (ELF64_R_TYPE(relocation->r_info) != ABSOLUTE && sqlite_api_is_own(function, module, real)))
         return;
     uint64_t stub = stub_of(function, real, depends_on_caller(function) ? module : NULL);
     if (stub == 0)

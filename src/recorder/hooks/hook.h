@@ -11,12 +11,15 @@
 #define HOOK_STUBS 2048 // how many functions (and copies of them) can be wrapped
 #define HOOK_STUB_BYTES 16
 #define HOOK_EXPORTED 5      // the first stub numbers are those of the exported symbols
+#define HOOK_REAL 16         // offset in struct hook
+#define HOOK_BYTES 40        // of struct hook
 #define HOOK_STACK_BYTES 256 // of the caller's stack arguments that are passed on
 
 // What hook_before wants.
 #define HOOK_TAIL 0     // jump to `target` as if the program had
 #define HOOK_THROUGH 1  // call `target`, then hook_after
-#define HOOK_DISGUISE 2 // call `target` so that it sees `gadget` as the caller, then hook_after
+#define HOOK_BARE 2     // the same for a function that has no stack arguments
+#define HOOK_DISGUISE 3 // call `target` so that it sees `gadget` as the caller, then hook_after
 
 #ifndef __ASSEMBLER__
 
@@ -45,11 +48,11 @@ struct call {
     uint64_t handle;
     uint64_t pool_address;
     uint32_t acquires_before; // of this thread, see struct recorder_thread
-    uint32_t children;        // statements and the like alive before a close
     bool nested, taken, inherited;
     unsigned recording; // in which it began: recorder_recording
     struct session session;
-    uint32_t detail; // string reference: the SQL of these children
+    struct sqlite_handle *known; // of SQLite: the connection, see sqlite_handle.h
+    uint64_t epoch;              // ... and its sqlite_handle_epoch
     uint8_t verb;
 };
 _Static_assert(offsetof(struct call, other) == CALL_OTHER, "see the assembly");
@@ -63,9 +66,13 @@ _Static_assert(offsetof(struct call, return_address) == CALL_RETURN, "see the as
 _Static_assert(offsetof(struct call, frame) == CALL_FRAME, "see the assembly");
 _Static_assert(sizeof(struct call) <= CALL_BYTES, "see the assembly");
 
-// Called by the assembly. hook_before returns HOOK_TAIL, HOOK_THROUGH or HOOK_DISGUISE.
+// Called by the assembly. hook_before returns one of the modes above.
 unsigned hook_before(struct call *call);
 void hook_after(struct call *call);
+
+// Likewise, after a sqlite3_step that gave no row, where that has stubs of its own.
+struct hook;
+void hook_stepped(const struct hook *hook, uint64_t statement);
 
 // How many of the HOOK_STACK_BYTES above `from` can be read, when they cross a page.
 size_t hook_readable(uint64_t from);

@@ -99,9 +99,11 @@ wrapper:
     str x29, [x19, #CALL_FRAME]
     mov x0, x19
     bl hook_before
+    cmp w0, #HOOK_BARE
+    b.eq .Lcopied
+    b.hi .Ldisguise
     cmp w0, #HOOK_THROUGH
     b.eq .Lthrough
-    b.hi .Ldisguise
 
     // Tail: everything as it was, and on to the real function.
     ldr x16, [x19, #CALL_TARGET]

@@ -91,9 +91,11 @@ wrapper:
     note_call
     movq %rbx, %rdi
     call hook_before
+    cmpl $HOOK_BARE, %eax
+    je .Lcopied
+    ja .Ldisguise
     cmpl $HOOK_THROUGH, %eax
     je .Lthrough
-    ja .Ldisguise
 
     // Tail: everything as it was, and on to the real function.
     movq CALL_TARGET(%rbx), %r11
@@ -144,5 +146,60 @@ wrapper_returned:
     jmp wrapper_returned
     .cfi_endproc
     .size wrapper, . - wrapper
+
+// sqlite3_step(statement) is called for each row, and only what ends without one is of interest.
+    .p2align 4
+    .globl hook_step_stubs
+    .hidden hook_step_stubs
+    .type hook_step_stubs, @function
+hook_step_stubs:
+    .cfi_startproc
+    .cfi_escape 0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x39, 0x2a, 0x33, 0x24, 0x22
+    .set number, 0
+    .rept HOOK_STUBS
+    endbr64
+    .byte 0x68                     // push imm32
+    .long number * HOOK_BYTES
+    .byte 0xe9                     // jmp rel32
+    .long wrapper_step - . - 4
+    .byte 0xcc, 0xcc
+    .set number, number + 1
+    .endr
+    .cfi_endproc
+    .size hook_step_stubs, . - hook_step_stubs
+
+// On entry: (rsp) offset of the hook, 8(rsp) the caller's return address.
+#define ROW 100                    // SQLITE_ROW
+    .p2align 4
+    .type wrapper_step, @function
+wrapper_step:
+    .cfi_startproc
+    .cfi_def_cfa_offset 16
+    pushq %rdi
+    .cfi_def_cfa_offset 24
+    subq $8, %rsp                  // and the stack is aligned
+    .cfi_def_cfa_offset 32
+    movq 16(%rsp), %rax
+    leaq hooks(%rip), %r11
+    call *HOOK_REAL(%r11,%rax)
+    cmpl $ROW, %eax
+    jne .Lended
+    addq $24, %rsp
+    .cfi_remember_state
+    .cfi_def_cfa_offset 8
+    ret
+    .cfi_restore_state
+.Lended:
+    movl %eax, (%rsp)
+    leaq hooks(%rip), %rdi
+    addq 16(%rsp), %rdi
+    movq 8(%rsp), %rsi
+    call hook_stepped
+    movl (%rsp), %eax
+    addq $24, %rsp
+    .cfi_def_cfa_offset 8
+    ret
+    .cfi_endproc
+    .size wrapper_step, . - wrapper_step
 
     .section .note.GNU-stack, "", @progbits

@@ -36,11 +36,17 @@ extern const char wrapper_patched[], wrapper_patched_returned[];
 #define wrapper_patched NULL
 #define wrapper_patched_returned wrapper_returned
 #endif
+#ifdef ARCH_STEP_STUBS
+extern const char hook_step_stubs[];
+#else
+#define hook_step_stubs hook_stubs
+#endif
 
 void hooks_begin(void)
 {
     hook_code = (struct hook_code){
         .stubs = hook_stubs,
+        .step_stubs = hook_step_stubs,
         .returned = wrapper_returned,
         .patched = wrapper_patched,
         .patched_returned = wrapper_patched_returned,
@@ -159,6 +165,41 @@ static bool is_within(const struct call *call, bool acquire)
            function_kind(around.spec) == function_kind(call->spec);
 }
 
+// A handle from before the attach is seen for the first time.
+static bool inherit(const struct call *call)
+{
+    const struct inherited found = {
+        .handle = call->handle,
+        .kind = function_kind(call->spec),
+        .session = (uint8_t)call->spec->session,
+        .held_by_caller = true,
+        .database = call->hook->sqlite ? sqlite_file(call->hook, call->handle) : TRACE_NONE,
+    };
+    return session_inherit(&found);
+}
+
+// The release of a handle that is not in the table. true: it is now, and has been taken out.
+static bool take_unknown(struct call *call)
+{
+    const uint32_t kind = function_kind(call->spec);
+    uint32_t site, database;
+    if (nesting_around(call).spec)
+        return false; // released by the enclosing call
+    const bool twice = session_recently_ended(kind, call->handle, &site, &database);
+    if (!recorder_attached) {
+        misuse(call, twice ? TRACE_MISUSE_DOUBLE : TRACE_MISUSE_UNKNOWN, recorder_now());
+        return false;
+    }
+    // Acquired before we came. Whether SQLite gives it back now depends on its statements.
+    if (!twice && call->hook->sqlite && sqlite_is_open(call->hook, call->handle) && inherit(call)) {
+        call->taken = session_take(kind, call->handle, &call->session);
+        return call->taken;
+    }
+    session_inherited_ended(kind, call->spec->session,
+                            call->pool_address ? pool_of(call) : TRACE_NONE, TRACE_RELEASED);
+    return false;
+}
+
 static unsigned before_release(struct call *call)
 {
     call->handle = handle_before(call);
@@ -172,21 +213,8 @@ static unsigned before_release(struct call *call)
         nesting_enter(call);
         return HOOK_THROUGH;
     }
-    if (!call->taken) {
-        uint32_t site, database;
-        if (nesting_around(call).spec)
-            return HOOK_TAIL;    // released by the enclosing call
-        if (recorder_attached) { // acquired before we came
-            session_inherited_ended(function_kind(call->spec), call->spec->session,
-                                    call->pool_address ? pool_of(call) : TRACE_NONE,
-                                    TRACE_RELEASED);
-            return HOOK_TAIL;
-        }
-        bool twice =
-            session_recently_ended(function_kind(call->spec), call->handle, &site, &database);
-        misuse(call, twice ? TRACE_MISUSE_DOUBLE : TRACE_MISUSE_UNKNOWN, recorder_now());
+    if (!call->taken && !take_unknown(call))
         return HOOK_TAIL;
-    }
     call->inherited = call->session.record->flags & TRACE_SESSION_INHERITED;
     if (call->inherited && !recorder_attached)
         misuse(call, TRACE_MISUSE_CHILD, call->session.taken_ns);
@@ -209,18 +237,12 @@ static unsigned before_use(struct call *call)
     if (call->handle == 0 || !any_session())
         return HOOK_TAIL;
     uint32_t kind = function_kind(call->spec);
-    if (recorder_attached && !session_is_known(kind, call->handle)) {
-        const struct inherited found = {
-            .handle = call->handle,
-            .kind = kind,
-            .session = (uint8_t)call->spec->session,
-            .held_by_caller = true,
-            .database = call->hook->sqlite ? sqlite_file(call->hook, call->handle) : TRACE_NONE,
-        };
-        (void)session_inherit(&found);
-    }
+    if (recorder_attached && !session_is_known(kind, call->handle))
+        (void)inherit(call);
     if (session_mark_used(kind, call->handle) && !recorder_attached)
         misuse(call, TRACE_MISUSE_CHILD, recorder_now());
+    if (call->hook->sqlite && session_is_known(kind, call->handle))
+        sqlite_used(call, call->handle);
     return HOOK_TAIL;
 }
 
@@ -287,6 +309,11 @@ unsigned hook_before(struct call *call)
     call->hook = hook;
     if (!find_real(call))
         end_undefined(hook->function->name);
+    if (hook->function->sqlite != SQLITE_NO_CHILD) {
+        const unsigned mode = sqlite_before_quick(call);
+        if (mode != SQLITE_ENTER)
+            return mode;
+    }
     enum function_special special = hook->function->special;
     if (special >= FUNCTION_DLOPEN && special <= FUNCTION_CANCEL_TYPE)
         return special <= FUNCTION_DLCLOSE ? dl_hooks_before(call) : signal_hooks_before(call);
@@ -303,7 +330,7 @@ unsigned hook_before(struct call *call)
         mode = before_traced(call);
     else if (hook->function->special == FUNCTION_EXIT)
         recorder_life->exiting((int)call->argument[0]);
-    else
+    if (hook->function->sqlite != SQLITE_NO_CHILD)
         mode = sqlite_before(call);
     recorder_leave();
     return mode;
@@ -387,7 +414,7 @@ static void after_release(struct call *call)
     enum trace_end end = end_of(call);
     // What a collector closes is no zombie: it takes the statements away as well.
     bool by_code = !ended || end == TRACE_RELEASED;
-    if (call->hook->sqlite && by_code && sqlite_after_close(call, ended))
+    if (call->hook->sqlite && sqlite_after_close(call, ended, by_code))
         return;
     if (ended)
         session_end(&call->session, end, call->session.taken_ns);
@@ -433,13 +460,19 @@ void hook_after(struct call *call)
             signal_hooks_after(call);
         return;
     }
-    if (!recorder_enter())
+    const bool child = call->hook->function->sqlite != SQLITE_NO_CHILD;
+    if ((child && sqlite_after_quick(call)) || !recorder_enter())
         return;
     if (call->recording != atomic_load_explicit(&recorder_recording, memory_order_relaxed))
         ; // detached and attached again meanwhile
-    else if (special == FUNCTION_TRACED)
-        after_traced(call);
-    else
+    else if (child)
         sqlite_after(call);
+    else
+        after_traced(call);
     recorder_leave();
+}
+
+void hook_stepped(const struct hook *hook, uint64_t statement)
+{
+    sqlite_stepped(hook, statement);
 }

@@ -17,7 +17,7 @@
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch_code.h"
-#include "recorder/hooks/sqlite.h"
+#include "recorder/hooks/sqlite_api.h"
 #include "recorder/hooks/stubs.h"
 #include "shared/patch_plan.h"
 #include "shared/patch_table.h"

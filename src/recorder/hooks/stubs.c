@@ -8,8 +8,11 @@
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/hook.h"
-#include "recorder/hooks/sqlite.h"
+#include "recorder/hooks/sqlite_api.h"
 #include "recorder/stacks/modules.h"
+
+_Static_assert(offsetof(struct hook, real) == HOOK_REAL, "see the assembly");
+_Static_assert(sizeof(struct hook) == HOOK_BYTES, "see the assembly");
 
 struct lock hooks_lock = LOCK_OF(LOCK_HOOKS);
 struct hook_code hook_code;
@@ -47,9 +50,10 @@ void stubs_note_traced(void)
     any_traced = true;
 }
 
-static uint64_t stub_address(uint32_t index)
+static uint64_t stub_address(const struct function *function, uint32_t index)
 {
-    return (uint64_t)(uintptr_t)hook_code.stubs + (uint64_t)index * HOOK_STUB_BYTES;
+    const char *stubs = function->sqlite == SQLITE_STEP ? hook_code.step_stubs : hook_code.stubs;
+    return (uint64_t)(uintptr_t)stubs + (uint64_t)index * HOOK_STUB_BYTES;
 }
 
 static uint32_t stub_find(const struct function *function, uint64_t real, uint64_t caller_start)
@@ -93,7 +97,7 @@ uint64_t stub_of(const struct function *function, uint64_t real, const struct mo
     }
     if (index == 0)
         recorder_lost(TRACE_LOST_STUBS);
-    return index ? stub_address(index) : 0;
+    return index ? stub_address(function, index) : 0;
 }
 
 struct hook *stub_of_entry(const struct function *function, uint64_t entry,

@@ -30,6 +30,7 @@ extern struct hook hooks[]; // HOOK_STUBS
 // Addresses in the wrapper's code, see hooks_begin.
 extern struct hook_code {
     const char *stubs;            // the first one
+    const char *step_stubs;       // likewise, for sqlite3_step
     const char *returned;         // where a real function returns to: on the stack once for each
                                   // wrapped call under way
     const char *patched;          // the wrapper of calls that come through a patched entry; NULL:

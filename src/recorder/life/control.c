@@ -37,7 +37,7 @@ int unclosed_dump(void)
     if (!recorder_enter())
         return -EAGAIN;
     if (recorder_trace.header) {
-        sqlite_ask_all();
+        sqlite_tell_all();
         dump_summary(true);
         error = 0;
     }

@@ -26,6 +26,9 @@
 #include "recorder/hooks/patch.h"
 #include "recorder/hooks/signal_hooks.h"
 #include "recorder/hooks/sqlite.h"
+#include "recorder/hooks/sqlite_api.h"
+#include "recorder/hooks/sqlite_handle.h"
+#include "recorder/hooks/sqlite_text.h"
 #include "recorder/hooks/stubs.h"
 #include "recorder/life/api.h"
 #include "recorder/life/dump.h"
@@ -48,9 +51,15 @@ static bool forked_cleanly; // the tables were locked while the fork happened
 // All locks, in the order of core/lock_order.h, but for those that a child makes anew.
 static struct lock *const outer_locks[] = {&opening_lock, &sqlite_copies_lock, &hooks_lock,
                                            &modules_lock, &sites_lock};
-static struct lock *const inner_locks[] = {&sqlite_backups_lock, &runtimes_lock,
-                                           &misuse_lock,         &intern_lock,
-                                           &arena_lock,          &recorder_trace.lock};
+static struct lock *const inner_locks[] = {&sqlite_handles_lock,
+                                           &sqlite_handles.growth,
+                                           &sqlite_children.growth,
+                                           &sqlite_texts_lock,
+                                           &runtimes_lock,
+                                           &misuse_lock,
+                                           &intern_lock,
+                                           &arena_lock,
+                                           &recorder_trace.lock};
 enum {
     OUTER_LOCKS = sizeof outer_locks / sizeof outer_locks[0],
     INNER_LOCKS = sizeof inner_locks / sizeof inner_locks[0],
@@ -129,7 +138,7 @@ static void finish(int status)
     struct trace_header *header = recorder_trace.header;
     if (!header || header->ended != TRACE_ENDED_UNKNOWN)
         return;
-    sqlite_ask_all();
+    sqlite_tell_all();
     overdue_finish();
     header->end_ns = header->last_ns = recorder_now();
     if (status != STATUS_UNKNOWN) {
@@ -268,5 +277,6 @@ int process_detach(void)
     }
     recorder_attached = false;
     opening_forget();
+    sqlite_forget();
     return 0;
 }
