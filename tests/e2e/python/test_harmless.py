@@ -5,7 +5,7 @@ import os
 import re
 import unittest
 
-from python_harness import PYTHON, PythonTestCase, has_module, interpreters, main, source
+from python_harness import PYTHON, PythonTestCase, all_interpreters, has_module, interpreters, main, source
 
 GROWTH = """
 import sqlite3
@@ -37,7 +37,37 @@ print("grown", "not" if pages() - before < 256 else pages() - before)
 """
 
 
+KEEPING = ("kind keeping; acquire python:keeping:Depot.take(self=pool) -> handle; "
+           "release python:keeping:Depot.give(self=pool, item=handle)")
+
+
 class Harmless(PythonTestCase):
+
+    def files_after(self, command, how, **keywords):
+        """What a program leaves behind in a folder of its own, and its run."""
+        folder = self.path(f"left-{self.number}")
+        self.number += 1
+        os.mkdir(folder)
+        run = self.trace([*command, os.path.join(folder, "a.db")], how=how, **keywords)
+        self.assertEqual(run.status, 0, run.err[-2000:])
+        return sorted(os.listdir(folder)), run
+
+    number = 0
+
+    def test_nothing_outlives_its_module(self):
+        """Variables of a module die as untraced, though its functions are wrapped: the database that
+        they hold is closed, which takes away its -wal."""
+        for version, python in all_interpreters():
+            with self.subTest(version=version, python=python):
+                command = [python, source("keeper.py")]
+                before, plain = self.files_after(command, "plain")
+                after, traced = self.files_after(command, "run", options=["--pool", KEEPING])
+                self.assertEqual(before, ["a.db"])
+                self.assertIn("variables are gone", plain.out)
+                self.assertEqual((after, traced.out), (before, plain.out))
+                report = traced.report()
+                self.assert_totals(report, kind="checkout", opened=2, released=2, never_closed=0)
+                self.assert_totals(report, opened=1)
 
     def check_modes(self, options, env):
         """connections.py in every version; its numbers are right too."""

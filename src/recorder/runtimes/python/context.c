@@ -9,6 +9,7 @@
 #include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/layout.h"
+#include "recorder/runtimes/python/shutdown.h"
 #include "recorder/stacks/capture.h"
 
 enum { TEST_BYTES = 512 };
@@ -117,7 +118,8 @@ void python_context_asyncio(void)
         {PYTHON_MARK_TASK_2, "asyncio.runners", "run.__code__"},
         {PYTHON_MARK_TASK_3, "asyncio.runners", "Runner.run.__code__"},
     };
-    if (current_task || !(current_task = python_find("asyncio.tasks", "current_task")))
+    if (current_task || python_keeps_nothing() ||
+        !(current_task = python_find("asyncio.tasks", "current_task")))
         return;
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         PyObject *code = python_find(runs[i].module, runs[i].path);

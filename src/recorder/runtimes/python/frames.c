@@ -9,6 +9,7 @@
 
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/layout.h"
+#include "recorder/runtimes/python/shutdown.h"
 #include "recorder/runtimes/python/walk_memo.h"
 
 // A cache slot: which location an instruction of a code object is. Slots are read and written by
@@ -53,6 +54,8 @@ static inline size_t mark_place(const PyObject *code)
 void python_frames_mark(enum python_mark mark, PyObject *code)
 {
     size_t place = mark_place(code);
+    if (python_keeps_nothing())
+        return;
     if (marks[place].code) // two at one place: the one that tells of sessions matters more
         if (marks[place].mark < mark)
             return;
@@ -224,6 +227,7 @@ static bool slot_write(struct location_slot *slot, PyObject *code, int instructi
 static uint32_t frame_location(const struct python_walk_frame *frame, bool keep, bool *kept)
 {
     *kept = false;
+    keep = keep && !python_keeps_nothing();
     if (!atomic_load_explicit(&python_layout_trusted, memory_order_relaxed))
         return python_location(frame);
     size_t first = slot_of(frame->code, frame->instruction);

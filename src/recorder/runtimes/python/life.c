@@ -133,7 +133,8 @@ static void look_at_modules(const char *executed)
 static bool may_look(void)
 {
     return !looking && atomic_load_explicit(&listening, memory_order_relaxed) &&
-           python_holds_gil() && python_main_interpreter() && !python_is_shutdown();
+           python_holds_gil() && python_main_interpreter() && !python_is_shutdown() &&
+           !python_keeps_nothing();
 }
 
 // importlib._bootstrap._call_with_frames_removed(exec, code, module.__dict__): how importlib's
@@ -150,6 +151,67 @@ static PyObject *module_executed(const struct python_invocation *call)
         look_at_modules(name);
     looking = false;
     return result;
+}
+
+// Before finalization begins. Of functions that run at exit, those registered last come first: ours
+// is among the last, and what comes behind it is still seen, but nothing is kept of it.
+static PyObject *at_exit(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    python_keep_nothing();
+    python_wrap_give_back();
+    python_traceback_drop();
+    python_sqlalchemy_drop();
+    python_sqlite_drop();
+    python_shared_drop();
+    python_inherit_drop();
+    python_context_drop();
+    python_frames_drop();
+    py.Py_IncRef(py._Py_NoneStruct);
+    return py._Py_NoneStruct;
+}
+
+static bool registered; // in the interpreter that there is
+
+static PyObject *import_atexit(void)
+{
+    PyObject *import = python_find("builtins", "__import__");
+    PyObject *arguments = py.PyTuple_New(1);
+    PyObject *module = NULL;
+    if (import && arguments &&
+        py.PyTuple_SetItem(arguments, 0, py.PyUnicode_InternFromString("atexit")) == 0)
+        module = py.PyObject_CallObject(import, arguments);
+    python_drop(arguments);
+    python_drop(import);
+    return module;
+}
+
+// atexit.register or atexit.unregister: functions made of the same C function are equal.
+static void call_atexit(const char *what)
+{
+    static struct python_method method = {"at_exit", at_exit, PYTHON_METHOD_NOARGS, NULL};
+    PyObject *type, *value, *traceback;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    PyObject *module = import_atexit();
+    PyObject *call = module ? python_attribute(module, what) : NULL;
+    PyObject *arguments = py.PyTuple_New(1);
+    PyObject *function = py.PyCFunction_NewEx(&method, NULL, NULL);
+    if (call && arguments && function && py.PyTuple_SetItem(arguments, 0, function) == 0)
+        python_drop(py.PyObject_CallObject(call, arguments));
+    python_drop(arguments);
+    python_drop(call);
+    python_drop(module);
+    py.PyErr_Clear();
+    py.PyErr_Restore(type, value, traceback);
+}
+
+// To be called before anything is kept. GIL held.
+static void register_at_exit(void)
+{
+    if (!registered)
+        call_atexit("register");
+    registered = true;
 }
 
 static bool followed;
@@ -169,6 +231,8 @@ static void prepare_sqlite(void)
     py.PyErr_Fetch(&type, &value, &traceback);
     if (python_holds_gil())
         check_layout();
+    if (python_main_interpreter())
+        register_at_exit();
     python_sqlite_prepare();
     if (python_main_interpreter())
         python_traceback_watch();
@@ -243,6 +307,7 @@ static void on_event(enum event event, PyObject *args)
         before_connect();
     }
     if (pending) {
+        register_at_exit();
         follow_importlib();
         look_at_modules(NULL);
     }
@@ -274,7 +339,7 @@ static void forget(void)
     python_sqlalchemy_forget();
     python_await_forget();
     python_wrap_forget();
-    hooked = followed = pending = prepared = asked_to_look = false;
+    hooked = followed = pending = prepared = asked_to_look = registered = false;
     atomic_store(&python_found, false);
 }
 
@@ -332,6 +397,8 @@ static bool call_collector(const char *name)
 
 static void join(void)
 {
+    python_shutdown_forget();
+    register_at_exit();
     listen();
     python_holders_prepare();
     python_sqlite_prepare();
@@ -343,6 +410,9 @@ static void join(void)
 // Everything in the interpreter is as it was, but for the audit hook, which does nothing now.
 static void leave(void)
 {
+    if (registered)
+        call_atexit("unregister");
+    registered = false;
     python_wrap_undo();
     python_traceback_undo();
     python_sqlite_undo();

@@ -1,12 +1,15 @@
 // Noticing that the interpreter shuts down: see shutdown.h. Knows sessions that are out.
 #include "recorder/runtimes/python/shutdown.h"
 
+#include <stdatomic.h>
+
 #include "recorder/books/session.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/api.h"
 #include "recorder/runtimes/python/watched.h"
 
 static bool shutdown; // guarded by the GIL
+static atomic_bool keeps_nothing;
 
 static void mark_shutdown(struct trace_session *record, uint32_t slot, void *data)
 {
@@ -31,7 +34,18 @@ bool python_is_shutdown(void)
     return true;
 }
 
+bool python_keeps_nothing(void)
+{
+    return atomic_load_explicit(&keeps_nothing, memory_order_relaxed);
+}
+
+void python_keep_nothing(void)
+{
+    atomic_store(&keeps_nothing, true);
+}
+
 void python_shutdown_forget(void)
 {
+    atomic_store(&keeps_nothing, false);
     shutdown = false;
 }

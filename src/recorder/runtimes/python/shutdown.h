@@ -8,7 +8,12 @@
 // outside recorder_enter.
 bool python_is_shutdown(void);
 
-// Another interpreter begins. GIL held.
+// Nothing of the interpreter's may be kept any more: its objects are about to die, and what is kept
+// keeps others alive, as a function keeps its module's variables. Any thread.
+bool python_keeps_nothing(void);
+void python_keep_nothing(void);
+
+// Another interpreter begins, or the recorder comes back. GIL held.
 void python_shutdown_forget(void);
 
 #endif

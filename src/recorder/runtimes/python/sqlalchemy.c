@@ -337,6 +337,13 @@ static bool learn_names(void)
     return names.record;
 }
 
+void python_sqlalchemy_drop(void)
+{
+    python_drop(timeout_error);
+    timeout_error = NULL;
+    python_sqlalchemy_pool_drop();
+}
+
 void python_sqlalchemy_forget(void)
 {
     memset(&names, 0, sizeof names);

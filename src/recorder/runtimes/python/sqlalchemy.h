@@ -14,6 +14,9 @@ void python_sqlalchemy_async(void);
 // The interpreter is gone, and with it what was learnt of these modules.
 void python_sqlalchemy_forget(void);
 
+// Keeps nothing of it any more. GIL held.
+void python_sqlalchemy_drop(void);
+
 // The handle behind a _ConnectionRecord belongs to its pool; one that was opened before an attach
 // becomes known. GIL held, outside recorder_enter.
 struct python_pool;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "recorder/core/recorder.h"
+#include "recorder/runtimes/python/shutdown.h"
 #include "recorder/runtimes/python/sqlite.h"
 #include "shared/redact.h"
 
@@ -18,8 +19,14 @@ static PyObject *engine_class; // kept
 
 void python_sqlalchemy_pool_engine(void)
 {
-    if (!engine_class)
+    if (!engine_class && !python_keeps_nothing())
         engine_class = python_find("sqlalchemy.engine.base", "Engine");
+}
+
+void python_sqlalchemy_pool_drop(void)
+{
+    python_drop(engine_class);
+    engine_class = NULL;
 }
 
 void python_sqlalchemy_pool_forget(void)

@@ -13,6 +13,9 @@ void python_sqlalchemy_pool_engine(void);
 // The interpreter is gone, and with it what an engine is.
 void python_sqlalchemy_pool_forget(void);
 
+// Keeps nothing of it any more. GIL held.
+void python_sqlalchemy_pool_drop(void);
+
 // The entry of a pool object, made at first sight. NULL: not to be had. Runs Python code; outside
 // recorder_enter.
 struct python_pool *python_sqlalchemy_pool(PyObject *pool);

@@ -14,6 +14,7 @@
 #include "recorder/core/loader.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/layout.h"
+#include "recorder/runtimes/python/shutdown.h"
 
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.15
 enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
@@ -96,6 +97,8 @@ void python_sqlite_prepare(void)
 {
     static atomic_flag busy = ATOMIC_FLAG_INIT; // interpreters may have a GIL each
     bool main_interpreter = python_main_interpreter();
+    if (python_keeps_nothing())
+        return;
     if (main_interpreter ? connection_type != NULL : atomic_load(&module_start) != 0)
         return;
     if (atomic_flag_test_and_set(&busy))
@@ -123,6 +126,12 @@ void python_sqlite_undo(void)
     if (replaced && replaced->function == (void *)close_method)
         __atomic_store_n(&replaced->function, (void *)real_close, __ATOMIC_RELEASE);
     replaced = NULL;
+    python_drop(connection_type);
+    connection_type = NULL;
+}
+
+void python_sqlite_drop(void)
+{
     python_drop(connection_type);
     connection_type = NULL;
 }

@@ -33,4 +33,7 @@ void python_sqlite_undo(void);
 // The interpreter is gone, and with it what was kept of it.
 void python_sqlite_forget(void);
 
+// Keeps no class any more; what closes a connection is seen on. GIL held.
+void python_sqlite_drop(void);
+
 #endif

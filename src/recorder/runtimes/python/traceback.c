@@ -247,6 +247,13 @@ void python_traceback_watch(void)
     *dealloc = (void *)traceback_dealloc;
 }
 
+void python_traceback_drop(void)
+{
+    python_drop(connection_class);
+    python_drop(async_class);
+    connection_class = async_class = NULL;
+}
+
 void python_traceback_undo(void)
 {
     void **dealloc = (void **)((char *)py.PyTraceBack_Type + TYPE_DEALLOC);
@@ -255,7 +262,5 @@ void python_traceback_undo(void)
         return;
     *clear = *(void **)&real_clear;
     *dealloc = *(void **)&real_dealloc;
-    python_drop(connection_class);
-    python_drop(async_class);
-    connection_class = async_class = NULL;
+    python_traceback_drop();
 }

@@ -15,4 +15,7 @@ void python_traceback_async_class(PyObject *type);
 // Looks at them no more. GIL held.
 void python_traceback_undo(void);
 
+// Keeps no class any more. GIL held.
+void python_traceback_drop(void);
+
 #endif

@@ -252,6 +252,14 @@ static void remember(PyObject *holder, PyObject *name, PyObject *original, PyObj
     places[place_count++] = (struct place){holder, name, original, ours};
 }
 
+static void drop_place(const struct place *place)
+{
+    py.Py_DecRef(place->holder);
+    py.Py_DecRef(place->name);
+    py.Py_DecRef(place->original);
+    py.Py_DecRef(place->ours);
+}
+
 static void put_back(const struct place *place)
 {
     PyObject *dict = python_attribute(place->holder, "__dict__");
@@ -261,10 +269,7 @@ static void put_back(const struct place *place)
     py.PyErr_Clear();
     python_drop(now);
     python_drop(dict);
-    py.Py_DecRef(place->holder);
-    py.Py_DecRef(place->name);
-    py.Py_DecRef(place->original);
-    py.Py_DecRef(place->ours);
+    drop_place(place);
 }
 
 void python_wrap_undo(void)
@@ -296,6 +301,12 @@ bool python_wrap(const char *module, const char *path, python_wrapped wrapped, c
     python_drop(dict);
     python_drop(holder);
     return done;
+}
+
+void python_wrap_give_back(void)
+{
+    while (place_count > 0)
+        drop_place(&places[--place_count]);
 }
 
 void python_wrap_forget(void)

@@ -43,6 +43,10 @@ bool python_wrap(const char *module, const char *path, python_wrapped wrapped, c
 // on. GIL held; runs Python code.
 void python_wrap_undo(void);
 
+// Keeps nothing of what was wrapped any more; wrappers stay where they are, and die with that. GIL
+// held.
+void python_wrap_give_back(void);
+
 // The interpreter is gone, and with it what was wrapped.
 void python_wrap_forget(void);
 
