@@ -37,9 +37,8 @@ static size_t read_lines(const char *path,
                          void (*visit)(const struct journal_entry *entry, void *data), void *data)
 {
     struct journal_entry entry;
-    char *line = NULL;
-    size_t room = 0, done = 0;
-    ssize_t bytes = 0;
+    char line[JOURNAL_LINE_BYTES + 1];
+    off_t done = 0;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat status = {0};
     FILE *file =
@@ -49,16 +48,16 @@ static size_t read_lines(const char *path,
             (void)close(fd);
         return 0;
     }
-    // A last write may have gone beyond the limit, and so may somebody who knows none.
-    while (done < JOURNAL_FILE_BYTES + JOURNAL_LINE_BYTES &&
-           (bytes = getline(&line, &room, file)) > 0) {
-        done += (size_t)bytes;
-        if (line[bytes - 1] == '\n' && journal_parse(line, (size_t)bytes - 1, &entry) == 0)
+    // A last write may have gone beyond the limit, and so may somebody who knows none. What is
+    // longer than a line comes in pieces that are none.
+    while (done < JOURNAL_FILE_BYTES + JOURNAL_LINE_BYTES && fgets(line, sizeof line, file)) {
+        const size_t bytes = strlen(line); // with NUL bytes in it, it is none either
+        done = ftello(file);
+        if (bytes > 0 && line[bytes - 1] == '\n' && journal_parse(line, bytes - 1, &entry) == 0)
             visit(&entry, data);
     }
-    free(line);
     (void)fclose(file);
-    return (size_t)status.st_size > done ? (size_t)status.st_size - done : 0;
+    return status.st_size > done ? (size_t)(status.st_size - done) : 0;
 }
 
 // Calls `visit` for the name of each other file in the journal's folder.

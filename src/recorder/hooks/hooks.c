@@ -19,6 +19,7 @@
 #include "recorder/core/log.h"
 #include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
+#include "recorder/core/redacted.h"
 #include "recorder/hooks/dl_hooks.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/nesting.h"
@@ -26,7 +27,6 @@
 #include "recorder/hooks/sqlite.h"
 #include "recorder/runtimes/runtime.h"
 #include "recorder/stacks/capture.h"
-#include "shared/redact.h"
 
 // In hook_*.S.
 extern const char hook_stubs[], wrapper_returned[];
@@ -118,12 +118,10 @@ static uint32_t text_argument(const struct call *call, enum spec_role role)
     uint64_t address;
     if (!argument(call, role, &address) || address == 0)
         return TRACE_NONE;
-    char text[1024];
-    if (call->spec->asked && !peek_text(address, sizeof text))
+    enum { MOST = 1024 };
+    if (call->spec->asked && !peek_text(address, MOST))
         return TRACE_NONE;
-    size_t bytes =
-        redact((const char *)address, text, sizeof text); // NOLINT(performance-no-int-to-ptr)
-    return name_intern_bytes(text, bytes);
+    return redacted_name((const char *)address); // NOLINT(performance-no-int-to-ptr)
 }
 
 // Whether a session can be out that was seen by this process or one that it was forked from; the

@@ -8,12 +8,12 @@
 #include "recorder/books/sessions.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/recorder.h"
+#include "recorder/core/redacted.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/sqlite_api.h"
 #include "recorder/hooks/sqlite_handle.h"
 #include "recorder/hooks/sqlite_text.h"
 #include "recorder/hooks/stubs.h"
-#include "shared/redact.h"
 
 enum { MOST_TOLD = 1024 };
 
@@ -25,8 +25,7 @@ static void *pointer(uint64_t value)
 // A file's name, or a URI, which may hold a key.
 static uint32_t database_name(const char *name)
 {
-    char text[1024];
-    return name_intern_bytes(text, redact(name, text, sizeof text));
+    return redacted_name(name);
 }
 
 // The name that sqlite3_open16 was given, as UTF-8, as far as it is ASCII.
