@@ -3,12 +3,14 @@
 
 #include "recorder/runtimes/joined.h"
 #include "recorder/runtimes/native.h"
+#include "recorder/runtimes/other/other.h"
 #include "recorder/runtimes/perl/perl.h"
 #include "recorder/runtimes/php/php.h"
 #include "recorder/runtimes/python/python.h"
 #include "recorder/runtimes/runtime.h"
 
-static const struct runtime *const known[] = {&python_runtime, &php_runtime, &perl_runtime};
+static const struct runtime *const known[] = {&python_runtime, &php_runtime, &perl_runtime,
+                                              &ruby_runtime, &lua_runtime};
 enum { KNOWN = sizeof known / sizeof *known };
 
 void runtimes_start(void)

@@ -43,7 +43,8 @@ static size_t complete(struct clean_stream *clean, const char *text, size_t byte
 {
     size_t taken = 0;
     while (clean->kept > 0 && taken < bytes) {
-        bool goes_on = ((unsigned char)text[taken] & 0xc0) == 0x80;
+        bool goes_on =
+            ((unsigned char)text[taken] & 0xc0) == 0x80 && clean->kept < sizeof clean->bytes;
         if (goes_on)
             clean->bytes[clean->kept++] = text[taken++];
         if (goes_on && unfinished(clean->bytes, clean->kept) > 0)
