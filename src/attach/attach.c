@@ -175,8 +175,8 @@ static int load_recorder(struct session *session, const char *library, struct in
     if (module != NULL && read_instance(&session->target, module, instance))
         return 0;
     return failure_set(failure, EINVAL,
-                       "%s is not the recorder's library, or of another version; "
-                       "give the right one",
+                       "%s is not the recorder's library, or has another version; use the one that "
+                       "belongs to this tool",
                        library);
 }
 
@@ -195,12 +195,12 @@ static int call_recorder(struct session *session, uint64_t function, uint64_t ar
     if (error == -ESTALE)
         return failure_set(failure, ESTALE,
                            "this command was stopped for too long; the helper thread in process %d "
-                           "has left or is about to, try again",
+                           "has ended or is about to; try again",
                            session->pid);
     return failure_set(failure, -error,
                        error == -ETIMEDOUT
-                           ? "the recorder in process %d does not answer; it may wait for a lock "
-                             "of the program, and will go on by itself when it gets it"
+                           ? "the recorder in process %d does not respond; it may be waiting for a "
+                             "lock of the program, and continues once it gets it"
                            : "process %d has ended or executed another program meanwhile",
                        session->pid);
 }
@@ -290,7 +290,7 @@ static int start_by_descriptor(struct session *session, const struct attach_requ
     if (file < 0) {
         free(trace);
         return failure_set(failure, -file,
-                           "cannot create the trace %s: %s; choose another place (-o)",
+                           "cannot create the trace %s: %s; choose another path (-o)",
                            request->trace, strerror(-file));
     }
     // The process can write to it: its words are those of its user, not ours.
@@ -340,7 +340,7 @@ static int start_recorder(struct session *session, const struct attach_request *
     if (error == 0 || failure->error != 0)
         return error;
     return failure_set(failure, -error,
-                       error == -EEXIST ? "the trace %s exists already, and so do all other names "
+                       error == -EEXIST ? "the trace %s already exists, and so do all other names "
                                           "for it; remove it, or give another name (-o)"
                                         : "the recorder cannot record to %s: %s",
                        request->trace, strerror(-error));
@@ -365,8 +365,8 @@ static int start_in_session(struct session *session, const struct attach_request
     report->reused = find_instance(&session->target, request->library, &instance);
     if (report->reused && instance.recording)
         return failure_set(failure, EALREADY,
-                           "process %d is being recorded already; see `unclosed held %d`, or end "
-                           "that first with `unclosed detach %d`",
+                           "process %d is already being recorded; see `unclosed held %d`, or stop "
+                           "it first with `unclosed detach %d`",
                            pid, pid, pid);
     int error = session_help(session, failure);
     if (error == 0 && !report->reused)
@@ -403,7 +403,7 @@ static int ask_recorder(pid_t pid, size_t offset, struct attach_report *report,
     int error = session_open(&session, pid, failure);
     if (error == 0 && (!find_instance(&session.target, NULL, &instance) || !instance.recording))
         error = failure_set(failure, ENOENT,
-                            "process %d is not being recorded; begin with `unclosed attach %d`",
+                            "process %d is not being recorded; start with `unclosed attach %d`",
                             pid, pid);
     if (error == 0)
         error = session_help(&session, failure);

@@ -53,8 +53,8 @@ int checks_explain_denial(pid_t pid, int error, struct failure *failure)
     const long scope = ptrace_scope();
     if (scope == 3)
         return failure_set(failure, EPERM,
-                           "the kernel forbids tracing altogether (kernel.yama.ptrace_scope is 3, "
-                           "which only a reboot changes); start the program with `unclosed run`");
+                           "the kernel forbids all tracing (kernel.yama.ptrace_scope is 3, which "
+                           "only a reboot changes); start the program with `unclosed run`");
     if (scope != 0)
         return failure_set(failure, EPERM,
                            "the kernel forbids tracing process %d (kernel.yama.ptrace_scope is "
@@ -73,8 +73,8 @@ static int check_state(pid_t pid, struct failure *failure)
         return failure_set(failure, ESRCH, "there is no process %d", pid);
     const long group = process_number(pid, pid, "Tgid");
     if (group != pid)
-        return failure_set(failure, EINVAL, "%d is a thread of process %ld; give the process: %ld",
-                           pid, group, group);
+        return failure_set(failure, EINVAL, "%d is a thread of process %ld; use %ld", pid, group,
+                           group);
     // A leader that has left by pthread_exit looks like a zombie, but other threads go on.
     if ((state == 'Z' || state == 'X') && process_number(pid, pid, "Threads") <= 1)
         return failure_set(failure, ESRCH,
@@ -85,18 +85,18 @@ static int check_state(pid_t pid, struct failure *failure)
     if (tracer > 0)
         return failure_set(failure, EBUSY,
                            "process %d is already being traced by process %ld (a debugger or "
-                           "strace); let that detach first",
+                           "strace); detach that first",
                            pid, tracer);
     if (state == 'T' || state == 't')
         return failure_set(failure, EBUSY,
-                           "process %d is stopped; let it go on (kill -CONT %d) and try again", pid,
+                           "process %d is stopped; resume it (kill -CONT %d) and try again", pid,
                            pid);
     char features[128] = "";
     process_status(pid, pid, "x86_Thread_features", features, sizeof features);
     if (strstr(features, "shstk") != NULL)
         return failure_set(failure, ENOTSUP,
-                           "process %d uses shadow stacks, into which no thread can be put from "
-                           "outside; start it with `unclosed run`, or without them "
+                           "process %d uses shadow stacks, which keep threads from being added "
+                           "from outside; start it with `unclosed run`, or without them "
                            "(GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)",
                            pid);
     if (pid == getpid())
@@ -128,7 +128,7 @@ static int check_executable(pid_t pid, struct failure *failure)
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0 && errno == ENOENT)
         return failure_set(failure, EINVAL,
-                           "process %d is a thread of the kernel; it has no program to trace", pid);
+                           "process %d is a kernel thread; it has no program to trace", pid);
     if (file < 0)
         return checks_explain_denial(pid, errno, failure);
     const ssize_t got = read(file, &header, sizeof header);
@@ -176,7 +176,7 @@ int checks_open(struct target *target, pid_t pid, struct failure *failure)
         error = failure_set(failure, ENOTSUP,
                             "process %d is statically linked (or was started by naming the "
                             "dynamic linker): no library can be loaded into it; link it "
-                            "dynamically, or start it plainly",
+                            "dynamically, or start it directly",
                             pid);
     if (error == 0)
         error = target_load_modules(target, failure);

@@ -55,9 +55,9 @@ int child_run(const struct child_work *work, pid_t target, struct failure *failu
     if (done)
         return 0;
     if (child < 0)
-        return failure_set(failure, error, "cannot start a process that is to %s: %s",
-                           work->purpose, strerror(error));
+        return failure_set(failure, error, "cannot start a process to %s: %s", work->purpose,
+                           strerror(error));
     return failure_set(failure, ECHILD,
-                       "the process that was to %s has died; process %d goes on, try again",
+                       "the process started to %s has died; process %d continues, try again",
                        work->purpose, target);
 }

@@ -13,7 +13,7 @@ struct child_work {
     void *data;
     void *result;        // what `run` leaves there is copied to this process; NULL: nothing
     size_t result_bytes; // PIPE_BUF at most
-    const char *purpose; // for messages: "attach", "look at threads"
+    const char *purpose; // for messages: "attach", "inspect threads"
 };
 
 // Runs it and waits for its end. `target` is named in messages. Result: 0; or -errno, with *failure

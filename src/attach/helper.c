@@ -79,8 +79,8 @@ int helper_begin(struct helper *helper, const struct target *target, struct fail
     if (error == -ETIMEDOUT)
         return failure_set(failure, ETIMEDOUT,
                            "the helper thread in process %d waits for a lock (malloc's or the "
-                           "dynamic linker's) that the program does not give up; it goes away by "
-                           "itself when it gets it, try again then",
+                           "dynamic linker's) that the program does not release; it ends by itself "
+                           "once it gets the lock; try again then",
                            target->pid);
     if (error != 0 || target_read(target, page_address(helper) + HELPER_CREATE_RESULT, &created,
                                   sizeof created) != 0)

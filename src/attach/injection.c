@@ -157,7 +157,7 @@ int injection_prepare(const struct target *target, struct injection_plan *plan,
     *plan = (struct injection_plan){0};
     if (sysconf(_SC_PAGESIZE) != PAGE)
         return failure_set(failure, ENOTSUP,
-                           "this machine has pages of %ld bytes, and attaching is written for %d; "
+                           "this machine has pages of %ld bytes, but attaching supports only %d; "
                            "start process %d with `unclosed run` instead",
                            sysconf(_SC_PAGESIZE), PAGE, target->pid);
     int error = arch_find_gadgets(target, &plan->gadgets, failure);
@@ -175,8 +175,8 @@ int injection_prepare(const struct target *target, struct injection_plan *plan,
                            target->pid);
     if (plan->munmap == 0 || plan->tls_init == 0 || plan->tid_offset == 0)
         return failure_set(failure, ENOTSUP,
-                           "the C library of process %d (%s) is not one this tool knows; start "
-                           "the program with `unclosed run` instead",
+                           "the C library of process %d (%s) is not supported; start the program "
+                           "with `unclosed run` instead",
                            target->pid, target->libc->name);
     lay_out(target, plan);
     return 0;

@@ -226,7 +226,7 @@ static void work_in_attempts(void *data)
     if (error != 0)
         failure_set(&result->failure, -error,
                     error == -ETIMEDOUT
-                        ? "the threads of process %d cannot be stopped all at once; try again"
+                        ? "the threads of process %d cannot all be stopped at once; try again"
                         : "the functions of process %d cannot be patched: %s",
                     work->target->pid, strerror(-error));
 }

@@ -339,17 +339,17 @@ static int explain(const struct tracee *tracee, int error, struct failure *failu
     const pid_t pid = tracee->target->pid;
     switch (error) {
     case -EBUSY:
-        return failure_set(failure, EBUSY,
-                           "process %d was stopped by a signal meanwhile; let it go on "
-                           "(kill -CONT %d) and try again",
-                           pid, pid);
+        return failure_set(
+            failure, EBUSY,
+            "process %d was stopped by a signal meanwhile; resume it (kill -CONT %d) and try again",
+            pid, pid);
     case -ESRCH:
         return failure_set(failure, ESRCH,
                            "process %d has ended or executed another program meanwhile", pid);
     case -EPERM:
         return failure_set(failure, EPERM,
-                           "the kernel does not let you trace process %d, or another tool has "
-                           "begun to; see ptrace_scope in ptrace(2), or try as root",
+                           "the kernel does not let you trace process %d, or another tool is "
+                           "tracing it; see ptrace_scope in ptrace(2), or try as root",
                            pid);
     case -ETIMEDOUT:
         return failure_set(failure, ETIMEDOUT,
@@ -363,11 +363,11 @@ static int explain(const struct tracee *tracee, int error, struct failure *failu
                            "`unclosed run` instead",
                            pid);
     default:
-        return failure_set(failure, EAGAIN,
-                           "process %d reached no safe moment within %d s: it may be all the "
-                           "time inside malloc or signal handlers, or have no room on its "
-                           "stacks; nothing was changed, try again",
-                           pid, PATIENCE_MS / 1000);
+        return failure_set(
+            failure, EAGAIN,
+            "process %d reached no safe point within %d s: it may always be inside malloc or "
+            "signal handlers, or have no room on its stacks; nothing was changed, try again",
+            pid, PATIENCE_MS / 1000);
     }
 }
 

@@ -260,15 +260,15 @@ int seccomp_check(pid_t pid, pid_t tid, struct failure *failure)
             break;
         if (length < 0)
             return failure_set(failure, EPERM,
-                               "process %d has a seccomp filter, which may kill it, and it cannot "
-                               "be read to find out (%s); try as root with CAP_SYS_ADMIN",
+                               "process %d has a seccomp filter that may kill it, and the filter "
+                               "cannot be read (%s); try as root with CAP_SYS_ADMIN",
                                pid, strerror(errno));
         try_calls(program, (size_t)length, rseq, names);
     }
     if (names[0] == '\0')
         return 0;
     return failure_set(failure, EPERM,
-                       "process %d has a seccomp filter that does not let these system calls "
-                       "through: %s; allow them, or start the program with `unclosed run`",
+                       "process %d has a seccomp filter that blocks these system calls: %s; allow "
+                       "them, or start the program with `unclosed run`",
                        pid, names);
 }

@@ -104,8 +104,8 @@ int target_open(struct target *target, pid_t pid, struct failure *failure)
     const int error = read_auxiliary_vector(target);
     if (error != 0) {
         target_close(target);
-        return failure_set(failure, -error, "cannot read /proc/%d/auxv: %s; is it just ending?",
-                           pid, strerror(-error));
+        return failure_set(failure, -error, "cannot read /proc/%d/auxv: %s; it may be exiting", pid,
+                           strerror(-error));
     }
     return 0;
 }

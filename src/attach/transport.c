@@ -78,13 +78,14 @@ static int make_memory_file(struct helper *helper, int library, struct failure *
     if (error == 0)
         error = helper_system_call(helper, SYS_memfd_create, arguments, &number);
     if (error != 0)
-        return failure_set(failure, -error, "process %d does not answer: %s", pid,
+        return failure_set(failure, -error, "process %d does not respond: %s", pid,
                            strerror(-error));
     if (number == -EMFILE || number == -ENFILE)
-        return failure_set(failure, (int)-number,
-                           "process %d has no free descriptor; raise its limit (prlimit --pid %d "
-                           "--nofile=...) or wait until it closes some",
-                           pid, pid);
+        return failure_set(
+            failure, (int)-number,
+            "process %d has no free file descriptor; raise its limit (prlimit --pid %d "
+            "--nofile=...) or wait until it closes some",
+            pid, pid);
     if (number < 0)
         return failure_set(failure, (int)-number, "process %d cannot make a memory file: %s", pid,
                            strerror((int)-number));
@@ -97,7 +98,7 @@ static int make_memory_file(struct helper *helper, int library, struct failure *
         close(file);
     if (error == 0)
         return (int)number;
-    return failure_set(failure, -error, "cannot fill the library into process %d: %s", pid,
+    return failure_set(failure, -error, "cannot copy the library into process %d: %s", pid,
                        strerror(-error));
 }
 
@@ -146,7 +147,7 @@ static int load(struct helper *helper, const char *name, uint64_t *link, struct 
     if (error == -ETIMEDOUT)
         return failure_set(failure, ETIMEDOUT,
                            "the dynamic linker of process %d is busy: a thread of the program "
-                           "holds its lock; the helper thread ends by itself, try again later",
+                           "holds its lock; the helper thread ends by itself; try again later",
                            pid);
     if (error != 0)
         return failure_set(failure, ESRCH,
@@ -213,11 +214,12 @@ static int load_from_copy(struct helper *helper, int library, uint64_t *link,
         if (error != -ENOENT)
             return error;
     }
-    return failure_set(failure, ENOENT,
-                       "process %d sees no /proc and no folder that can be written and executed "
-                       "from, so the recorder cannot be loaded into it; mount /proc in its root "
-                       "folder, or start the program with `unclosed run`",
-                       pid);
+    return failure_set(
+        failure, ENOENT,
+        "process %d sees neither /proc nor a folder that it can write to and execute from, so the "
+        "recorder cannot be loaded into it; mount /proc in its root "
+        "folder, or start the program with `unclosed run`",
+        pid);
 }
 
 static bool target_sees(struct helper *helper, const char *path)
@@ -371,7 +373,7 @@ int transport_descriptor(struct helper *helper, int file, struct failure *failur
     if (error == 0)
         return raise_number(helper, number);
     return failure_set(failure, -error,
-                       "cannot pass the trace's descriptor to process %d: %s; choose a place for "
+                       "cannot pass the trace's descriptor to process %d: %s; choose a path for "
                        "the trace (-o) where that process may create a file",
                        pid, strerror(-error));
 }

@@ -23,7 +23,6 @@
 #include "cli/run/run.h"
 #include "cli/table.h"
 #include "cli/watch.h"
-#include "shared/clean.h"
 #include "shared/output_name.h"
 
 enum { KEY_DURATION = 'd' + 0x100, KEY_PATCH };
@@ -51,11 +50,11 @@ static error_t parse_attach_option(int key, char *value, struct argp_state *stat
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->pid != 0)
-            exit(cli_fail("one process at a time: '%s' is one too many", value));
+            exit(cli_fail("only one process can be given, not '%s' as well", value));
         arguments->pid = live_pid(value);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        exit(cli_fail("which process? `pgrep -l NAME` lists those of a program"));
+        exit(cli_fail("no process given; `pgrep -l NAME` lists the process IDs of a program"));
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -67,10 +66,10 @@ static void parse_command_line(struct arguments *arguments, int argc, char **arg
         {.name = "duration",
          .key = KEY_DURATION,
          .arg = "TIME",
-         .doc = "Stay for TIME or until Ctrl-C, then detach"},
+         .doc = "Stay in the foreground for TIME or until Ctrl-C, then detach"},
         {.name = "patch",
          .key = KEY_PATCH,
-         .doc = "Also see calls inside the program: patch the functions in memory, with all "
+         .doc = "Also trace calls inside the program: patch its functions in memory, with all "
                 "threads stopped for a moment"},
         {0}};
     static const struct argp_child children[] = {{.argp = &table_argp}, {0}};
@@ -79,10 +78,11 @@ static void parse_command_line(struct arguments *arguments, int argc, char **arg
         .children = children,
         .parser = parse_attach_option,
         .args_doc = "PID",
-        .doc = "Records, from now on, which database sessions the live process PID opens or checks "
-               "out and never gives back.\vWithout --duration it returns at once and leaves the "
-               "recorder in the process, until `unclosed detach PID`. Nothing is installed where "
-               "the process runs; one of its threads stands still for about a millisecond."};
+        .doc =
+            "Records, from now on, which database sessions the running process PID opens or checks "
+            "out and never gives back.\vWithout --duration it returns at once and leaves the "
+            "recorder in the process, until `unclosed detach PID`. Nothing is installed where the "
+            "process runs; one of its threads is paused for about a millisecond."};
     table_init(&arguments->table, argc);
     (void)argp_parse(&argp, argc, argv, 0, NULL, arguments);
 }
@@ -112,7 +112,7 @@ static char *absolute(const char *path, bool pattern)
     char *folder = getcwd(NULL, 0);
     FILE *out = folder ? open_memstream(&made, &length) : NULL;
     if (!out)
-        exit(cli_fail("cannot tell the working folder: %s", strerror(errno)));
+        exit(cli_fail("cannot determine the current folder: %s", strerror(errno)));
     for (const char *at = folder; *at; at++)
         (void)fprintf(out, "%s%c", pattern && *at == '%' ? "%" : "", *at);
     (void)fprintf(out, "/%s", path);
@@ -205,17 +205,18 @@ static void print_patches(const struct arguments *arguments, const struct patche
     if (arguments->patch && result->failure.error != 0)
         cli_message("%s", result->failure.text);
     else if (arguments->patch && names && result->left > 0)
-        cli_message("%u function%s inside of %s could not be patched, a thread was always in the "
-                    "first bytes",
+        cli_message("%u function%s inside %s could not be patched: a thread was always executing "
+                    "the first bytes",
                     (unsigned)result->left, result->left == 1 ? "" : "s", file);
     if (arguments->patch && result->written > 0)
-        printf("  patched               %u function%s, all threads stood still for %.1f ms\n",
+        printf("  patched               %u function%s, all threads paused for %.1f ms\n",
                (unsigned)result->written, result->written == 1 ? "" : "s",
                (double)result->pause_ns / 1e6);
     if (!arguments->patch && names)
-        printf("  not seen              calls of %s inside of %s;\n"
-               "                        to see them: unclosed detach %d, then attach --patch %d\n",
-               names, file, arguments->pid, arguments->pid);
+        printf(
+            "  not traced            calls of %s inside %s;\n"
+            "                        to trace them: unclosed detach %d, then attach --patch %d\n",
+            names, file, arguments->pid, arguments->pid);
     free(names);
 }
 
@@ -233,8 +234,7 @@ static void print_start(const struct arguments *arguments, const struct patches 
 {
     const pid_t pid = arguments->pid;
     const uint64_t duration_ns = arguments->duration_ns;
-    printf("recording process %d (it stood still for %.1f ms)\n", pid,
-           (double)report->pause_ns / 1e6);
+    printf("recording process %d (paused for %.1f ms)\n", pid, (double)report->pause_ns / 1e6);
     print_patches(arguments, patches, &report->patching);
     char *trace = shown(report->trace), *taken = shown(wanted);
     printf("  trace                 %s\n", trace);
@@ -245,9 +245,9 @@ static void print_start(const struct arguments *arguments, const struct patches 
     printf("  who holds what now    unclosed held %d\n", pid);
     printf("  the same, live        unclosed top %d\n", pid);
     if (duration_ns != 0)
-        printf("  recording ends after %.1f s, or at Ctrl-C\n", (double)duration_ns / 1e9);
+        printf("  recording stops after %.1f s, or at Ctrl-C\n", (double)duration_ns / 1e9);
     else
-        printf("  end the recording     unclosed detach %d\n", pid);
+        printf("  stop recording        unclosed detach %d\n", pid);
     (void)fflush(stdout);
 }
 

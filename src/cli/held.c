@@ -10,7 +10,7 @@ enum { KEY_STACKS = 0x3000 };
 
 static const struct argp_option argp_options[] = {
     {"stacks", KEY_STACKS, NULL, 0,
-     "Show where the holders are now, too: each of their threads is stopped for a moment", 0},
+     "Also show where the holding threads are now; each is stopped for a moment", 0},
     {0},
 };
 
@@ -41,12 +41,12 @@ int command_held(int argc, char **argv)
         .children = children,
         .args_doc = "PID|TRACE...",
         .doc = "Lists the sessions that a traced process holds right now, or that an ended one "
-               "held at its end: how long, which thread, where they were opened. The process is "
-               "not stopped, unless --stacks asks for it.",
+               "held at its end: for how long, by which thread, and where they were opened. The "
+               "process is not stopped unless --stacks is given.",
     };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
     if (options.count == 0)
-        return cli_fail("held: name a process or a trace, as in 'unclosed held 4711'");
+        return cli_fail("no process or trace given; for example: unclosed held 4711");
     report_options_finish(&options);
     int status = report_print_held(&options.request, stdout, NULL);
     report_options_free(&options);

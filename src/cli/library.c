@@ -50,8 +50,8 @@ char *cli_library_path(void)
     if (!path)
         path = realpath(installed, NULL);
     if (!path)
-        cli_message("cannot find the recorder: neither %s nor %s exists; install unclosed again, "
-                    "or build all of it",
+        cli_message("cannot find the recorder: neither %s nor %s exists; reinstall unclosed, or "
+                    "complete the build",
                     built, installed);
     free(installed);
     return path;

@@ -17,7 +17,8 @@ pid_t live_pid(const char *text)
     errno = 0;
     const long number = strtol(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || number <= 0 || number > INT_MAX)
-        exit(cli_fail("'%s' is no process id; `pgrep -l NAME` lists those of a program", text));
+        exit(cli_fail(
+            "'%s' is not a process ID; `pgrep -l NAME` lists the process IDs of a program", text));
     return (pid_t)number;
 }
 
@@ -27,11 +28,11 @@ static error_t parse_pid_argument(int key, char *value, struct argp_state *state
     switch (key) {
     case ARGP_KEY_ARG:
         if (*pid != 0)
-            exit(cli_fail("one process at a time: '%s' is one too many", value));
+            exit(cli_fail("only one process can be given, not '%s' as well", value));
         *pid = live_pid(value);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        exit(cli_fail("which process? `pgrep -l NAME` lists those of a program"));
+        exit(cli_fail("no process given; `pgrep -l NAME` lists the process IDs of a program"));
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -56,12 +57,12 @@ void live_say_detached(pid_t pid, const struct attach_report *report)
 {
     const struct patching_result *patching = &report->patching;
     const bool left = patching->left > 0 || patching->failure.error != 0;
-    printf("process %d is %s (it stood still for %.1f ms)\n", pid,
-           left ? "not recorded any more" : "as it was", (double)report->pause_ns / 1e6);
+    printf("process %d is no longer recorded (paused for %.1f ms)\n", pid,
+           (double)report->pause_ns / 1e6);
     if (left)
-        cli_message("functions of the process stay patched, because %s; that leads to the "
-                    "recorder, which does nothing any more",
+        cli_message("functions of the process stay patched, because %s; they still jump to the "
+                    "recorder, which is now inactive",
                     patching->failure.error != 0
-                        ? "its threads could not be stopped all at once"
-                        : "somebody else has changed their first bytes since");
+                        ? "its threads could not all be stopped at once"
+                        : "something else has changed their first bytes since");
 }

@@ -3,6 +3,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,12 +16,12 @@ static const struct command {
     const char *summary;
 } commands[] = {
     {"run", command_run, "run a command and report the sessions it never closed"},
-    {"report", command_report, "report what traces tell, in one of several formats"},
-    {"held", command_held, "list who holds what right now"},
-    {"top", command_top, "the same live in the terminal, with pools and what grows"},
-    {"attach", command_attach, "trace a process that runs already"},
-    {"detach", command_detach, "leave an attached process as it was"},
-    {"dump", command_dump, "have a traced process print its summary"},
+    {"report", command_report, "report on traces, in one of several formats"},
+    {"held", command_held, "list the sessions held right now, and by whom"},
+    {"top", command_top, "the same live in the terminal, with pools and growth"},
+    {"attach", command_attach, "trace a running process"},
+    {"detach", command_detach, "stop tracing a process"},
+    {"dump", command_dump, "make a traced process print its summary"},
 };
 
 static const struct command *find_command(const char *name)
@@ -58,7 +59,7 @@ static int print_help(FILE *out)
 
 static int unknown_command(const char *name)
 {
-    return cli_fail("there is no command '%s'; 'unclosed --help' lists them", name);
+    return cli_fail("unknown command '%s'; 'unclosed --help' lists all commands", name);
 }
 
 // unclosed help [COMMAND]
@@ -77,8 +78,11 @@ static int print_command_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
     argp_err_exit_status = CLI_FAILURE;
+    (void)setlocale(LC_CTYPE, ""); // which characters a terminal has
     stdout = clean_stream_open(stdout, isatty(STDOUT_FILENO));
     stderr = clean_stream_open(stderr, true);
+    clean_stream_for_people(stdout, true);
+    clean_stream_for_people(stderr, true);
     if (argc < 2) {
         (void)print_help(stderr);
         return CLI_FAILURE;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "shared/clean.h"
@@ -34,6 +35,15 @@ int cli_fail(const char *format, ...)
     message(format, arguments);
     va_end(arguments);
     return CLI_FAILURE;
+}
+
+const char *cli_shown(const char *name)
+{
+    char *shown = strdup(name);
+    if (!shown)
+        cli_no_memory();
+    clean_text(shown);
+    return shown;
 }
 
 void cli_no_memory(void)

@@ -22,7 +22,7 @@ enum { KEY_ERROR_EXITCODE = 0x1000, KEY_GROUP_BY, KEY_ALLOW_BLIND };
 
 static const struct argp_option options[] = {
     {"group-by", KEY_GROUP_BY, "GROUP", 0,
-     "Put sessions together by site (the default), file, thread, pool or test", 0},
+     "Group sessions by site (the default), file, thread, pool or test", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
     {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0,
      "Exit with N if sessions were never closed, or "
@@ -89,8 +89,8 @@ int command_report(int argc, char **argv)
         .children = children,
         .args_doc = "[TRACE|DIR|PID]...",
         .doc = "Reports which database sessions were never closed, where they were opened, and who "
-               "held the pools when they ran dry. Several traces, or all of a folder, are put "
-               "together. Without an argument: the traces in the current folder.",
+               "held the pools when they ran dry. Several traces, or all traces in a folder, are "
+               "merged. Without an argument: the traces in the current folder.",
     };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     report_options_finish(&arguments.options);
@@ -98,12 +98,12 @@ int command_report(int argc, char **argv)
     if (arguments.output) {
         out = fopen(arguments.output, "we");
         if (!out)
-            return cli_fail("%s: cannot be written: %s; name another file with -o",
-                            arguments.output, strerror(errno));
+            return cli_fail("cannot write %s: %s; name another file with -o", arguments.output,
+                            strerror(errno));
     }
     int status = print_report(&arguments, out);
     if (out != stdout && fclose(out) != 0)
-        status = cli_fail("%s: cannot be written: %s", arguments.output, strerror(errno));
+        status = cli_fail("cannot write %s: %s", arguments.output, strerror(errno));
     report_options_free(&arguments.options);
     return status;
 }

@@ -14,8 +14,8 @@ static const struct argp_option argp_options[] = {
     {"threshold", KEY_THRESHOLD, "TIME", 0, "Only sessions held longer than this (30s, 500ms, 2m)",
      0},
     {NULL, 'n', "N", 0, "List N entries; 0: all (report: 10, held: all)", 0},
-    {"frames", KEY_FRAMES, NULL, 0, "Show whole stacks, with frames of libraries and interpreters",
-     0},
+    {"frames", KEY_FRAMES, NULL, 0,
+     "Show whole stacks, including frames of libraries and interpreters", 0},
     {"native", KEY_FRAMES, NULL, OPTION_ALIAS, NULL, 0},
     {0},
 };
@@ -43,8 +43,7 @@ static error_t parse_common_option(int key, char *value, struct argp_state *stat
     switch (key) {
     case KEY_FORMAT:
         if (!report_has_format(value))
-            exit(cli_fail("--format=%s: there is no such format; there are %s", value,
-                          report_formats(false)));
+            exit(cli_fail("--format=%s: unknown format; known: %s", value, report_formats(false)));
         taken->request.format = value;
         return 0;
     case KEY_THRESHOLD:

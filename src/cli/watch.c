@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <langinfo.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "report/code/owners.h"
 #include "report/profile/reading.h"
 #include "report/render/text/sheet.h"
+#include "shared/clean.h"
 #include "shared/hold_log.h"
 #include "shared/line_out.h"
 #include "trace/clock.h"
@@ -68,6 +70,12 @@ struct watch {
 static bool write_line(void *data, const char *line, size_t bytes)
 {
     const struct watch *watch = data;
+    char ascii[HOLD_LINE_BYTES];
+    if (bytes <= sizeof ascii && strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
+        memcpy(ascii, line, bytes);
+        bytes = clean_to_ascii(ascii, bytes);
+        line = ascii;
+    }
     return line_out(watch->fd, line, bytes);
 }
 
@@ -83,8 +91,8 @@ struct watch *watch_new(uint64_t threshold_ns, const char *log)
     if (log[0])
         watch->fd = line_out_open(log, true);
     if (watch->fd < 0)
-        cli_message("cannot write to %s: %s; sessions held too long are not told of, name another "
-                    "file with --log",
+        cli_message("cannot write to %s: %s; sessions held too long will not be reported; name "
+                    "another file with --log",
                     log, strerror(-watch->fd));
     watch->cache = profile_cache_new();
     watch->arena = arena_new();
@@ -242,7 +250,7 @@ static void tell_overdue(struct watch *watch, struct watched *trace, const struc
         return; // another one has its slot by now: at the next look
     const char *directory = session->process->header->directory;
     const char *place = session->site ? sheet_frame(profile->arena, session->site->name, directory)
-                                      : "a place that is not known";
+                                      : "an unknown place";
     const struct hold_event event = {
         .what = HOLD_OVERDUE,
         .realtime_ns = realtime(trace, acquired_ns + session->age_ns),
@@ -281,7 +289,7 @@ static void tell_unseen(struct watch *watch, struct watched *trace, const struct
             told->late_before > told->late ? site_of(profile, i + 1) : NULL;
         const char *place = site ? sheet_frame(profile->arena, site->name,
                                                profile->processes.item[0]->header->directory)
-                                 : "a place that is not known";
+                                 : "an unknown place";
         for (; told->late < told->late_before; told->late++)
             tell(watch, trace,
                  &(struct hold_event){.what = HOLD_BACK,

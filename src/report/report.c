@@ -71,7 +71,7 @@ static const char *refusal(const struct renderer *renderer, render *function, FI
         return "there is no such format";
     if (!function)
         return "this cannot be printed in that format; use --format=json";
-    if (renderer->binary && isatty(fileno(clean_stream_under(out))))
+    if (renderer->output == RENDERER_BINARY && isatty(fileno(clean_stream_under(out))))
         return "this format is not for a terminal; write it to a file with -o FILE";
     return NULL;
 }
@@ -93,7 +93,9 @@ static int print(const struct renderer *renderer, render *function,
     if (outcome->traces == 0 && !request->none_is_fine) {
         result = REPORT_FAILURE;
     } else {
-        function(profile, &request->render, renderer->binary ? clean_stream_under(out) : out);
+        clean_stream_for_people(out, renderer->output == RENDERER_PEOPLE);
+        function(profile, &request->render,
+                 renderer->output == RENDERER_BINARY ? clean_stream_under(out) : out);
         outcome->never_closed = profile->total.never_closed;
         outcome->late = profile->total.late;
         outcome->blind = profile->blind.count;

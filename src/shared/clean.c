@@ -41,6 +41,22 @@ bool clean_is_shown(uint32_t character)
     return true;
 }
 
+const char *clean_ascii(uint32_t character)
+{
+    static const struct {
+        uint32_t character;
+        char form[4];
+    } forms[] = {
+        {0xb5, "u"},   {0xb7, "|"},   {0x2013, "-"}, {0x2026, "..."}, {0x2265, ">="}, {0x2500, "-"},
+        {0x2502, "|"}, {0x25b2, "^"}, {0x25bc, "v"}, {0x2581, "_"},   {0x2582, "."},  {0x2583, ":"},
+        {0x2584, "-"}, {0x2585, "="}, {0x2586, "+"}, {0x2587, "*"},   {0x2588, "#"},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        if (forms[i].character == character)
+            return forms[i].form;
+    return "?";
+}
+
 static const char *stand_in(uint32_t character)
 {
     return character == '\n' || character == '\t' || character == '\r' ? " " : "?";
@@ -69,6 +85,23 @@ struct clean_piece clean_next(const char *text, size_t bytes, enum clean_lines l
     }
     piece.bytes = piece.taken;
     return piece;
+}
+
+size_t clean_to_ascii(char *text, size_t bytes)
+{
+    size_t kept = 0;
+    size_t taken;
+    for (size_t at = 0; at < bytes; at += taken) {
+        uint32_t character = clean_character(text + at, bytes - at, &taken);
+        if (character < 0x80) {
+            text[kept++] = (char)character;
+            continue;
+        }
+        const char *form = clean_ascii(character);
+        memmove(text + kept, form, strlen(form)); // no form is longer than the character
+        kept += strlen(form);
+    }
+    return kept;
 }
 
 size_t clean_fitting(const char *text, size_t room)

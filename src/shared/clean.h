@@ -37,6 +37,14 @@ uint32_t clean_character(const char *text, size_t bytes, size_t *taken);
 // Whether a character may be shown.
 bool clean_is_shown(uint32_t character);
 
+// How a character beyond ASCII is written where there is only ASCII: static text, "?" if there is
+// no form for it.
+const char *clean_ascii(uint32_t character);
+
+// Writes `bytes` bytes of UTF-8 in ASCII, where they are. Result: their number afterwards, never
+// larger.
+size_t clean_to_ascii(char *text, size_t bytes);
+
 // How much of a text that is longer than `room` bytes fits without cutting a character.
 size_t clean_fitting(const char *text, size_t room);
 

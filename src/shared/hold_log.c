@@ -115,8 +115,8 @@ static bool write_line(struct hold_log *log, struct line *line, uint64_t now_ns)
 static bool write_event(struct hold_log *log, const struct hold_event *event, uint64_t now_ns)
 {
     static const char *const words[HOLD_WHATS] = {
-        [HOLD_OVERDUE] = " still out after ",
-        [HOLD_BACK] = " came back late, after ",
+        [HOLD_OVERDUE] = " still held after ",
+        [HOLD_BACK] = " returned late, after ",
         [HOLD_RECLAIMED] = " was closed by the collector after ",
     };
     struct line line;
@@ -175,8 +175,8 @@ static bool write_more(struct hold_log *log, const uint32_t more[HOLD_WHATS], co
                        uint64_t now_ns, uint64_t realtime_ns)
 {
     static const char *const words[HOLD_WHATS] = {
-        [HOLD_OVERDUE] = " still out after ",
-        [HOLD_BACK] = " back late, after more than ",
+        [HOLD_OVERDUE] = " still held after ",
+        [HOLD_BACK] = " returned late, after more than ",
         [HOLD_RECLAIMED] = " closed by the collector after more than ",
     };
     struct line line;

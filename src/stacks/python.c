@@ -221,7 +221,7 @@ void python_snapshot_name(struct arena *arena, const struct target *target,
             .line = read_line(arena, target, python, from),
         };
         if (!frame.function || !frame.file || !is_unchanged(target, layout, from))
-            frame = (struct now_frame){.function = "(code that is gone)", .file = ""};
+            frame = (struct now_frame){.function = "(code that was freed)", .file = ""};
         *LIST_ADD(arena, &thread->frames) = frame;
     }
     thread->cut |= snapshot->cut;

@@ -121,7 +121,7 @@ int snapshot_take(const struct snapshot_source *source, struct snapshot *snapsho
 {
     struct work work = {.source = source, .snapshots = snapshots, .count = count};
     const struct child_work child = {
-        .run = take_all, .data = &work, .purpose = "look at threads"}; // their memory is shared
+        .run = take_all, .data = &work, .purpose = "inspect threads"}; // their memory is shared
     for (size_t i = 0; i < count; i++)
         snapshots[i].error = -ECHILD;
     return child_run(&child, source->target->pid, failure);

@@ -37,7 +37,7 @@ static const char *problem_text(struct arena *arena, const struct snapshot *snap
     case ENOEXEC:
         return "runs code of another architecture";
     default:
-        return arena_format(arena, "cannot be looked at: %s", strerror(-snapshot->error));
+        return arena_format(arena, "cannot be inspected: %s", strerror(-snapshot->error));
     }
 }
 
@@ -125,7 +125,7 @@ const char *stacks_look(struct arena *arena, struct now_process *process)
             fill_in(&look);
         snapshot_free(look.snapshots, count);
     } else {
-        failure_set(&failure, ENOMEM, "not enough memory to look at %zu threads at once", count);
+        failure_set(&failure, ENOMEM, "not enough memory to inspect %zu threads at once", count);
     }
     target_close(&look.target);
     return failure.error != 0 ? arena_text(arena, failure.text) : NULL;

@@ -313,8 +313,8 @@ static int check_header(struct trace_reader *reader)
     size_t got = reader_read_at(reader->fd, 0, header, sizeof *header);
     if (got < sizeof header->magic || memcmp(header->magic, TRACE_MAGIC, 8) != 0) {
         reader_complain(reader,
-                        "%s: not a trace (it does not begin with \"%s\"); give a file that "
-                        "`unclosed run` or the recorder has written",
+                        "%s: not a trace (it does not begin with \"%s\"); give a file written by "
+                        "`unclosed run` or the recorder",
                         reader->path, TRACE_MAGIC);
         return -EBADMSG;
     }
@@ -328,7 +328,7 @@ static int check_header(struct trace_reader *reader)
     if (header->byte_order != TRACE_BYTE_ORDER) {
         reader_complain(reader,
                         "%s: the trace was written on a machine of another byte order; "
-                        "read it on a machine of that kind",
+                        "read it on such a machine",
                         reader->path);
         return -EPROTO;
     }

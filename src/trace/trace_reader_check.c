@@ -218,7 +218,7 @@ static void complain_dangling(struct trace_reader *reader, const char *what, siz
 {
     if (count > 0)
         reader_complain(reader,
-                        "%s: %zu references in %s lead nowhere and are left out of the report (the "
+                        "%s: %zu references in %s are invalid and are left out of the report (the "
                         "file is damaged: trace the program again)",
                         reader->path, count, what);
 }

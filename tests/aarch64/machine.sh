@@ -35,7 +35,7 @@ for mode in malloc dlopen registers fork vfork spawn signals sleep idle compute;
         wait $victim
         lost=$?
         # Not found in a few seconds of emulation, and nothing done: no harm.
-        grep -q 'reached no safe moment' loop.out && looped=0
+        grep -q 'reached no safe point' loop.out && looped=0
         judge $((looped + lost)) "$mode, $threads threads: $(cat loop.out victim.out | tr '\n' ' ')"
     done
 done

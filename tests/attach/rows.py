@@ -2,7 +2,7 @@
 scripts/attach-soak (a thousand times). Each target checks itself all the time; see victim.h.
 
 A target is lost if it ends, hangs, finds anything changed, or cannot be attached to or detached
-from; but for a refusal that asks to try again (no safe moment, a helper that still leaves), after which
+from; but for a refusal that asks to try again (no safe point, a helper that still leaves), after which
 it must be as before: those are counted apart. Loops attach to one process again and again, "fresh" ones to a new process each time.
 """
 

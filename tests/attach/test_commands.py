@@ -114,7 +114,7 @@ class Commands(harness.AttachTest):
         begin = time.monotonic()
         output = self.cli("attach", process.pid, "--duration", "1s").stdout
         self.assertGreaterEqual(time.monotonic() - begin, 1)
-        self.assertIn("is as it was", output)
+        self.assertIn("is no longer recorded", output)
         self.assertGreater(self.report(self.trace_of(process))["totals"]["handle"]["opened"], 50)
         self.cli("detach", process.pid, status=125)
 
@@ -129,7 +129,7 @@ class Commands(harness.AttachTest):
                 command.send_signal(number)
                 output, _ = command.communicate(timeout=harness.TIMEOUT)
                 self.assertEqual(0, command.returncode)
-                self.assertIn("is as it was", output)
+                self.assertIn("is no longer recorded", output)
                 self.cli("detach", process.pid, status=125)
                 self.assertIsNone(process.poll())
 
@@ -213,21 +213,21 @@ class Commands(harness.AttachTest):
         pid = int(child()[0])
         time.sleep(0.2)
         result = self.cli("attach", pid, status=125)
-        self.assertIn("is being recorded already", result.stderr)
+        self.assertIn("is already being recorded", result.stderr)
         self.cli("detach", pid)
         os.kill(pid, signal.SIGTERM)
 
     def test_bad_arguments(self):
         for arguments, expected in (
-                (["attach"], "which process?"),
-                (["attach", "x1"], "'x1' is no process id"),
-                (["attach", "1", "2"], "one process at a time"),
+                (["attach"], "no process given"),
+                (["attach", "x1"], "'x1' is not a process ID"),
+                (["attach", "1", "2"], "only one process can be given"),
                 (["attach", "1", "--duration", "soon"], "expected a time such as 60s"),
                 (["attach", "1", "--duration", "0"], "expected a time such as 60s"),
-                (["attach", str(os.getpid()), "--pool", "nosuch"], "no call spec called 'nosuch'"),
+                (["attach", str(os.getpid()), "--pool", "nosuch"], "unknown call spec 'nosuch'"),
                 (["attach", str(os.getpid()), "-o", "%z"], "only %p, %e, %t, %h and %% are known"),
                 (["attach", str(os.getpid()), "-o", "/tmp"], "'/tmp' is a folder; name a file"),
-                (["detach"], "which process?"),
+                (["detach"], "no process given"),
                 (["dump", "-1"], "invalid option")):
             with self.subTest(arguments):
                 result = subprocess.run([CLI, *arguments], capture_output=True, text=True,

@@ -31,7 +31,7 @@ class Confined(harness.AttachTest):
             for name, number in SYSTEM_CALLS.items():
                 with self.subTest(action, call=name):
                     process = self.confined(action, number)
-                    self.refused(process.pid, f"does not let these system calls through: {name};")
+                    self.refused(process.pid, f"blocks these system calls: {name};")
                     self.alive(process)
 
     @unittest.skipUnless(is_root(), "only root may read filters")
@@ -64,12 +64,12 @@ class Confined(harness.AttachTest):
 
     def test_always_in_a_handler(self):
         process = self.confined("handler")
-        self.refused(process.pid, "reached no safe moment")
+        self.refused(process.pid, "reached no safe point")
         self.alive(process)
 
     def test_limits(self):
         for mode, argument, expected in (
-                ("no-descriptors", 0, "has no free descriptor"),
+                ("no-descriptors", 0, "has no free file descriptor"),
                 ("memory", 200000, "cannot map memory for the helper thread"),
                 ("memory", 1000000, "cannot create a thread")):
             with self.subTest(mode, argument=argument):
@@ -142,7 +142,7 @@ class Confined(harness.AttachTest):
         script = (f'mount --bind "{root}" "{root}" && mount -o remount,ro,bind "{root}" && '
                   f'exec {harness.tool("confined")} chroot "{root}"')
         process, pid = self.unshared("--mount", command=("sh", "-c", script))
-        self.refused(pid, "sees no /proc and no folder that can be written")
+        self.refused(pid, "sees neither /proc nor a folder that it can write")
         self.assertIsNone(process.poll())
 
     @unittest.skipUnless(is_root(), "needs root")

@@ -151,7 +151,7 @@ class Languages(harness.AttachTest):
         self.assertEqual(0, report["totals"].get("handle", {}).get("opened", 0))
         self.assertIn("sqlite3_open", report["unseen"])
         text = " ".join(self.cli("report", "missed").stdout.split())
-        self.assertIn("got before it was attached to are not seen", text)
+        self.assertIn("obtained before the attach are not traced", text)
         self.work(process, 5)
 
     def test_perl(self):

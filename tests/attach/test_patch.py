@@ -45,7 +45,7 @@ class Patch(harness.AttachTest):
         before = self.ask(process, "e")
         path = self.trace()
         answer = self.attach(process.pid, "--patch", trace=path)
-        self.assertRegex(answer, r"patched +\d+ functions, all threads stood still for")
+        self.assertRegex(answer, r"patched +\d+ functions, all threads paused for")
         self.ask(process, "b")
         after = self.ask(process, "e")
         self.detach(process.pid)
@@ -75,11 +75,11 @@ class Patch(harness.AttachTest):
         pauses = []
         for _ in range(harness.times(10)):
             answer = self.attach(process.pid, "--patch")
-            pauses.append(float(re.search(r"all threads stood still for ([\d.]+) ms",
+            pauses.append(float(re.search(r"all threads paused for ([\d.]+) ms",
                                           answer).group(1)))
             self.detach(process.pid)
             self.assertEqual(self.text_of(process.pid), text)
-        print(f"{len(pauses)} times, all threads stood still for {max(pauses)} ms at most, "
+        print(f"{len(pauses)} times, all threads paused for {max(pauses)} ms at most, "
               f"{sum(pauses) / len(pauses):.1f} on average")
         self.ask(process, "e")
         self.check_interval(process)
@@ -90,7 +90,7 @@ class Patch(harness.AttachTest):
         path = self.trace()
         text = self.text_of(process.pid)
         answer = self.attach(process.pid, trace=path)
-        self.assertRegex(answer, r"not seen +calls of patched_get, patched_put")
+        self.assertRegex(answer, r"not traced +calls of patched_get, patched_put")
         self.assertIn("--patch", answer)
         self.assertEqual(self.text_of(process.pid), text)
         self.ask(process, "b")

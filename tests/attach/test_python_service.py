@@ -189,7 +189,7 @@ class PythonService(harness.AttachTest):
             self.assertNotIn("acquired", session)
             self.assertNotIn("frames", session)
         text = self.cli("held", process.pid)
-        self.assertIn("(open before the attach: no acquire backtrace)", text)
+        self.assertIn("(pre-existing: no acquire backtrace)", text)
         self.assertIn("14 sessions", text)
 
     def check_new_leaks(self, report):
@@ -213,7 +213,7 @@ class PythonService(harness.AttachTest):
         report = self.report(trace)
         self.check_pool(report, database, out=20)
         self.check_new_leaks(report)
-        self.assertRegex(self.cli("report", trace), "2[0-4] open before the attach: 20 out still")
+        self.assertRegex(self.cli("report", trace), "2[0-4] pre-existing: 20 still held")
         self.cli("detach", process.pid)
         lines.append(load.phase("detached", 2))
 

@@ -23,7 +23,7 @@ class Refused(harness.AttachTest):
 
     @unittest.skipUnless(os.path.exists("/proc/2/comm"), "no kernel threads seen here")
     def test_kernel_thread(self):
-        self.refused(2, "is a thread of the kernel")
+        self.refused(2, "is a kernel thread")
 
     def test_static(self):
         for name in ("static", "static-pie"):
@@ -51,7 +51,7 @@ class Refused(harness.AttachTest):
         process.send_signal(signal.SIGSTOP)
         self.assertTrue(harness.wait_until(
             lambda: harness.status(process.pid, "State").startswith("T")))
-        self.refused(process.pid, f"is stopped; let it go on (kill -CONT {process.pid})")
+        self.refused(process.pid, f"is stopped; resume it (kill -CONT {process.pid})")
         process.send_signal(signal.SIGCONT)
         self.there_and_back(process.pid)
         self.end(process)
@@ -127,7 +127,7 @@ class Refused(harness.AttachTest):
     def test_recording_already(self):
         process = self.start("victim", "idle", 1)
         self.attach(process.pid)
-        self.refused(process.pid, "is being recorded already")
+        self.refused(process.pid, "is already being recorded")
         self.detach(process.pid)
 
     def test_trace_exists(self):
@@ -136,7 +136,7 @@ class Refused(harness.AttachTest):
         with open(trace, "w", encoding="utf-8"):
             pass
         result = self.attach(process.pid, check=False, trace=trace)
-        self.assertIn(f"the trace {trace} exists already", result.stderr)
+        self.assertIn(f"the trace {trace} already exists", result.stderr)
         self.there_and_back(process.pid)
 
     def test_no_library(self):

@@ -227,7 +227,7 @@ class Pauses:
         done = subprocess.run([self.bench.cli, *arguments[:1], str(self.process.pid),
                                *arguments[1:]], capture_output=True, text=True, check=True,
                               env=self.bench.environment(False), cwd=self.bench.folder)
-        return float(re.search(r"stood still for ([0-9.]+) ms", done.stdout).group(1))
+        return float(re.search(r"paused for ([0-9.]+) ms", done.stdout).group(1))
 
     def end(self):
         self.process.stdin.close()

@@ -67,6 +67,77 @@ class Words(TestCase):
             self.assertEqual(run.stdout, "-o --help -- -n\n")
 
 
+# Two sessions from a file whose name is not ASCII, one still open, with a statement and a long hold.
+OPEN = """
+import sqlite3, sys, time
+one = sqlite3.connect('grün.db')
+one.execute('create table if not exists t (a)')
+for _ in range(60):
+    sqlite3.connect(':memory:').close()
+print('ready', flush=True)
+sys.stdin.read()
+"""
+
+
+class Characters(TestCase):
+    """Text has the characters of the locale; where that is not UTF-8, only ASCII."""
+
+    def texts(self, locale):
+        """What the commands and the recorder write about one process, by name."""
+        environment = {**os.environ, "LC_ALL": locale, "PYTHONUTF8": "1"}
+        pathlib.Path(self.folder, "grün.py").write_text(OPEN)
+        texts = {}
+        with subprocess.Popen([CLI, "run", "-f", "-o", "t.trace", "--", PYTHON, "grün.py"], cwd=self.folder,
+                              env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as run:
+            self.assertEqual(run.stdout.readline(), b"ready\n")
+            for name, *options in (("held",), ("top", "--once"), ("report",), ("report", "--format=json")):
+                done = subprocess.run([CLI, name, *options, "t.trace"], cwd=self.folder, env=environment,
+                                      capture_output=True, timeout=60)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                texts[" ".join([name, *options])] = done.stdout + done.stderr
+            pid = json.loads(texts["report --format=json"])["processes"][0]["pid"]
+            os.kill(pid, signal.SIGUSR2)  # noticed at the next traced call or at the end
+            _, texts["run"] = run.communicate(b"", timeout=60)
+        return texts
+
+    def test_ascii(self):
+        for locale in ("C", "POSIX"):
+            for name, text in self.texts(locale).items():
+                if "json" not in name:  # is UTF-8, whatever the locale is
+                    self.assertTrue(text.isascii(), (name, text))
+                    self.assertIn(b"gr?n", text, name)
+                self.assertTrue(name != "run" or b"held over time" not in text or b"_" in text)
+
+    def test_utf8(self):
+        texts = self.texts("C.UTF-8")
+        for name in ("run", "held", "top --once", "report"):
+            self.assertIn("grün".encode(), texts[name], name)
+            self.assertIn("·".encode(), texts[name], name)
+
+    def test_recorder_alone(self):
+        """Its own summary is ASCII anyway, and counts one as one."""
+        environment = {**os.environ, "LC_ALL": "C", "LD_PRELOAD": self.recorder()}
+        run = subprocess.run([PYTHON, "-c", LEAK.replace("os._exit(0)", "exit()")], cwd=self.folder,
+                             env=environment, capture_output=True, timeout=60)
+        self.assertTrue(run.stderr.isascii(), run.stderr)
+        self.assertIn(b"handles: opened 1, released 0, never closed 1\n", run.stderr)
+        self.assertIn(b"SUMMARY: 1 session never closed, 1 site\n", run.stderr)
+
+    def recorder(self):
+        return str(next(path for path in (pathlib.Path(CLI).parents[1] / "recorder" / "libunclosed.so",
+                                          pathlib.Path(CLI).parents[1] / "lib" / "libunclosed.so")
+                        if path.exists()))
+
+    def test_no_pattern_reaches_the_reader(self):
+        """A trace that cannot be made is named by its file."""
+        environment = {**os.environ, "LD_PRELOAD": self.recorder(), "UNCLOSED_OUTPUT": "/proc/none/%e.%p.trace"}
+        run = subprocess.run([PYTHON, "-c", LEAK], cwd=self.folder, env=environment, capture_output=True,
+                             text=True, timeout=60)
+        self.assertRegex(run.stderr, r"no trace file at /proc/none/python3\S*\.\d+\.trace: ")
+        self.assertNotIn("%", run.stderr)
+
+
 class Surroundings(TestCase):
     def seen(self, *command, **others):
         return json.loads(subprocess.run([*command, PYTHON, "-c", SURROUNDINGS], text=True, timeout=60,

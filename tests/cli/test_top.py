@@ -39,7 +39,7 @@ class Windows(TestCase):
         terminal = self.top(service.pid, 160, 50)
         screen = terminal.wait(r"^> +3 +0 ")
         self.assert_well_formed(screen, 160, 50)
-        for title in ("SINCE THE START", "ACQ/S", "RECLAIMED", "FAILED", "OUT SINCE THE START"):
+        for title in ("SINCE THE START", "ACQ/S", "RECLAIMED", "FAILED", "HELD SINCE THE START"):
             self.assertIn(title, screen)
         self.assertRegex(screen, r"(?m)^> .*[▂-█]+ ")
         self.assertRegex(screen, r"(?m)^ QueuePool .*[▂-█]+$")
@@ -54,7 +54,7 @@ class Windows(TestCase):
             terminal.resize(width, height)
             self.wait_well_formed(terminal, width, height)
         terminal.resize(20, 4)
-        terminal.wait(r"^the window is too s")
+        terminal.wait(r"^window too small")
         terminal.resize(80, 24)
         self.wait_well_formed(terminal, 80, 24)
         terminal.keys("q")
@@ -170,7 +170,7 @@ class Keys(TestCase):
         terminal.keys("Enter")
         terminal.wait(r"1-1 of 1 found$")
         terminal.keys("/", "q")
-        terminal.wait(r"no site's name holds \"RENq\"")
+        terminal.wait(r"no site's name contains \"RENq\"")
         terminal.keys("Escape")
         terminal.wait(r"注文一覧")
         terminal.keys("/", "注", "Enter")
@@ -300,7 +300,7 @@ class Changes(TestCase):
         self.assertRegex(terminal.screen(), r"(?m)^> +2 .*render")
         unclosed("attach", str(process.pid), "-o", "second.trace")
         tell("settings 1")
-        terminal.wait(r"traced for (.*\n)*.*> +2 +0 +- .* \(open before the trace\)\n"
+        terminal.wait(r"traced for (.*\n)*.*> +2 +0 +- .* \(open before the trace began\)\n"
                       r" +1 +\+?[01] +1 .*render")
         unclosed("detach", str(process.pid))
 
@@ -462,7 +462,7 @@ class WithoutTerminal(TestCase):
     def test_refused(self):
         with open(os.path.join(self.folder, "text"), "w", encoding="ascii") as file:
             file.write("no trace at all")
-        for arguments, words in (((), "name a process"), (("text",), "not a trace"),
+        for arguments, words in (((), "no process or trace given"), (("text",), "not a trace"),
                                  (("no-such",), "No such file"), (("-d", "0", "1"), "--interval"),
                                  (("--threshold=x", "1"), "--threshold"),
                                  (("99999999",), "no such process")):

@@ -131,7 +131,7 @@ class TestCase(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def copy_of_service(self):
-        """In the working folder, so that names of sites are short."""
+        """In the current folder, so that names of sites are short."""
         shutil.copy(os.path.join(SOURCES, "python", "commanded.py"), self.folder)
         return "commanded.py"
 

@@ -89,7 +89,7 @@ class Children(harness.TestCase):
         self.assertIn("closed=4", out)
         report = subprocess.run([harness.CLI, "report", trace], capture_output=True, text=True,
                                 check=True, timeout=60).stdout
-        self.assertIn("4 open before the attach: 1 out still, 3 released since", report)
+        self.assertIn("4 pre-existing: 1 still held, 3 released since", report)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class HostileText(harness.TestCase):
         trace, result = self.trace_it()
         self.assertEqual(result.returncode, 0, result.stderr)
         self.clean(result.stderr, "run", has="SUMMARY: ")
-        self.assertIn(b"still out after", result.stderr)
+        self.assertIn(b"still held after", result.stderr)
 
     def test_reports(self):
         trace, _ = self.trace_it()

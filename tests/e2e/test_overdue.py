@@ -16,9 +16,9 @@ from harness import CLI, SOURCES, TestCase, line_of, main, program
 THRESHOLD = 0.5
 PROMPT = 0.5  # seconds between the moment and its line
 LINE = re.compile(r"^unclosed: (?P<time>\S+Z) (?P<program>[^ ]+)\[(?P<pid>\d+)\]: (?P<kind>\w+) "
-                  r"(?P<what>still out after|came back late, after|was closed by the collector "
+                  r"(?P<what>still held after|returned late, after|was closed by the collector "
                   r"after) (?P<least>more than )?(?P<number>[\d.]+) (?P<unit>ms|s): (?P<place>.*)$")
-OUT, BACK, COLLECTED = ("still out after", "came back late, after",
+OUT, BACK, COLLECTED = ("still held after", "returned late, after",
                         "was closed by the collector after")
 PYTHON = "/usr/bin/python3"
 

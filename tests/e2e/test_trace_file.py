@@ -166,10 +166,10 @@ class TraceFile(harness.TestCase):
                                 self.path("%p.trace"), "--", harness.program("limits"), "slowly",
                                 "20")
             self.assertEqual(run.returncode, 0, run.stderr)
-            self.assertEqual("still out after" in run.stderr,
+            self.assertEqual("still held after" in run.stderr,
                              name == "/dev/stderr", run.stderr)
         with open(self.path("log"), encoding="utf-8") as log:
-            self.assertIn("still out after", log.read())
+            self.assertIn("still held after", log.read())
 
 
 class Damage(harness.TestCase):

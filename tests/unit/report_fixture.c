@@ -1,6 +1,7 @@
 // What the tests of reports share: see report_fixture.h.
 #include "report_fixture.h"
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,6 +48,7 @@ char *printed(const struct report_request *request, struct report_outcome *outco
 {
     char *text = NULL;
     size_t bytes = 0;
+    assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
     FILE *out = open_memstream(&text, &bytes);
     assert_int_equal(print(request, out, outcome), 0);
     fclose(out);

@@ -1,6 +1,7 @@
 // Text that is safe to show: every character, every kind of bytes that are none, and the stream.
 #include "shared/clean.h"
 
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,36 @@ static void test_stream(void **state)
     }
 }
 
+// Text for people has only what the locale has; text for programs is UTF-8 in any.
+static void test_stream_without_utf8(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "a \xc2\xb7 \xe2\x89\xa5 3 \xc2\xb5s \xe2\x96\x81\xe2\x96\x88 gr\xc3\xbcn\n";
+    static const struct {
+        const char *locale;
+        bool people;
+        const char *out;
+    } cases[] = {
+        {"C", true, "a | >= 3 us _# gr?n\n"},
+        {"C", false, text},
+        {"C.UTF-8", true, text},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *out = NULL;
+        size_t bytes = 0;
+        assert_non_null(setlocale(LC_CTYPE, cases[i].locale));
+        FILE *under = open_memstream(&out, &bytes);
+        FILE *stream = clean_stream_open(under, false);
+        clean_stream_for_people(stream, cases[i].people);
+        fputs(text, stream);
+        fclose(stream);
+        fclose(under);
+        assert_string_equal(out, cases[i].out);
+        free(out);
+    }
+}
+
 static void test_stream_tells_of_errors(void **state)
 {
     (void)state;
@@ -149,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_every_character),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_stream_without_utf8),
         cmocka_unit_test(test_stream_tells_of_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

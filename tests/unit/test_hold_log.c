@@ -65,14 +65,14 @@ static void a_line_reads_well(void **state)
     struct hold_event event = event_of(1);
     hold_log_event(log, &event, SECOND);
     assert_string_equal(
-        output.last, "unclosed: 2024-05-01T13:00:02.123Z trader[4711]: checkout still out after "
+        output.last, "unclosed: 2024-05-01T13:00:02.123Z trader[4711]: checkout still held after "
                      "30.0 s: ui/settings.py:214 SettingsTab.render (thread web-3, db app.db)\n");
     event.what = HOLD_BACK;
     event.held_ns = 123456789;
     event.thread = "";
     hold_log_event(log, &event, SECOND);
     assert_string_equal(output.last,
-                        "unclosed: 2024-05-01T13:00:02.123Z trader[4711]: checkout came back late, "
+                        "unclosed: 2024-05-01T13:00:02.123Z trader[4711]: checkout returned late, "
                         "after 123 ms: ui/settings.py:214 SettingsTab.render (db app.db)\n");
     event.what = HOLD_RECLAIMED;
     event.database = "";
@@ -133,8 +133,8 @@ static void a_site_becomes_a_number(void **state)
     hold_log_more(log, false, 60 * SECOND, NOON); // not yet a minute
     assert_int_equal(output.lines, HOLD_LINES_OF_SITE);
     hold_log_more(log, false, 61 * SECOND, NOON);
-    assert_string_equal(output.last, "unclosed: 2024-05-01T12:00:00.000Z and 15 more still out "
-                                     "after 30.0 s, 1 more back late, after more than 30.0 s: "
+    assert_string_equal(output.last, "unclosed: 2024-05-01T12:00:00.000Z and 15 more still held "
+                                     "after 30.0 s, 1 more returned late, after more than 30.0 s: "
                                      "ui/settings.py:214 SettingsTab.render\n");
     hold_log_more(log, true, 200 * SECOND, NOON); // nothing is left
     assert_int_equal(output.lines, HOLD_LINES_OF_SITE + 1);
@@ -156,7 +156,7 @@ static void nothing_is_forgotten(void **state)
     hold_log_more(log, true, SECOND, NOON);
     assert_int_equal(output.lines, HOLD_LINES_A_MINUTE + 11);
     char expected[128];
-    snprintf(expected, sizeof expected, " and %d more still out after 30.0 s: other sites\n",
+    snprintf(expected, sizeof expected, " and %d more still held after 30.0 s: other sites\n",
              3 * HOLD_SITES - HOLD_LINES_A_MINUTE - 10);
     assert_non_null(strstr(output.last, expected));
     struct hold_event event = event_of(1); // the next minute
@@ -173,7 +173,7 @@ static void what_cannot_be_written_is_told_later(void **state)
     hold_log_event(log, &event, SECOND);
     output.refuse = false;
     hold_log_more(log, false, 70 * SECOND, NOON);
-    assert_non_null(strstr(output.last, " and 1 more still out after 30.0 s: ui/settings.py:214"));
+    assert_non_null(strstr(output.last, " and 1 more still held after 30.0 s: ui/settings.py:214"));
 }
 
 int main(void)

@@ -111,9 +111,8 @@ static void a_line_when_it_is_noticed(void **state)
     overdue_check(at(999));
     assert_string_equal(written(), "");
     overdue_check(at(1100));
-    assert_string_equal(written(),
-                        "unclosed: 2024-05-01T12:00:01.100Z trader[4711]: checkout still "
-                        "out after 1.1 s: /srv/app.py:7 render\n");
+    assert_string_equal(written(), "unclosed: 2024-05-01T12:00:01.100Z trader[4711]: checkout "
+                                   "still held after 1.1 s: /srv/app.py:7 render\n");
     overdue_check(at(5000)); // once is enough
     assert_int_equal(lines_with("\n"), 1);
     assert_int_equal(late(), 0);
@@ -125,16 +124,16 @@ static void a_line_when_it_comes_back(void **state)
     acquire(0x10, 7, 0);
     acquire(0x20, 7, 10);
     overdue_check(at(1005)); // one of them
-    assert_int_equal(lines_with("still out after 1.0 s"), 1);
+    assert_int_equal(lines_with("still held after 1.0 s"), 1);
     release(0x10, TRACE_RELEASED, 1500);
-    assert_int_equal(lines_with("came back late, after 1.5 s: /srv/app.py:7 render\n"), 1);
+    assert_int_equal(lines_with("returned late, after 1.5 s: /srv/app.py:7 render\n"), 1);
     release(0x20, TRACE_DISCARDED, 2510); // nobody had noticed it
-    assert_int_equal(lines_with("came back late, after 2.5 s: "), 1);
+    assert_int_equal(lines_with("returned late, after 2.5 s: "), 1);
     assert_int_equal(lines_with("\n"), 3);
     assert_int_equal(late(), 2);
     acquire(0x30, 7, 3000); // after that, all begins anew
     overdue_check(at(4001));
-    assert_int_equal(lines_with("still out after 1.0 s"), 2);
+    assert_int_equal(lines_with("still held after 1.0 s"), 2);
 }
 
 static void in_time_there_is_none(void **state)
@@ -187,9 +186,9 @@ static void who_is_watched_keeps_quiet(void **state)
     acquire(0x30, 7, 3000);
     overdue_check(at(13000)); // no look for more than ten seconds
     assert_int_equal(lines_with("\n"), 1);
-    assert_int_equal(lines_with("still out after 10.0 s"), 1); // the third one only
+    assert_int_equal(lines_with("still held after 10.0 s"), 1); // the third one only
     release(0x20, TRACE_RELEASED, 14000);
-    assert_int_equal(lines_with("came back late, after 14.0 s"), 1);
+    assert_int_equal(lines_with("returned late, after 14.0 s"), 1);
 }
 
 static void a_tool_that_never_comes_is_not_waited_for(void **state)
@@ -200,7 +199,7 @@ static void a_tool_that_never_comes_is_not_waited_for(void **state)
     overdue_check(at(2000));
     assert_string_equal(written(), "");
     overdue_check(at(10500));
-    assert_int_equal(lines_with("still out after 10.5 s"), 1);
+    assert_int_equal(lines_with("still held after 10.5 s"), 1);
 }
 
 static void what_is_not_judged_is_not_told(void **state)
@@ -226,7 +225,7 @@ static void many_are_told_in_turn(void **state)
     assert_int_equal(lines_with(":7 render\n"), 8);
     assert_int_equal(lines_with(":8 render\n"), 10);
     overdue_check(at(70000)); // a minute later
-    assert_int_equal(lines_with("and 22 more still out after 1.0 s: /srv/app.py:8 render\n"), 1);
+    assert_int_equal(lines_with("and 22 more still held after 1.0 s: /srv/app.py:8 render\n"), 1);
     overdue_finish();
     assert_int_equal(lines_with("\n"), 19);
 }
@@ -239,7 +238,7 @@ static void what_goes_out_while_looking_is_not_missed(void **state)
     acquire(0x20, 7, 1500);
     assert_true(atomic_load(&overdue_due_ns) <= at(2500));
     overdue_check(at(2501));
-    assert_int_equal(lines_with("still out"), 2);
+    assert_int_equal(lines_with("still held"), 2);
 }
 
 int main(void)

@@ -169,7 +169,7 @@ static void without_a_timeline_there_is_none(void **state)
     builder_end(&builder);
     assert_timeline((const char *const[]){fixture->path}, 1, "none");
     char *text = text_of_file(fixture->path);
-    assert_null(strstr(text, "out over time"));
+    assert_null(strstr(text, "held over time"));
     free(text);
 }
 
@@ -201,7 +201,7 @@ static void growing_is_said_when_it_grows(void **state)
             fail_msg("%zu: %s", i, timeline_of(root));
         json_decref(root);
         char *text = text_of_file(path);
-        assert_non_null(strstr(text, "out over time"));
+        assert_non_null(strstr(text, "held over time"));
         assert_int_equal(strstr(text, "grew") != NULL, cases[i].grows);
         free(text);
         remove(path);
@@ -220,8 +220,8 @@ static void the_line_has_few_numbers(void **state)
     builder_end(&builder);
     char *text = text_of_file(fixture->path);
     assert_non_null(strstr(text,
-                           "      out over time ▁▁▂▂▂▂▃▃▃▃▄▄▄▄▅▅▅▅▆▆▆▆▇▇▇▇███ 0 4 8 12 16 20 24 "
-                           "(least in each 4.0 s)\n      28 at the end · grew\n"));
+                           "      held over time ▁▁▂▂▂▂▃▃▃▃▄▄▄▄▅▅▅▅▆▆▆▆▇▇▇▇███ 0 4 8 12 16 20 24 "
+                           "(minimum in each 4.0 s)\n      28 at the end · grew\n"));
     free(text);
 }
 

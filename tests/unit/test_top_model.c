@@ -238,7 +238,7 @@ static void test_inherited(void **state)
     // Whose place is known, though not its acquire.
     builder_session(&scene.builder, scene.orders, 1)->flags = TRACE_SESSION_INHERITED;
     const struct top_snapshot *snapshot = look(&scene, 0);
-    const struct top_row *row = row_named(snapshot, "(open before the trace)");
+    const struct top_row *row = row_named(snapshot, "(open before the trace began)");
     assert_int_equal(row->held, 4);
     assert_int_equal(row->kind, TRACE_HANDLE);
     assert_null(row->site);

@@ -72,29 +72,24 @@ struct obstacle {
 
 static const struct obstacle *find_obstacle(int fd, const Elf64_Ehdr *header)
 {
-    static const struct obstacle narrow = {"it is a 32-bit program",
-                                           "is a 32-bit program; the recorder is 64-bit and "
-                                           "sees only 64-bit programs: run a 64-bit "
-                                           "build of it",
-                                           true};
+    static const struct obstacle narrow = {
+        "it is a 32-bit program",
+        "is a 32-bit program; the recorder traces only 64-bit programs; run a 64-bit build of it",
+        true};
     static const struct obstacle foreign = {
-        "it is a program for another processor",
-        "is a program for another processor; run a build of it for this machine", true};
-    static const struct obstacle fixed = {
-        "it is linked statically",
-        "is linked statically, nothing can be preloaded into it: link it dynamically to see its "
-        "sessions",
-        false};
-    static const struct obstacle other_libc = {"it does not use glibc",
-                                               "is not loaded by glibc's loader, for which the "
-                                               "recorder is built: run a build of it for "
-                                               "glibc",
-                                               true};
+        "it was built for another processor",
+        "was built for another processor; run a build for this machine", true};
+    static const struct obstacle fixed = {"it is statically linked",
+                                          "is statically linked, so nothing can be preloaded into "
+                                          "it; link it dynamically to trace it",
+                                          false};
+    static const struct obstacle other_libc = {
+        "it does not use glibc",
+        "does not use glibc's loader, which the recorder needs; run a glibc build of it", true};
     static const struct obstacle privileged = {
         "it is setuid, setgid or has capabilities",
-        "is setuid, setgid or has capabilities, so that the loader ignores LD_PRELOAD: run it "
-        "as "
-        "the user it changes to, or trace it with 'unclosed attach' while it runs",
+        "is setuid, setgid or has capabilities, so the loader ignores LD_PRELOAD; run it as the "
+        "user it changes to, or trace it with 'unclosed attach' while it runs",
         false};
     char loader[PATH_MAX];
     if (header->e_ident[EI_CLASS] != ELFCLASS64)

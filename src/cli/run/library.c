@@ -85,8 +85,8 @@ char *run_library_for_all(char *path)
         free(path);
         return copy;
     }
-    cli_message("other users cannot read %s: if the command becomes one of them, the loader will "
-                "complain; install unclosed where everybody can read it",
+    cli_message("other users cannot read %s: if the command switches to another user, nothing is "
+                "recorded from then on; install unclosed where everybody can read it",
                 path);
     free(copy);
     return path;

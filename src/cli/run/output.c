@@ -16,7 +16,7 @@
 #include "shared/output_name.h"
 #include "trace/trace_replace.h"
 
-// `path` in front of which the working folder is put, if it is relative. Result: 0, -ENAMETOOLONG,
+// `path` in front of which the current folder is put, if it is relative. Result: 0, -ENAMETOOLONG,
 // or what getcwd says: the folder may have been removed.
 // pattern: percent signs in the folder's name are doubled.
 static int make_absolute(char *path, size_t bytes, bool pattern)
@@ -135,7 +135,7 @@ static void leave_untraced(struct run *run, const char *folder, int error)
                 "untraced",
                 folder, strerror(error));
     run->traced = false;
-    run->reason = "the folder for traces cannot be written to";
+    run->reason = "the folder for traces is not writable";
 }
 
 bool run_prepare_output(struct run *run)
@@ -145,12 +145,12 @@ bool run_prepare_output(struct run *run)
     if (!error && run->options.log[0])
         error = make_absolute(run->options.log, sizeof run->options.log, false);
     if (error == -ENAMETOOLONG) {
-        cli_message("the path of the working folder is too long; name --output and --log with "
-                    "their whole paths");
+        cli_message("the path of the current folder is too long; give absolute paths with --output "
+                    "and --log");
         return false;
     }
     if (error) {
-        leave_untraced(run, "the working folder", -error);
+        leave_untraced(run, "the current folder", -error);
         return true;
     }
     if (!check_pattern(run, path, sizeof path) || !run_check_log(run->options.log))

@@ -35,8 +35,8 @@ static void say_unreadable(const char *value, const struct specs_error *error)
         return;
     }
     char *names = shipped_names();
-    cli_message("there is no call spec called '%s'; give one of %s, the path of a file, or the "
-                "text, such as 'acquire get(pool) -> handle; release put(pool, handle)'",
+    cli_message("unknown call spec '%s'; give one of %s, a path such as ./my.spec, or the text "
+                "itself, such as 'acquire get(pool) -> handle; release put(pool, handle)'",
                 value, names);
     free(names);
 }

@@ -106,7 +106,7 @@ static error_t parse_run_option(int key, char *value, struct argp_state *state)
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        exit(cli_fail("which command? For example: unclosed run -- python3 app.py"));
+        exit(cli_fail("no command given; for example: unclosed run -- python3 app.py"));
     default:
         return entry_of_key(key, &index) ? take_option(arguments, index, value) : ARGP_ERR_UNKNOWN;
     }
@@ -140,12 +140,12 @@ static void fill_options(struct argp_option *options)
         .name = "patch-in",
         .key = KEY_PATCH_IN,
         .arg = "FILE",
-        .doc = "Also see calls inside FILE, a program that the command starts or a library that it "
-               "loads, by patching functions in memory; may be given several times"};
+        .doc = "Also trace calls inside FILE, a program that the command starts or a library that "
+               "it loads, by patching functions in memory; may be repeated"};
     options[count] = (struct argp_option){
         .name = "no-patch",
         .key = KEY_NO_PATCH,
-        .doc = "Do not patch functions in memory; calls inside the program are then not seen"};
+        .doc = "Do not patch functions in memory; calls inside the program are then not traced"};
 }
 
 static const char *get_variable(void *data, const char *name)
@@ -190,7 +190,7 @@ static void parse_command_line(struct run *run, int argc, char **argv)
         .doc = "Runs COMMAND and reports on standard error which database sessions it opened or "
                "checked out and never gave back.\vThe exit status is that of COMMAND; 125 if "
                "unclosed itself fails, 126 if COMMAND cannot be executed, 127 if it is not found. "
-               "What concerns the recorder can be given as a variable too: --wait-threshold as "
+               "Options of the recorder can also be set as variables: --wait-threshold as "
                "UNCLOSED_WAIT_THRESHOLD."};
     arguments.pools = calloc((size_t)argc + 1, sizeof *arguments.pools);
     run->patch_in = calloc((size_t)argc + 1, sizeof *run->patch_in);
@@ -227,8 +227,8 @@ static int prepare(struct run *run)
         return CLI_FAILURE;
     run->library = run_library_for_all(run->library);
     if (strpbrk(run->library, " :"))
-        return cli_fail("the loader cannot preload %s, for its path contains a blank or a colon; "
-                        "install unclosed somewhere else",
+        return cli_fail("the loader cannot preload %s, because its path contains a space or a "
+                        "colon; install unclosed somewhere else",
                         run->library);
     if (getrandom(&run->run_id, sizeof run->run_id, 0) != sizeof run->run_id)
         return cli_fail("cannot get a random number: %s", strerror(errno));

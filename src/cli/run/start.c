@@ -206,7 +206,7 @@ static int say_not_started(const char *command, int error)
         cli_message("%s: the interpreter or loader that it names does not exist", command);
         return CLI_NOT_FOUND;
     }
-    cli_message("%s: cannot be executed: %s; is it a program, and allowed to be run?", command,
+    cli_message("%s: cannot be executed: %s; check that it is a program and executable", command,
                 strerror(error));
     return CLI_NOT_EXECUTABLE;
 }

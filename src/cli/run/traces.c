@@ -70,8 +70,8 @@ static void add_found(void *data, const char *path, const struct trace_header *h
         found->own_start_ns = header->start_ns;
     }
     if (header->ended == TRACE_ENDED_UNKNOWN && run_trace_is_running(header))
-        cli_message("process %u of this run is still running; later, 'unclosed report %s' tells "
-                    "more",
+        cli_message("process %u of this run is still running; for its sessions, run 'unclosed "
+                    "report %s' later",
                     header->pid, path);
 }
 

@@ -191,7 +191,7 @@ const char *top_pool_titles(struct arena *arena, unsigned width)
                      "PEAK", WAITING_COLUMNS, "WAITING", RATE_COLUMNS, "ACQ/S");
     if (widths.wide)
         titles = arena_format(arena, "%s %*s %-*s", titles, FAILED_COLUMNS, "FAILED",
-                              TIMELINE_COLUMNS, "OUT SINCE THE START");
+                              TIMELINE_COLUMNS, "HELD SINCE THE START");
     return top_text_fit(arena, titles, width);
 }
 

@@ -47,7 +47,7 @@ static void add_frames(struct arena *arena, const struct profile_site *site,
         add_line(arena, lines, SHEET_DIM, "       (deeper frames were not recorded)");
     if (!all_frames && telling < frames->count)
         add_line(arena, lines, SHEET_DIM,
-                 arena_format(arena, "       (%s of libraries not shown: press a)",
+                 arena_format(arena, "       (%s of libraries hidden: press a)",
                               text_count(arena, frames->count - telling, "frame", "frames")));
 }
 
@@ -56,9 +56,9 @@ void top_lines_stack(struct arena *arena, const struct top_snapshot *snapshot, s
 {
     const struct profile_site *site = row->site;
     if (!site) {
-        add_line(arena, lines, SHEET_DIM,
-                 "  Nobody saw where these were acquired: they were out before "
-                 "the trace began.");
+        add_line(
+            arena, lines, SHEET_DIM,
+            "  Where these were acquired is not known: they were open before the trace began.");
         return;
     }
     const char *code =
@@ -182,24 +182,24 @@ void top_lines_help(struct arena *arena, top_lines *lines)
     static const char *const help[] = {
         "  Up Down PgUp PgDn Home End  select a site",
         "  Tab                         show or hide its stack",
-        "  Enter                       all about it: numbers, stack, sessions it holds",
+        "  Enter                       its details: numbers, stack, sessions held",
         "  a                           stacks with or without frames of libraries",
         "  < > s                       sort by the column on the left, on the right",
         "  H G T K                     sort by held, growth, oldest, kind,",
-        "  O A C S                     ... opened, acquires a second, reclaimed, site",
+        "  O A C S                     ... opened, acquires per second, reclaimed, site",
         "  r                           reverse the order",
-        "  /                           show only sites whose name holds a text",
-        "  Space f                     freeze what is shown, and go on",
+        "  /                           show only sites whose name contains a text",
+        "  Space f                     freeze the display, and resume",
         "  + -                         longer, shorter interval",
         "  q Ctrl-C                    quit (q and Esc leave a page first)",
         "",
-        "  HELD       sessions out now; after the end of the process: at its end",
-        "  GROWTH     how many more than a minute ago, or than when this began",
-        "  OPENED     acquires since the process is traced; ACQ/S: a second, lately",
-        "  OLDEST     for how long the oldest of those held is out",
-        "  RECLAIMED  never closed by the code, but by the garbage collector",
-        "  PEAK       the most ever out of a pool; WAITING: acquires that wait now",
-        "  SINCE ...  how many were out over time; red: growing all the time",
+        "  HELD       sessions held now; of an ended process: at its end",
+        "  GROWTH     change within the last minute, or since top started",
+        "  OPENED     acquires since tracing began; ACQ/S: per second, recently",
+        "  OLDEST     how long the oldest of those held has been held",
+        "  RECLAIMED  closed by the garbage collector, never by the code",
+        "  PEAK       the most ever checked out; WAITING: acquires waiting now",
+        "  SINCE ...  how many were held over time; red: keeps growing",
         "  The process is not stopped: its trace is read from outside.",
     };
     for (size_t i = 0; i < sizeof help / sizeof help[0]; i++)

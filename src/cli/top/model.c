@@ -119,7 +119,10 @@ static void add_inherited(struct top_model *model)
             continue;
         struct top_row *row = session->site ? row_of(model, session->site) : &found[session->kind];
         row->held++;
-        model->snapshot.inherited_held++;
+        if (session->unseen)
+            model->snapshot.pre_existing_held++;
+        else
+            model->snapshot.inherited_held++;
         if (session->age_ns > row->oldest_ns)
             row->oldest_ns = session->age_ns;
     }
@@ -177,7 +180,7 @@ const char *top_row_name(const struct top_snapshot *snapshot, struct top_row *ro
     if (!row->name)
         row->name = row->site ? sheet_frame(snapshot->profile->arena, row->site->name,
                                             row->site->process->header->directory)
-                              : "(open before the trace)";
+                              : "(open before the trace began)";
     return row->name;
 }
 

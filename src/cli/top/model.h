@@ -52,7 +52,8 @@ struct top_snapshot {
     uint64_t growth_ns;          // 0: there is nothing yet to compare with
     uint64_t rate_ns;            // 0: rates are averages since the process is traced
     uint64_t held[TRACE_KINDS];  // by kind
-    uint64_t inherited_held;     // of these, acquired before the trace
+    uint64_t inherited_held;     // of these, open before a fork
+    uint64_t pre_existing_held;  // ... and before an attach
     uint64_t in_transaction;     // of the sites' sessions held, as far as is known
     uint64_t lost;               // records
     bool ended;                  // no process runs any more

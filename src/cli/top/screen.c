@@ -9,6 +9,7 @@
 #include "cli/top/terminal.h"
 #include "cli/top/text.h"
 #include "cli/top/words.h"
+#include "report/render/text/words.h"
 
 enum {
     LEAST_ROWS = 6,
@@ -101,7 +102,9 @@ static void draw_pools(struct canvas *canvas)
     }
     if (shown < snapshot->pool_count)
         put_line(canvas, TOP_GROUND, SHEET_DIM,
-                 arena_format(arena, " and %zu more pools", snapshot->pool_count - shown));
+                 arena_format(
+                     arena, " and %s",
+                     text_count(arena, snapshot->pool_count - shown, "more pool", "more pools")));
     if (canvas->rows >= ROOMY)
         canvas->row++;
 }
@@ -172,8 +175,8 @@ static void draw_no_rows(struct canvas *canvas)
     const struct top_screen *screen = canvas->screen;
     put_line(canvas, TOP_GROUND, SHEET_DIM,
              screen->filter[0]
-                 ? arena_format(canvas->arena, " no site's name holds \"%s\"", screen->filter)
-                 : " no session was opened so far");
+                 ? arena_format(canvas->arena, " no site's name contains \"%s\"", screen->filter)
+                 : " no session has been opened so far");
 }
 
 // Rows that the pane takes with the line above it: half of what is left, and what the sites do not
@@ -215,8 +218,9 @@ static void draw_pane(struct canvas *canvas, unsigned height)
     draw_lines(canvas, &lines, 0, cut ? room - 1 : room);
     if (cut)
         put_line(canvas, TOP_GROUND, SHEET_DIM,
-                 arena_format(canvas->arena, "       (%zu more lines: press Enter)",
-                              lines.count - room + 1));
+                 arena_format(
+                     canvas->arena, "       (%s: press Enter)",
+                     text_count(canvas->arena, lines.count - room + 1, "more line", "more lines")));
 }
 
 struct key_help {
@@ -300,7 +304,7 @@ static void draw(struct canvas *canvas)
     struct top_screen *screen = canvas->screen;
     top_lines lines = {0};
     if (canvas->rows < LEAST_ROWS || canvas->columns < LEAST_COLUMNS) {
-        put_line(canvas, TOP_GROUND, SHEET_PLAIN, "the window is too small");
+        put_line(canvas, TOP_GROUND, SHEET_PLAIN, "window too small");
     } else if (screen->page == TOP_PAGE_HELP) {
         top_lines_help(canvas->arena, &lines);
         draw_page(canvas, &lines);

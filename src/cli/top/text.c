@@ -25,7 +25,8 @@ wchar_t top_text_next(const char **text, unsigned *columns)
     *text += taken;
     int width = c < 0x80 || top_text_is_utf8() ? wcwidth(c) : -1;
     if (broken || width < 0 || !clean_is_shown((uint32_t)c)) {
-        c = L'?';
+        const char *form = broken ? "?" : clean_ascii((uint32_t)c);
+        c = form[1] ? L'?' : (wchar_t)form[0];
         width = 1;
     }
     *columns = (unsigned)width;

@@ -6,7 +6,6 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +34,7 @@ static const struct argp_option argp_options[] = {
      "Read the trace every TIME (1s; 500ms, 2s, or a number of seconds)", 0},
     {"threshold", KEY_THRESHOLD, "TIME", 0,
      "Count only sessions held longer than this (30s, 500ms)", 0},
-    {"once", KEY_ONCE, NULL, 0,
-     "Print one snapshot and end, as without a terminal that text can be placed on", 0},
+    {"once", KEY_ONCE, NULL, 0, "Print one snapshot and exit, even on a terminal", 0},
     {0},
 };
 
@@ -171,7 +169,7 @@ static int run_screen(struct top_target *target, struct top_screen *screen)
     catch_signals(&mask);
     int error = top_terminal_enter();
     if (error < 0)
-        return cli_fail("the terminal cannot be used: %s; try --once", strerror(-error));
+        return cli_fail("cannot use the terminal: %s; try --once", strerror(-error));
     watch(target, screen, &mask);
     top_terminal_leave();
     return status_of_end(&mask);
@@ -182,7 +180,7 @@ static int show(struct top_target *target, struct top_screen *screen, bool once)
     if (!once && top_terminal_usable())
         return run_screen(target, screen);
     int error = top_print(top_model_snapshot(screen->model), stdout);
-    return error == 0 ? 0 : cli_fail("the snapshot cannot be written: %s", strerror(-error));
+    return error == 0 ? 0 : cli_fail("cannot write the snapshot: %s", strerror(-error));
 }
 
 static int run(struct top_target *target, const struct arguments *arguments)
@@ -201,14 +199,13 @@ int command_top(int argc, char **argv)
         .options = argp_options,
         .parser = parse_top_option,
         .args_doc = "PID|TRACE...",
-        .doc = "Shows live which pools are how full and which places in the code hold how many "
-               "sessions, and how that grows. h explains the keys. The process is not stopped. "
-               "Without a terminal it prints one snapshot and ends.",
+        .doc = "Shows live how full each pool is, which places in the code hold how many sessions, "
+               "and which of these grow. Press h for the keys. The process is not stopped. Without "
+               "a terminal it prints one snapshot and exits.",
     };
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     if (arguments.count == 0)
-        return cli_fail("top: name a process or a trace, as in 'unclosed top 4711'");
-    (void)setlocale(LC_CTYPE, "");
+        return cli_fail("no process or trace given; for example: unclosed top 4711");
     struct top_target *target =
         top_target_open(arguments.names, arguments.count, arguments.threshold_ns);
     int status = target ? run(target, &arguments) : CLI_FAILURE;

@@ -41,7 +41,7 @@ const char *top_words_state(struct arena *arena, const struct top_snapshot *snap
     case READER_EXEC:
         return arena_format(arena, "ENDED (exec) after %s", time);
     case READER_GONE:
-        return arena_format(arena, "ENDED (killed?) after %s", time);
+        return arena_format(arena, "NO EXIT RECORD (killed?) after %s", time);
     default:
         return arena_format(arena, "ENDED (%s) after %s", profile_ended(profile, process), time);
     }
@@ -65,6 +65,9 @@ const char *top_words_totals(struct arena *arena, const struct top_snapshot *sna
     uint64_t reclaimed = profile->total.reclaimed - profile->total.shutdown;
     if (reclaimed)
         line = arena_format(arena, "%s · reclaimed %" PRIu64, line, reclaimed);
+    if (snapshot->pre_existing_held)
+        line =
+            arena_format(arena, "%s · %" PRIu64 " pre-existing", line, snapshot->pre_existing_held);
     if (snapshot->inherited_held)
         line = arena_format(arena, "%s · %" PRIu64 " inherited", line, snapshot->inherited_held);
     if (snapshot->in_transaction)
@@ -83,8 +86,8 @@ const char *top_words_note(struct arena *arena, const struct top_snapshot *snaps
 {
     const struct profile *profile = snapshot->profile;
     if (snapshot->lost)
-        return arena_format(arena, "%" PRIu64 " records were lost, `unclosed report` says why",
-                            snapshot->lost);
+        return arena_format(arena, "%s lost; `unclosed report` says why",
+                            text_count(arena, snapshot->lost, "record was", "records were"));
     if (profile->problems.count == 0)
         return "";
     return sheet_clean(arena, profile->problems.item[profile->problems.count - 1], 0);

@@ -2,6 +2,7 @@
 #include "recorder/core/log.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,10 +14,25 @@
 
 static struct stat standard_error;
 static bool has_standard_error;
+static bool only_ascii;
 
-void log_remember_standard_error(void)
+// Whether the environment asks for UTF-8, see locale(7). What the program has made of it is not
+// asked: setlocale may be called later, or never.
+static bool is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value)
+            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
+}
+
+void log_remember_surroundings(void)
 {
     has_standard_error = fstat(STDERR_FILENO, &standard_error) == 0;
+    only_ascii = !is_utf8();
 }
 
 static bool is_standard_error(void)
@@ -45,6 +61,8 @@ static void flush(struct log *log)
 {
     enum { PATIENCE_MS = 1000 };
     _Static_assert(LOG_BYTES <= PIPE_BUF, "see line_out");
+    if (only_ascii)
+        log->used = clean_to_ascii(log->text, log->used);
     if (log->fd >= 0 && log->used > 0 &&
         !line_out_wait(log->fd, log->text, log->used, PATIENCE_MS)) {
         close_own(log);
@@ -130,17 +148,22 @@ bool log_line(const char *line, size_t bytes)
 {
     static struct log log; // large; the caller has a lock
     log_open(&log);
+    if (only_ascii && bytes <= sizeof log.text) {
+        memcpy(log.text, line, bytes);
+        line = log.text;
+        bytes = clean_to_ascii(log.text, bytes);
+    }
     bool written = line_out(log.fd, line, bytes);
     log_close(&log);
     return written;
 }
 
-void log_no_trace(const char *pattern, int error)
+void log_no_trace(const char *path, int error)
 {
     struct log log;
     log_open(&log);
     log_text(&log, "unclosed: no trace file at ");
-    log_name(&log, pattern);
+    log_name(&log, path);
     log_text(&log, ": ");
     const char *reason = strerrordesc_np(error);
     log_text(&log, reason ? reason : "unknown error");

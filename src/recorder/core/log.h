@@ -16,9 +16,10 @@ struct log {
     char text[LOG_BYTES];
 };
 
-// Remembers which file standard error is: nothing is ever written to another one that has got its
-// number since. To be called before the program runs.
-void log_remember_standard_error(void);
+// Remembers which file standard error is, so that nothing is ever written to another one that gets
+// its number later, and whether the environment asks for UTF-8: otherwise all that is written is
+// ASCII. To be called before the program runs.
+void log_remember_surroundings(void);
 
 void log_open(struct log *log);
 // What the recorder says itself, and what the program calls something. Both are cleaned (see
@@ -33,7 +34,7 @@ void log_close(struct log *log);                // writes what is left
 // Writes one line as line_out does. Not for several threads at once.
 bool log_line(const char *line, size_t bytes);
 
-// One line: no trace could be created at `pattern`, for this errno value, and what to do.
-void log_no_trace(const char *pattern, int error);
+// One line: no trace could be created at `path`, for this errno value, and what to do.
+void log_no_trace(const char *path, int error);
 
 #endif

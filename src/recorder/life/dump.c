@@ -164,7 +164,7 @@ static void put_site(const struct summary *summary, int rank)
     if (question.oldest && question.oldest->flags & TRACE_SESSION_TRANSACTION)
         log_text(log, ", transaction open");
     if (question.oldest && question.oldest->detail != TRACE_NONE) {
-        log_text(log, ", kept by: ");
+        log_text(log, ", kept open by: ");
         log_name(log, trace_string(&recorder_trace, question.oldest->detail));
     }
     log_text(log, "\n");
@@ -187,12 +187,12 @@ static void put_pool(const void *record, uint32_t ref, void *data)
     }
     if (pool->size != TRACE_UNKNOWN)
         put_count(log, "  size ", pool->size, "");
-    put_count(log, "  out ", pool->out, "");
-    put_count(log, " · high-water ", pool->high_water, " at ");
+    put_count(log, "  checked out ", pool->out, "");
+    put_count(log, ", high-water mark ", pool->high_water, " at ");
     log_seconds(log, pool->high_water_ns - recorder_trace.header->start_ns);
-    put_count(log, " · acquired ", pool->acquires, "");
-    put_count(log, " · waited ", pool->waits, " times");
-    put_count(log, " · failed ", pool->failed, "\n");
+    put_count(log, ", acquired ", pool->acquires, "");
+    put_count(log, ", waited ", pool->waits, pool->waits == 1 ? " time" : " times");
+    put_count(log, ", failed ", pool->failed, "\n");
 }
 
 static void put_inherited(const struct summary *summary, const char *name,
@@ -200,10 +200,10 @@ static void put_inherited(const struct summary *summary, const char *name,
 {
     if (inherited->opened == 0)
         return;
-    put_count(summary->log, "  ", inherited->opened, " ");
+    log_text(summary->log, "  pre-existing ");
     log_name(summary->log, name);
-    put_count(summary->log, " open before the attach: no acquire backtrace, ", inherited->live,
-              " out still\n");
+    put_count(summary->log, " (no acquire backtrace): ", inherited->opened, "");
+    put_count(summary->log, ", still held ", inherited->live, "\n");
 }
 
 static void put_totals(const struct summary *summary)
@@ -218,10 +218,10 @@ static void put_totals(const struct summary *summary)
         log_text(summary->log, "  ");
         log_text(summary->log, names[kind]);
         put_count(summary->log, ": opened ", total->opened, "");
-        put_count(summary->log, " · released ", total->released, "");
-        put_count(summary->log, " · never closed ", total->live + total->reclaimed, "");
+        put_count(summary->log, ", released ", total->released, "");
+        put_count(summary->log, ", never closed ", total->live + total->reclaimed, "");
         if (total->pooled > 0)
-            put_count(summary->log, " · kept by pools ", total->pooled, "");
+            put_count(summary->log, ", kept open by pools ", total->pooled, "");
         log_text(summary->log, "\n");
     }
 }
@@ -256,11 +256,12 @@ void dump_summary(bool symbols)
     for (int i = 0; i < SITES_SHOWN && summary.worst[i].site; i++)
         put_site(&summary, i);
     if (recorder_trace.path[0]) {
-        log_text(&log, "lines and all sites: unclosed report ");
+        log_text(&log, "all sites, with lines: unclosed report ");
         log_name(&log, recorder_trace.path);
         log_text(&log, "\n");
     }
-    put_count(&log, "SUMMARY: ", never_closed, " sessions never closed, ");
+    put_count(&log, "SUMMARY: ", never_closed,
+              never_closed == 1 ? " session never closed, " : " sessions never closed, ");
     put_count(&log, "", summary.sites, summary.sites == 1 ? " site\n" : " sites\n");
     log_close(&log);
 }

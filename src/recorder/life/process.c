@@ -212,7 +212,7 @@ static void begin(void)
 static void start(void)
 {
     api_note_offer(&api_functions);
-    log_remember_standard_error();
+    log_remember_surroundings();
     own_code_find();
     if (!start_is_asked())
         return;

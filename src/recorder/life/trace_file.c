@@ -116,6 +116,14 @@ static int create_given(struct trace_writer *writer)
     return error;
 }
 
+// Names the file that could not be made, not the pattern that it comes from.
+static void say_no_trace(const struct output_names *names, int error)
+{
+    static char path[2 * OPTIONS_PATH_BYTES]; // there is one caller at a time
+    bool known = output_name(recorder_options.output, names, false, path, sizeof path) == 0;
+    log_no_trace(known ? path : recorder_options.output, error);
+}
+
 int trace_file_create(struct trace_writer *writer)
 {
     if (recorder_options.trace_fd != 0)
@@ -137,7 +145,7 @@ int trace_file_create(struct trace_writer *writer)
     if (error < 0 && recorder_attached && !recorder_is_child())
         return error; // said by unclosed attach, which is waiting
     if (error < 0) {
-        log_no_trace(recorder_options.output, -error);
+        say_no_trace(&names, -error);
         journal_add(JOURNAL_NO_TRACE, (uint32_t)-error, "");
         error = trace_create(writer, NULL);
     }

@@ -115,5 +115,5 @@ void log_site(struct log *log, const struct trace_site *site)
     if (frame != 0)
         log_frame(log, frame, false);
     else
-        log_text(log, "a place that is not known");
+        log_text(log, "an unknown place");
 }

@@ -101,13 +101,13 @@ static void group_threads(const struct profile *profile, struct groups *groups)
         const struct profile_session *session = profile->sessions.item[i];
         if (!is_judged(profile, session))
             continue;
-        const char *name = session->thread[0] ? session->thread : "(thread without a name)";
+        const char *name = session->thread[0] ? session->thread : "(unnamed thread)";
         count_in_group(profile->arena, groups, name, session->site, 1, session->age_ns);
     }
     for (size_t i = 0; i < profile->sites.count; i++) {
         struct profile_site *site = profile->sites.item[i];
         if (site->tally.reclaimed > 0)
-            count_in_group(profile->arena, groups, "(reclaimed, not known which)", site,
+            count_in_group(profile->arena, groups, "(reclaimed, thread unknown)", site,
                            site->tally.reclaimed, site->longest_ns);
     }
 }

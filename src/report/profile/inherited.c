@@ -53,8 +53,11 @@ static void add_session(struct profile *profile, const struct profile_session *s
         return;
     profile->inherited[session->kind].pooled += pooled;
     profile->inherited[session->kind].out += !pooled;
-    if (session->pool && !pooled)
-        session->pool->inherited.out++;
+    profile->inherited[session->kind].forked += !session->unseen;
+    if (!session->pool || pooled)
+        return;
+    session->pool->inherited.out++;
+    session->pool->inherited.forked += !session->unseen;
 }
 
 uint64_t profile_inherited_count(const struct profile_inherited *counts)

@@ -139,9 +139,9 @@ static const char *why_not(const struct source *source)
 {
     switch (source->trace->state) {
     case READER_DETACHED:
-        return "it is not traced any more";
+        return "it is no longer traced";
     case READER_EXEC:
-        return "it runs another program now";
+        return "it now runs another program";
     default:
         return "it has ended";
     }

@@ -219,6 +219,7 @@ struct profile_inherited {
     uint64_t released;  // since
     uint64_t reclaimed; // since
     uint64_t otherwise; // discarded, or their release was not seen
+    uint64_t forked;    // of out and pooled: open before a fork, the others before an attach
 };
 
 struct profile_pool {

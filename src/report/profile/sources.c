@@ -80,7 +80,7 @@ static void add_folder(struct trace_sources *sources, const char *folder, bool q
     if (paths.count == 0 && !quiet)
         problem(sources,
                 arena_format(arena,
-                             "%s: there is no trace in this folder; name a trace, or make one with "
+                             "%s: no traces in this folder; name a trace, or record one with "
                              "`unclosed run -- COMMAND`",
                              strcmp(folder, ".") == 0 ? "the current folder" : folder));
 }
@@ -137,8 +137,8 @@ static void add_process(struct trace_sources *sources, pid_t pid)
     FILE *maps = fopen(path, "re");
     if (!maps && errno == ENOENT) {
         problem(sources, arena_format(arena,
-                                      "%d: there is no such process, nor a file of that name; its "
-                                      "trace, if it left one, is called unclosed.*.%d.trace",
+                                      "%d: no such process or file; if the process left a trace, "
+                                      "it is called unclosed.*.%d.trace",
                                       (int)pid, (int)pid));
         return;
     }
@@ -157,7 +157,7 @@ static void add_process(struct trace_sources *sources, pid_t pid)
     else
         problem(sources, arena_format(arena,
                                       "%d: this process has no trace: it is not traced, or has not "
-                                      "opened any session yet; trace it with `unclosed attach %d` "
+                                      "opened a session yet; trace it with `unclosed attach %d` "
                                       "or start it with `unclosed run`",
                                       (int)pid, (int)pid));
 }
@@ -179,8 +179,8 @@ void trace_sources_add(struct trace_sources *sources, const char *name, bool qui
     if (name[0] >= '0' && name[0] <= '9' && *end == 0 && pid > 0 && pid <= INT32_MAX)
         add_process(sources, (pid_t)pid);
     else
-        problem(sources, arena_format(arena,
-                                      "%s: %s; give a trace file, a folder with traces, or the "
-                                      "number of a process",
-                                      name, strerror(error)));
+        problem(sources,
+                arena_format(arena,
+                             "%s: %s; give a trace file, a folder with traces, or a process ID",
+                             name, strerror(error)));
 }

@@ -47,9 +47,9 @@ const char *profile_python_note(struct arena *arena, const struct profile_proces
             "is a debug build with Py_TRACE_REFS: its frames and pools are not seen",
         [TRACE_PYTHON_INCOMPLETE] =
             "does not export the functions that are needed: its frames and pools are not seen",
-        [TRACE_PYTHON_NEW] = "is not known yet: no Python frames of handles, only of checkouts",
+        [TRACE_PYTHON_NEW] = "is not supported yet: Python frames are recorded for checkouts only",
         [TRACE_PYTHON_UNLIKE] =
-            "is not built as usual: no Python frames of handles, only of checkouts",
+            "has an unusual build: Python frames are recorded for checkouts only",
     };
     uint32_t flags = process->header->flags;
     uint32_t reason = flags >> TRACE_FLAG_PYTHON_SHIFT & 0xff;
@@ -104,15 +104,15 @@ const char *profile_lost_reason(enum trace_lost reason)
     case TRACE_LOST_REENTRY:
         return "called from a signal handler that interrupted the recorder";
     case TRACE_LOST_STUBS:
-        return "more functions and copies of them than can be traced at once";
+        return "too many functions and copies of them to trace at once";
     case TRACE_LOST_NAMES:
-        return "more different names than are kept";
+        return "too many different names";
     case TRACE_LOST_SITES:
-        return "more different sites than are kept apart";
+        return "too many different sites";
     case TRACE_LOST_FILE:
         return "somebody shortened, overwrote or removed the trace while it was written";
     default:
-        return "a reason that this version does not know";
+        return "a reason unknown to this version";
     }
 }
 

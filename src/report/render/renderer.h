@@ -23,12 +23,18 @@ struct render_options {
 // Prints to `out`; errors of writing are left in ferror(out). Not thread-safe.
 typedef void render(const struct profile *profile, const struct render_options *options, FILE *out);
 
+enum renderer_output {
+    RENDERER_PEOPLE, // text to read, in the characters of the locale
+    RENDERER_UTF8,   // text for programs
+    RENDERER_BINARY, // not for a terminal: report_print refuses to write it to one
+};
+
 struct renderer {
     const char *name; // as in --format
     const char *help; // what it is for, in a few words that follow the name
-    bool binary;      // its output is no text: report_print refuses to write it to a terminal
-    render *report;   // the whole report
-    render *held;     // the sessions that are out, oldest first; NULL: not in this format
+    enum renderer_output output;
+    render *report; // the whole report
+    render *held;   // the sessions that are out, oldest first; NULL: not in this format
 };
 
 // All renderers; the first one is the default.

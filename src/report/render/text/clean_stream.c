@@ -1,6 +1,7 @@
 // Streams that clean: see clean_stream.h.
 #include "report/render/text/clean_stream.h"
 
+#include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 
 struct clean_stream {
     FILE *stream, *under;
+    bool ascii;    // nothing but ASCII is let through
     size_t kept;   // bytes of a character whose end has not come yet
     char bytes[4]; // these
     struct clean_stream *next;
@@ -16,11 +18,28 @@ struct clean_stream {
 
 static struct clean_stream *streams;
 
+// A piece of clean text: as it is, or in characters that the locale has.
+static void put_piece(const struct clean_stream *clean, const struct clean_piece *piece)
+{
+    if (!clean->ascii) {
+        (void)fwrite(piece->text, 1, piece->bytes, clean->under);
+        return;
+    }
+    size_t taken;
+    for (size_t at = 0; at < piece->bytes; at += taken) {
+        uint32_t character = clean_character(piece->text + at, piece->bytes - at, &taken);
+        if (character < 0x80)
+            (void)fputc((int)character, clean->under);
+        else
+            (void)fputs(clean_ascii(character), clean->under);
+    }
+}
+
 static void put(struct clean_stream *clean, const char *text, size_t bytes)
 {
     for (size_t at = 0; at < bytes;) {
         struct clean_piece piece = clean_next(text + at, bytes - at, CLEAN_LINES);
-        (void)fwrite(piece.text, 1, piece.bytes, clean->under);
+        put_piece(clean, &piece);
         at += piece.taken;
     }
 }
@@ -98,10 +117,25 @@ FILE *clean_stream_open(FILE *under, bool line_buffered)
     return clean->stream;
 }
 
+static struct clean_stream *find(FILE *stream)
+{
+    struct clean_stream *clean = streams;
+    while (clean && clean->stream != stream)
+        clean = clean->next;
+    return clean;
+}
+
 FILE *clean_stream_under(FILE *stream)
 {
-    for (const struct clean_stream *clean = streams; clean; clean = clean->next)
-        if (clean->stream == stream)
-            return clean->under;
-    return stream;
+    const struct clean_stream *clean = find(stream);
+    return clean ? clean->under : stream;
+}
+
+void clean_stream_for_people(FILE *stream, bool people)
+{
+    struct clean_stream *clean = find(stream);
+    if (!clean)
+        return;
+    (void)fflush(stream);
+    clean->ascii = people && strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 }

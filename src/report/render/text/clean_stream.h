@@ -15,6 +15,12 @@
 // flushes `under`, which stays open. Never NULL: ends the process for want of memory.
 FILE *clean_stream_open(FILE *under, bool line_buffered);
 
+// people: what is printed from now on is text for people, so that in a locale whose character set
+// is not UTF-8 (setlocale, LC_CTYPE) only ASCII is let through: "|" for a middle dot, "u" for a
+// micro sign, "?" for a character without a form in ASCII. Otherwise, and to begin with, all is
+// UTF-8. Does nothing if `stream` is no clean stream.
+void clean_stream_for_people(FILE *stream, bool people);
+
 // The stream under a clean one, for what is no text of others (colours, a terminal's own codes, a
 // format that is not text). `stream` itself if it is none.
 FILE *clean_stream_under(FILE *stream);

@@ -12,9 +12,9 @@ static const char *misuse_words(enum trace_misuse_kind kind)
 {
     switch (kind) {
     case TRACE_MISUSE_UNKNOWN:
-        return "of a handle that was never seen opened";
+        return "of a handle whose opening was not seen";
     case TRACE_MISUSE_DOUBLE:
-        return "of a session that was closed already";
+        return "of a session that was already closed";
     case TRACE_MISUSE_CHILD:
         return "in a forked child of a session that the parent opened";
     }
@@ -61,8 +61,9 @@ void text_misuses(const struct text *text)
         print_misuse(text, profile->misuses.item[i]);
     }
     if (shown < profile->misuses.count)
-        fprintf(text->sheet.out, "\n%zu more misuses (-n 0 for all)\n",
-                profile->misuses.count - shown);
+        fprintf(text->sheet.out, "\n%s (-n 0 for all)\n",
+                text_count(text->sheet.arena, profile->misuses.count - shown, "more misuse",
+                           "more misuses"));
 }
 
 void text_groups(const struct text *text)

@@ -43,7 +43,7 @@ static const char *numbers(struct arena *arena, const struct profile_growth *gro
                 least = growth->least_out[j];
         list = arena_format(arena, "%s%" PRIu64 " ", list, least);
     }
-    return arena_format(arena, "%s(least in each %s)", list,
+    return arena_format(arena, "%s(minimum in each %s)", list,
                         sheet_duration(arena, growth->width_ns * merged));
 }
 
@@ -56,7 +56,7 @@ void text_growth(const struct text *text, const struct profile_site *site)
         return;
     struct sheet_line line = sheet_line_begin(&text->sheet, 6);
     sheet_line_add(&line, SHEET_PLAIN,
-                   arena_format(arena, "out over time %s %s", sparkline(arena, growth),
+                   arena_format(arena, "held over time %s %s", sparkline(arena, growth),
                                 numbers(arena, growth)));
     sheet_line_add(&line, SHEET_PLAIN,
                    arena_format(arena, "%" PRIu64 " %s", growth->least_out[growth->count - 1],

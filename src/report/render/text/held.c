@@ -31,10 +31,10 @@ static void print_head(const struct text *text, const struct profile_session *se
     const struct sheet *sheet = &text->sheet;
     struct arena *arena = sheet->arena;
     const char *age = sheet_duration(arena, session->age_ns);
-    const char *place = session->unseen ? "(open before the attach: no acquire backtrace)"
+    const char *place = session->unseen ? "(pre-existing: no acquire backtrace)"
                         : session->site ? sheet_frame(arena, session->site->name,
                                                       session->process->header->directory)
-                                        : "(open before the trace)";
+                                        : "(open before the trace began)";
     if (session->unseen)
         age = arena_format(arena, "≥ %s", age);
     sheet_print(sheet, SHEET_BOLD, "%*s", (int)(12 + strlen(age) - sheet_columns(age)), age);
@@ -78,7 +78,7 @@ static void print_session(const struct text *text, const struct profile_session 
         sheet_line_add(&line, SHEET_WARN, profile_session_condition(session));
     if (session->age_most_ns > 0)
         sheet_line_add(&line, SHEET_PLAIN,
-                       arena_format(arena, "for %s at most: its connection is no older",
+                       arena_format(arena, "for at most %s, the age of its connection",
                                     sheet_duration(arena, session->age_most_ns)));
     if (text->profile->processes.count > 1)
         sheet_line_add(&line, SHEET_DIM,

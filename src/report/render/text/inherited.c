@@ -17,13 +17,13 @@ void text_add_inherited(struct sheet_line *line, const struct profile_inherited 
         uint64_t number;
         const char *label;
     } parts[] = {
-        {counts->out, "out still"},
+        {counts->out, "still held"},
         {counts->pooled, "kept open by pools"},
         {counts->released, "released since"},
         {counts->reclaimed, "reclaimed since"},
-        {counts->otherwise, "gone otherwise"},
+        {counts->otherwise, "ended otherwise"},
     };
-    const char *words = arena_format(arena, "%" PRIu64 " open before the attach", count);
+    const char *words = arena_format(arena, "%" PRIu64 " %s", count, text_inherited_label(counts));
     const char *separator = ": ";
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i].number == 0)
@@ -86,19 +86,20 @@ static void print_holders(const struct text *text, const struct groups_of_inheri
     if (groups->longest_ns > 0)
         sheet_wrap(
             &text->sheet, SHEET_PLAIN, 6,
-            arena_format(arena, "those out still: for %s at least%s",
+            arena_format(arena, "still held: for at least %s%s",
                          sheet_duration(arena, groups->longest_ns),
                          groups->most_ns == 0 || groups->unknown_most > 0
                              ? ""
-                             : arena_format(arena, ", %s at most (the age of the connection)",
+                             : arena_format(arena, ", at most %s (the age of the connection)",
                                             sheet_duration(arena, groups->most_ns))));
     for (size_t i = 0; i < groups->holders.count && i < HOLDERS_SHOWN; i++)
         sheet_wrap(&text->sheet, SHEET_PLAIN, 6,
                    arena_format(arena, "%" PRIu64 " %s", groups->holders.item[i].count,
                                 groups->holders.item[i].name));
     if (groups->holders.count > HOLDERS_SHOWN)
-        fprintf(text->sheet.out, "      and %zu other holders\n",
-                groups->holders.count - HOLDERS_SHOWN);
+        fprintf(text->sheet.out, "      and %s\n",
+                text_count(arena, groups->holders.count - HOLDERS_SHOWN, "other holder",
+                           "other holders"));
 }
 
 void text_inherited(const struct text *text)
@@ -120,7 +121,8 @@ void text_inherited(const struct text *text)
                  profile->inherited[kind].otherwise;
     if (listed + ended == 0)
         return;
-    fputs("\nopen before the attach: no acquire backtrace\n", text->sheet.out);
+    fputs("\npre-existing: opened before the attach, so there is no acquire backtrace\n",
+          text->sheet.out);
     for (int kind = TRACE_HANDLE; kind < TRACE_KINDS; kind++)
         if (profile_inherited_count(&profile->inherited[kind]) > 0)
             print_kind(text, (enum trace_kind)kind);

@@ -112,9 +112,9 @@ static const char *say(const struct text *text, const struct profile_session *se
     if (now->place == NOW_RETURNED)
         return arena_format(arena, "%s has returned", function);
     if (!now->suspended)
-        return arena_format(arena, "not known whether %s has returned", function);
-    *why = session->task[0] ? "a task that waits has no stack"
-                            : "a generator or coroutine that waits has no stack";
+        return arena_format(arena, "unknown whether %s has returned", function);
+    *why = session->task[0] ? "a waiting task has no stack"
+                            : "a suspended generator or coroutine has no stack";
     return arena_format(arena, "%s is suspended or has returned", function);
 }
 
@@ -160,6 +160,6 @@ void text_now_pause(const struct text *text)
             longest_ns = now->paused_ns;
     }
     if (longest_ns > 0)
-        sheet_print(&text->sheet, SHEET_DIM, "each thread stood still for %s at most\n",
+        sheet_print(&text->sheet, SHEET_DIM, "each thread was paused for at most %s\n",
                     sheet_duration(text->sheet.arena, longest_ns));
 }

@@ -18,7 +18,7 @@ void text_holders(const struct text *text, struct sheet_line *line, const profil
             continue;
         }
         const char *place =
-            holder->site ? sheet_place(arena, holder->site->name) : "(open before the attach)";
+            holder->site ? sheet_place(arena, holder->site->name) : "(pre-existing)";
         const char *age =
             with_age && holder->longest_ns
                 ? arena_format(arena, " for %s %s", holder->site ? "up to" : "at least",
@@ -99,7 +99,8 @@ static void print_pool(const struct text *text, const struct profile_pool *pool)
     sheet_print(sheet, SHEET_BOLD, "pool %s", text_pool_name(arena, pool));
     fprintf(sheet->out, "%s", size_words(arena, pool));
     if (pool->instances > 1)
-        fprintf(sheet->out, "  (%" PRIu64 " alike; high-water of the fullest)", pool->instances);
+        fprintf(sheet->out, "  (%" PRIu64 " alike; high-water mark of the fullest)",
+                pool->instances);
     fputc('\n', sheet->out);
     struct sheet_line line = sheet_line_begin(sheet, 6);
     uint64_t most = profile_pool_capacity(pool);
@@ -107,9 +108,10 @@ static void print_pool(const struct text *text, const struct profile_pool *pool)
         sheet_line_add(&line, most && pool->high_water >= most ? SHEET_WARN : SHEET_PLAIN,
                        high_water_words(arena, pool));
     sheet_line_add(&line, SHEET_PLAIN, arena_format(arena, "acquired %" PRIu64, pool->acquires));
-    sheet_line_add(&line, pool->out && !text->profile->running ? SHEET_BAD : SHEET_PLAIN,
-                   arena_format(arena, "%" PRIu64 " %s", pool->out,
-                                text->profile->running ? "out now" : "out at the end"));
+    sheet_line_add(
+        &line, pool->out && !text->profile->running ? SHEET_BAD : SHEET_PLAIN,
+        arena_format(arena, "%" PRIu64 " %s", pool->out,
+                     text->profile->running ? "checked out now" : "checked out at the end"));
     add_waits(&line, pool);
     text_add_inherited(&line, &pool->inherited);
     if (pool->idle)
@@ -163,26 +165,24 @@ static void print_exhaustion(const struct text *text, const struct profile_exhau
     const struct sheet *sheet = &text->sheet;
     struct arena *arena = sheet->arena;
     const char *directory = exhaustion->process->header->directory;
-    sheet_print(sheet, SHEET_BAD, "%s %s at %s",
-                exhaustion->pool ? text_pool_name(arena, exhaustion->pool) : "a pool",
-                exhaustion->failed ? "was empty" : "was short",
+    sheet_print(sheet, SHEET_BAD, "%s exhausted at %s",
+                exhaustion->pool ? text_pool_name(arena, exhaustion->pool) : "pool",
                 text_clock(arena, exhaustion->process, exhaustion->at_ns));
     fprintf(sheet->out, ": %s %s after %s\n",
             exhaustion->thread[0]
                 ? arena_format(arena, "thread %s", sheet_clean(arena, exhaustion->thread, 40))
                 : "an acquire",
-            exhaustion->failed ? "got nothing" : "got its session",
+            exhaustion->failed ? "got no session" : "got its session",
             sheet_duration(arena, exhaustion->waited_ns));
     if (alike > 1)
         fprintf(sheet->out, "      so %zu times, until %s\n", alike,
                 text_clock(arena, last->process, last->at_ns));
-    fprintf(sheet->out, "      wanted at %s\n", sheet_frame(arena, exhaustion->name, directory));
+    fprintf(sheet->out, "      requested at %s\n", sheet_frame(arena, exhaustion->name, directory));
     text_code(text, exhaustion->name, directory, 8);
     struct sheet_line line = sheet_line_begin(sheet, 6);
     sheet_line_add(&line, SHEET_BOLD,
-                   exhaustion->held == 1
-                       ? "this one held it"
-                       : arena_format(arena, "these %" PRIu64 " held it", exhaustion->held));
+                   arena_format(arena, "%s held it",
+                                text_count(arena, exhaustion->held, "session", "sessions")));
     text_holders(text, &line, &exhaustion->holders, true);
     if (exhaustion->waiting > 1)
         sheet_line_add(&line, SHEET_WARN,
@@ -207,7 +207,8 @@ void text_exhaustions(const struct text *text)
     }
     const size_t more = profile->exhaustions.count - told;
     if (more > 0)
-        fprintf(text->sheet.out, "and %zu more times, until %s\n", more,
+        fprintf(text->sheet.out, "and %s, until %s\n",
+                text_count(text->sheet.arena, more, "more time", "more times"),
                 text_clock(text->sheet.arena,
                            profile->exhaustions.item[profile->exhaustions.count - 1]->process,
                            profile->exhaustions.item[profile->exhaustions.count - 1]->at_ns));

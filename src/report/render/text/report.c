@@ -15,14 +15,14 @@ static const char *ended_words(const struct profile *profile, const struct profi
     case READER_RUNNING:
         return "still running";
     case READER_EXEC:
-        return "then ran another program (exec)";
+        return "then executed another program";
     case READER_DETACHED:
         return "detached";
     case READER_SIGNALED:
         return arena_format(profile->arena, "killed by signal %d (%s)", process->header->end_status,
                             strsignal(process->header->end_status));
     case READER_GONE:
-        return "ended without a word (killed?)";
+        return "no exit record (killed?)";
     default:
         return profile_ended(profile, process);
     }
@@ -36,7 +36,7 @@ static void print_one_process(const struct text *text, const struct profile_proc
     fprintf(sheet->out, " %s, %s", sheet_duration(sheet->arena, process->seconds_ns),
             ended_words(text->profile, process));
     if (process->header->flags & TRACE_FLAG_ATTACHED)
-        fputs(", attached while it ran", sheet->out);
+        fputs(", attached while running", sheet->out);
     if (process->header->flags & TRACE_FLAG_RENEWED)
         fputs(", since an earlier trace of it was lost", sheet->out);
     fputc('\n', sheet->out);
@@ -146,13 +146,14 @@ static void print_total(const struct text *text, enum trace_kind kind)
     add_number(&line, SHEET_WARN, "closed by a runtime, not known why", tally->closer_unknown,
                false);
     add_number(&line, SHEET_PLAIN, "kept open by pools", tally->pooled, false);
-    add_number(&line, SHEET_PLAIN, "out for less than the threshold", tally->below, false);
+    add_number(&line, SHEET_PLAIN, "held for less than the threshold", tally->below, false);
     add_number(&line, SHEET_PLAIN, "being released", tally->releasing, false);
     add_number(&line, SHEET_PLAIN, "under way", tally->under_way, false);
     add_number(&line, SHEET_WARN, "overdue", tally->overdue, false);
     add_number(&line, SHEET_WARN, "held too long", tally->late, false);
     add_number(&line, SHEET_PLAIN, "release not seen", tally->unseen, false);
-    add_number(&line, SHEET_PLAIN, "inherited", tally->inherited, false);
+    add_number(&line, SHEET_PLAIN, text_inherited_label(&text->profile->inherited[kind]),
+               tally->inherited, false);
     add_number(&line, SHEET_WARN, "failed", tally->failed, false);
     add_number(&line, SHEET_PLAIN, "suppressed", tally->suppressed, false);
     sheet_line_end(&line);
@@ -185,12 +186,14 @@ static void print_lost(const struct text *text)
         const struct profile_process *process = text->profile->processes.item[i];
         for (int reason = 0; reason < TRACE_LOST_REASONS; reason++)
             if (process->header->lost[reason])
-                sheet_wrap(&text->sheet, SHEET_WARN, 2,
-                           arena_format(text->sheet.arena,
-                                        "lost: %" PRIu64 " records of process %u: %s; the numbers "
-                                        "here are too small by up to as many",
-                                        process->header->lost[reason], process->header->pid,
-                                        profile_lost_reason((enum trace_lost)reason)));
+                sheet_wrap(
+                    &text->sheet, SHEET_WARN, 2,
+                    arena_format(
+                        text->sheet.arena,
+                        "lost: %s of process %u: %s; the numbers here may be too low by as many",
+                        text_count(text->sheet.arena, process->header->lost[reason], "record",
+                                   "records"),
+                        process->header->pid, profile_lost_reason((enum trace_lost)reason)));
     }
 }
 

@@ -22,6 +22,7 @@ struct sheet sheet_new(FILE *out, struct arena *arena)
                           .is_own = under == out,
                           .width = PLAIN_WIDTH,
                           .arena = arena};
+    clean_stream_for_people(sheet.out, true);
     int fd = fileno(under);
     if (fd < 0 || !isatty(fd))
         return sheet;

@@ -72,7 +72,7 @@ static void print_facts(const struct text *text, const struct profile_site *site
     add_number(&line, "transaction open in", site->in_transaction);
     add_number(&line, "overdue", tally->overdue);
     add_number(&line, "held too long", tally->never_closed ? tally->late : 0);
-    add_number(&line, "out for less than the threshold", tally->below);
+    add_number(&line, "held for less than the threshold", tally->below);
     add_number(&line, "being released", tally->releasing);
     add_number(&line, "under way", tally->under_way);
     sheet_line_add(&line, SHEET_PLAIN,
@@ -100,7 +100,8 @@ static void print_details(const struct text *text, const struct profile_site *si
                     ? arena_format(arena, "  (%" PRIu64 " times)", details->item[i].count)
                     : "");
     if (details->count > DETAILS_SHOWN)
-        fprintf(text->sheet.out, "      and %zu other texts\n", details->count - DETAILS_SHOWN);
+        fprintf(text->sheet.out, "      and %s\n",
+                text_count(arena, details->count - DETAILS_SHOWN, "other text", "other texts"));
 }
 
 static const char *caller_words(struct arena *arena, const struct frame *frame,

@@ -10,14 +10,16 @@ static void print_rate(const struct text *text, const struct profile_sizing *siz
     if (mean_out <= 0)
         return;
     const char *about = sizing->hold_exact ? "" : "about ";
-    sheet_wrap(&text->sheet, SHEET_PLAIN, 6,
-               arena_format(arena,
-                            "on average: %" PRIu64 " acquires in %s = %s per second, x %s%s mean "
-                            "hold of those closed = %s%s out",
-                            sizing->acquires, sheet_duration(arena, sizing->active_ns),
-                            text_decimal(arena, sizing->arrival_per_second), about,
-                            sheet_duration(arena, (uint64_t)sizing->mean_hold_ns), about,
-                            text_decimal(arena, mean_out)));
+    sheet_wrap(
+        &text->sheet, SHEET_PLAIN, 6,
+        arena_format(
+            arena,
+            "on average: %" PRIu64
+            " acquires in %s = %s per second, x %s%s mean hold of those closed = %s%s checked out",
+            sizing->acquires, sheet_duration(arena, sizing->active_ns),
+            text_decimal(arena, sizing->arrival_per_second), about,
+            sheet_duration(arena, (uint64_t)sizing->mean_hold_ns), about,
+            text_decimal(arena, mean_out)));
 }
 
 // "2", or "2 to 5" where it is not known which sessions leaked.
@@ -40,10 +42,11 @@ static const char *verdict(struct arena *arena, const struct profile_pool *pool,
     if (capacity == 0)
         return "";
     if (most <= capacity)
-        return arena_format(arena, ": %" PRIu64 " are enough%s", capacity, fixed);
+        return arena_format(arena, ": %" PRIu64 " %s enough%s", capacity,
+                            capacity == 1 ? "is" : "are", fixed);
     if (least <= capacity)
         return arena_format(arena, ": %" PRIu64 " may be enough%s", capacity, fixed);
-    return arena_format(arena, ": %" PRIu64 " are too few%s", capacity,
+    return arena_format(arena, ": %" PRIu64 " %s too few%s", capacity, capacity == 1 ? "is" : "are",
                         sizing->leaked > 0 ? " even with the leaks fixed" : "");
 }
 

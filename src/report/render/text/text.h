@@ -45,7 +45,7 @@ void text_code(const struct text *text, const struct frame *frame, const char *d
 // "12 settings.py:214 · 9 overview.py:159"
 void text_holders(const struct text *text, struct sheet_line *line, const profile_holders *holders,
                   bool with_age);
-// "20 open before the attach: 18 out still, 2 released since"; nothing if there were none.
+// "20 pre-existing: 18 still held, 2 released since"; nothing if there were none.
 void text_add_inherited(struct sheet_line *line, const struct profile_inherited *counts);
 
 #endif

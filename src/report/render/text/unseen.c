@@ -37,7 +37,7 @@ static void write_inside(const struct text *text)
         if (list)
             sheet_wrap(&text->sheet, SHEET_WARN, 0,
                        arena_format(text->sheet.arena,
-                                    "not all calls seen of %s, inside the program: %s", list,
+                                    "not all calls of %s, inside the program, are traced: %s", list,
                                     text->profile->inside.item[i]->reason));
     }
 }
@@ -60,14 +60,14 @@ void text_unseen(const struct text *text)
         fputc('\n', text->sheet.out);
     if (sqlite)
         sheet_wrap(&text->sheet, SHEET_WARN, 0,
-                   "SQLite is loaded, but no call of it was seen. Calls by addresses that the "
-                   "program got before it was attached to are not seen: if it does use SQLite, "
-                   "start it with `unclosed run`");
+                   "SQLite is loaded, but no call to it was traced. Calls through pointers "
+                   "obtained before the attach are not traced: if the program uses SQLite, start "
+                   "it with `unclosed run`");
     if (*list)
         sheet_wrap(&text->sheet, SHEET_WARN, 0,
                    arena_format(arena,
-                                "never called, though asked for:%s (is the name right? inside a "
-                                "program a function is found only if its file has symbols)",
+                                "requested but never called:%s (check the names; a function inside "
+                                "a program is found only if its file has symbols)",
                                 list));
     write_inside(text);
 }

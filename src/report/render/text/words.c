@@ -53,6 +53,14 @@ const char *text_names(struct arena *arena, const char *one, const char *many,
     return arena_format(arena, "%s %s", names->count == 1 ? one : many, list);
 }
 
+const char *text_inherited_label(const struct profile_inherited *counts)
+{
+    if (counts->forked == 0)
+        return "pre-existing";
+    return counts->forked == profile_inherited_count(counts) ? "inherited"
+                                                             : "pre-existing or inherited";
+}
+
 const char *text_statement_label(bool close_refused)
 {
     return close_refused ? "kept open by" : "statements not finalized";

@@ -13,6 +13,8 @@ const char *text_names(struct arena *arena, const char *one, const char *many,
                        const profile_names *names);
 // What holds a session that was open before the attach; "": nothing is to be said.
 const char *text_holder(struct arena *arena, const struct profile_session *session);
+// "pre-existing" (opened before an attach), "inherited" (over a fork), or both.
+const char *text_inherited_label(const struct profile_inherited *counts);
 // What the statements that belong to a session are called.
 const char *text_statement_label(bool close_refused);
 const char *text_pool_name(struct arena *arena, const struct profile_pool *pool);
