@@ -15,12 +15,12 @@
 
 #include "cli/cli.h"
 #include "cli/loader.h"
-#include "report/profile/patch_words.h"
 #include "shared/specs.h"
 
 #ifdef PATCH_SUPPORTED
 
 #include "patch/plan.h"
+#include "shared/trace_words.h"
 
 enum { NAMES_SHOWN = 5 };
 
@@ -217,7 +217,7 @@ bool patches_has(const struct patches *patches, const char *file, const char *na
 const char *patches_reason(const struct patches *patches, const char *file, const char *name)
 {
     const struct plan_finding *finding = find(patches, file, name);
-    return finding ? patch_words(finding->outcome) : NULL;
+    return finding ? trace_words_patch(finding->outcome) : NULL;
 }
 
 void patches_free(struct patches *patches)

@@ -36,6 +36,7 @@ struct options {
     const char *patches; // plan for patching entries, see patch_plan.h; or NULL; not copied
     bool force;          // an existing trace is overwritten
     bool python;         // look into CPython interpreters
+    bool verbose;        // log what the recorder does, see log_begin
     int follow;          // enum options_follow
     int sql;             // enum options_sql
     int signal;          // dump signal; 0: none

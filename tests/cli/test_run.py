@@ -138,6 +138,54 @@ class Characters(TestCase):
         self.assertNotIn("%", run.stderr)
 
 
+class Verbose(TestCase):
+    """--verbose tells what the recorder does in each process."""
+
+    def lines(self, *options, code=LEAK, **environment):
+        run = self.unclosed("run", *options, "--", PYTHON, "-c", code, env={**os.environ, **environment})
+        self.assertEqual(run.returncode, 0, run.stderr)
+        path = pathlib.Path(self.folder, "log")
+        text = path.read_text() if "--log=log" in options else run.stderr
+        return [line for line in text.splitlines() if line.startswith("unclosed[")]
+
+    def check(self, lines):
+        text = "\n".join(lines)
+        self.assertRegex(text, r"(?m)^unclosed\[\d+\]: traced from now on$")
+        self.assertRegex(text, r"hooked sqlite3_open_v2 in /\S*_sqlite3\S*, found in /\S*libsqlite3\.so\.0")
+        self.assertRegex(text, r"Python 3\.\d+ is recognized")
+        self.assertRegex(text, r"Python 3\.\d+ has the layout of frames that its version says")
+        self.assertRegex(text, r"(?m): trace /\S+\.trace$")
+
+    def test_ways_to_ask(self):
+        self.check(self.lines("--verbose"))
+        self.check(self.lines(UNCLOSED_VERBOSE="yes"))
+        self.check(self.lines("--verbose", "--log=log"))
+
+    def test_off(self):
+        self.assertEqual(self.lines(), [])
+
+    def test_children(self):
+        """A fork, and a program that is not followed."""
+        code = ("import os, sqlite3\nif os.fork() == 0:\n sqlite3.connect(':memory:'); os._exit(0)\n"
+                "os.wait(); os.system('true')")
+        text = "\n".join(self.lines("--verbose", "--follow=fork", code=code))
+        self.assertRegex(text, r"a fork of a traced process, traced as well")
+        self.assertRegex(text, r"not traced: another program than the command's")
+
+    def test_no_python(self):
+        text = "\n".join(self.lines("--verbose", "--no-python"))
+        self.assertIn("hooked sqlite3_open_v2", text)
+        self.assertNotIn("is recognized", text)
+
+    def test_lost(self):
+        """A file size limit that the trace meets: what does not fit is said at the end."""
+        code = ("import resource, sqlite3\nkept = []\nresource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18,) * 2)\n"
+                "for i in range(5000):\n"
+                "    exec(compile(f'kept.append(sqlite3.connect(chr(58) + \"memory\" + chr(58)))', f'/f{i}.py', 'exec'))")
+        text = "\n".join(self.lines("--verbose", code=code))
+        self.assertRegex(text, r"lost \d+ records: no room for the trace")
+
+
 class Surroundings(TestCase):
     def seen(self, *command, **others):
         return json.loads(subprocess.run([*command, PYTHON, "-c", SURROUNDINGS], text=True, timeout=60,

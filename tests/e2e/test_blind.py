@@ -93,7 +93,7 @@ class Blind(harness.TestCase):
                                   "backups"); return 0; }""")
         program = self.path("driver")
         subprocess.run(["gcc", "-O2", "-static", "-o", program, source], check=True)
-        words = f"{program}: SQLite is inside it, and it is linked statically"
+        words = f"{program}: SQLite is inside it, and it is statically linked"
         self.assert_blind(["sh", "-c", f"{program}; exit 0"], words)
         self.assert_blind([PYTHON, "-c", f"import subprocess; subprocess.run(['{program}'])"], words)
         self.assert_blind(["sh", "-c", "cd /; ./" + os.path.relpath(program, "/") + "; exit 0"], words)

@@ -54,7 +54,7 @@ static void closers_are_told(void **state)
         json_object_get(json_array_get(json_object_get(root, "processes"), 0), "notes");
     assert_int_equal(json_array_size(notes), 1);
     assert_non_null(
-        strstr(json_string_value(json_array_get(notes, 0)), "PHP 9.1 is not known yet"));
+        strstr(json_string_value(json_array_get(notes, 0)), "PHP 9.1 is not supported yet"));
     json_decref(root);
 }
 

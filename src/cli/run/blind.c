@@ -17,8 +17,8 @@
 #include "cli/run/drivers.h"
 #include "cli/run/journal.h"
 #include "cli/run/symbols.h"
-#include "report/profile/patch_words.h"
 #include "shared/spec.h"
+#include "shared/trace_words.h"
 #include "trace/trace_format.h"
 
 // A file that was mapped or executed, or a process; by its path or number as text.
@@ -201,7 +201,7 @@ static void take_entry(const struct journal_entry *entry, void *data)
                  format("%s", remedy_of((int)entry->number)), false);
         break;
     case JOURNAL_UNPATCHED:
-        words = patch_words((enum trace_patch)entry->number);
+        words = trace_words_patch((enum trace_patch)entry->number);
         add_spot(search, program,
                  format("calls of %s inside the program are not seen: %s", entry->text,
                         words ? words : "its entry cannot be patched"),

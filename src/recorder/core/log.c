@@ -144,6 +144,24 @@ void log_close(struct log *log)
     log->fd = -1;
 }
 
+bool log_begin(struct log *log, const char *text)
+{
+    if (!recorder_options.verbose)
+        return false;
+    log_open(log);
+    log_text(log, "unclosed[");
+    log_number(log, (uint64_t)getpid());
+    log_text(log, "]: ");
+    log_text(log, text);
+    return true;
+}
+
+void log_end(struct log *log)
+{
+    log_text(log, "\n");
+    log_close(log);
+}
+
 bool log_line(const char *line, size_t bytes)
 {
     static struct log log; // large; the caller has a lock

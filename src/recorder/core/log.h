@@ -31,6 +31,11 @@ void log_hex(struct log *log, uint64_t number);
 void log_seconds(struct log *log, uint64_t ns); // "12.3 s"
 void log_close(struct log *log);                // writes what is left
 
+// A line of the verbose log, which says what the recorder does in this process. Result: false if
+// the log is off; nothing is written then, and log_end not called.
+bool log_begin(struct log *log, const char *text);
+void log_end(struct log *log);
+
 // Writes one line as line_out does. Not for several threads at once.
 bool log_line(const char *line, size_t bytes);
 

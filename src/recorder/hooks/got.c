@@ -14,6 +14,7 @@
 
 #include "recorder/core/arena.h"
 #include "recorder/core/loader.h"
+#include "recorder/core/log.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/hook.h"
 #include "recorder/hooks/patch.h"
@@ -191,6 +192,31 @@ static bool depends_on_caller(const struct function *function)
     return function->special >= FUNCTION_DLOPEN && function->special <= FUNCTION_DLVSYM;
 }
 
+// Each slot: a function may be called from several modules, in several copies.
+static void say_hooked(const struct module *module, const struct function *function, uint64_t real)
+{
+    struct log log;
+    struct module callee;
+    if (!log_begin(&log, "hooked "))
+        return;
+    log_name(&log, function->name);
+    log_text(&log, " in ");
+    log_name(&log, module->path);
+    log_text(&log, ", found in ");
+    log_name(&log, module_find(real, &callee) ? callee.path : "no module");
+    log_end(&log);
+}
+
+static void say_not_hooked(const struct module *module, const char *why)
+{
+    struct log log;
+    if (!log_begin(&log, "not hooked: "))
+        return;
+    log_name(&log, module->path);
+    log_text(&log, why);
+    log_end(&log);
+}
+
 static void patch_slot(const struct patching *patching, const struct function *function,
                        const ElfW(Sym) * symbol, const ElfW(Rela) * relocation)
 {
@@ -214,8 +240,10 @@ static void patch_slot(const struct patching *patching, const struct function *f
         (ELF64_R_TYPE(relocation->r_info) != ABSOLUTE && sqlite_api_is_own(function, module, real)))
         return;
     uint64_t stub = stub_of(function, real, depends_on_caller(function) ? module : NULL);
-    if (stub == 0)
+    if (stub == 0) {
+        say_not_hooked(module, ": no stub is left, see the lost records");
         return;
+    }
     if (function->special == FUNCTION_TRACED) {
         stubs_note_traced();
         struct trace_function *record = function_record(function);
@@ -223,6 +251,7 @@ static void patch_slot(const struct patching *patching, const struct function *f
             __atomic_add_fetch(&record->hooked, 1, __ATOMIC_RELAXED);
     }
     install(module, slot, stub);
+    say_hooked(module, function, real);
 }
 
 static void patch_table(const struct patching *patching, const struct tables *tables,
@@ -249,8 +278,10 @@ static void hook_module(const struct module *module, void *data)
         strncmp(module->name, "linux-vdso", 10) == 0)
         return;
     __attribute__((cleanup(unpin))) void *handle = pin(module->name, module->bias);
-    if (!handle)
+    if (!handle) {
+        say_not_hooked(module, ": the loader does not know it (any more)");
         return;
+    }
     patches_module(module);
     const struct patching patching = {.module = module, .handle = handle, .deep = *deep};
     struct tables tables = read_tables(module);

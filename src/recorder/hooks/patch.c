@@ -13,6 +13,7 @@
 #include "recorder/core/arena.h"
 #include "recorder/core/call_specs.h"
 #include "recorder/core/journal.h"
+#include "recorder/core/log.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/hook.h"
@@ -21,6 +22,7 @@
 #include "recorder/hooks/stubs.h"
 #include "shared/patch_plan.h"
 #include "shared/patch_table.h"
+#include "shared/trace_words.h"
 
 enum {
     MOST = PATCH_TABLE_RECORDS,
@@ -101,11 +103,24 @@ static void write_outcome(const struct function *function)
 }
 
 // In which module something went wrong does not matter: some calls may not be seen.
+static void say_outcome(const char *name, enum trace_patch outcome)
+{
+    struct log log;
+    const char *reason = trace_words_patch(outcome);
+    if (!log_begin(&log, reason ? "not all calls seen: " : "patched: "))
+        return;
+    log_name(&log, name);
+    log_text(&log, reason ? ": " : "");
+    log_text(&log, reason ? reason : "");
+    log_end(&log);
+}
+
 static void note_outcome(const char *name, enum trace_patch outcome)
 {
     const struct function *function = function_find(name);
     if (!function)
         return;
+    say_outcome(name, outcome);
     lock_take(&hooks_lock);
     int i = 0;
     while (i < outcome_count && strcmp(outcomes[i].name, name) != 0)

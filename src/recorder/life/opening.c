@@ -14,6 +14,7 @@
 #include "recorder/core/fault.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/lock_order.h"
+#include "recorder/core/log.h"
 #include "recorder/core/presence.h"
 #include "recorder/core/recorder.h"
 #include "recorder/hooks/functions.h"
@@ -46,6 +47,16 @@ static void write_beginning(void)
     dump_signal_take();
 }
 
+static void say_opened(void)
+{
+    struct log log;
+    if (error < 0 || !log_begin(&log, "trace "))
+        return;
+    log_name(&log,
+             recorder_trace.path[0] ? recorder_trace.path : "in memory only: there is no file");
+    log_end(&log);
+}
+
 // Somebody may shorten the file from its first moment on.
 static void create(void)
 {
@@ -53,6 +64,7 @@ static void create(void)
     fault_watch(&recorder_trace);
     fault_take();
     error = trace_file_create(&recorder_trace);
+    say_opened();
     recorder_trace.on_damage = recorder_damage;
     if (error < 0 || recorder_trace.path[0] == 0)
         fault_give_back();

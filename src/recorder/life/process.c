@@ -42,6 +42,7 @@
 #include "recorder/stacks/modules.h"
 #include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
+#include "shared/trace_words.h"
 #include "trace/lock.h"
 
 // By prepare_fork; of this thread, because several may be forking.
@@ -110,6 +111,15 @@ static void child_forked(void)
     recorder_mark_forked();
 }
 
+static void say(const char *what, const char *more)
+{
+    struct log log;
+    if (!log_begin(&log, what))
+        return;
+    log_name(&log, more);
+    log_end(&log);
+}
+
 // The first entry after a fork: what was written down is the parent's.
 static void forked(void)
 {
@@ -125,6 +135,22 @@ static void forked(void)
     opening_forked(clean);
     if (recorder_options.follow == OPTIONS_FOLLOW_NONE)
         recorder_set_active(false);
+    say("a fork of a traced process, ",
+        atomic_load(&recorder_active) ? "traced as well" : "not traced (follow=none)");
+}
+
+static void say_lost(void)
+{
+    struct log log;
+    const struct trace_header *header = recorder_trace.header;
+    for (int i = 0; header && i < TRACE_LOST_REASONS; i++) {
+        if (header->lost[i] == 0 || !log_begin(&log, "lost "))
+            continue;
+        log_number(&log, header->lost[i]);
+        log_text(&log, header->lost[i] == 1 ? " record: " : " records: ");
+        log_text(&log, trace_words_lost((enum trace_lost)i));
+        log_end(&log);
+    }
 }
 
 enum { STATUS_UNKNOWN = -1 };
@@ -145,6 +171,7 @@ static void finish(int status)
         header->end_status = status & 0xff;
         header->ended = TRACE_ENDED_EXIT;
     }
+    say_lost();
     if (recorder_options.run_id == 0) // else `unclosed run` prints the full report
         dump_summary(true);
 }
@@ -201,6 +228,7 @@ static void tell_run(void)
 
 static void begin(void)
 {
+    say("traced from now on", "");
     recorder_set_active(true);
     tell_run();
     got_hook_modules(false);
@@ -218,7 +246,9 @@ static void start(void)
         return;
     start_read_options(NULL);
     bool is_root = recorder_options.root == 0 || recorder_options.root == (uint32_t)getpid();
-    if ((recorder_options.follow == OPTIONS_FOLLOW_ALL || is_root) && prepare())
+    if (recorder_options.follow != OPTIONS_FOLLOW_ALL && !is_root)
+        say("not traced: another program than the command's, and follow is not all", "");
+    else if (prepare())
         begin();
 }
 
@@ -275,6 +305,8 @@ int process_detach(void)
         header->flags |= TRACE_FLAG_DETACHED;
         header->end_ns = header->last_ns = recorder_now();
     }
+    say_lost();
+    say("no longer traced", "");
     recorder_attached = false;
     opening_forget();
     sqlite_forget();

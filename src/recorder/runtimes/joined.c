@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "recorder/core/lock_order.h"
+#include "recorder/core/log.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/runtime.h"
+#include "shared/trace_words.h"
 
 enum { MOST_RUNTIMES = 16 };
 
@@ -67,6 +69,23 @@ void joined_describe(struct trace_header *header)
     lock_give(&runtimes_lock);
 }
 
+static void log_runtime(enum trace_language language, enum trace_runtime_state state,
+                        unsigned major, unsigned minor)
+{
+    struct log log;
+    const char *name = trace_words_language(language);
+    const char *reason = trace_words_runtime(state);
+    if (!log_begin(&log, name ? name : "a language"))
+        return;
+    log_text(&log, " ");
+    log_number(&log, major);
+    log_text(&log, ".");
+    log_number(&log, minor);
+    log_text(&log, " ");
+    log_text(&log, reason ? reason : "is recognized");
+    log_end(&log);
+}
+
 void runtime_say(enum trace_language language, enum trace_runtime_state state, unsigned major,
                  unsigned minor)
 {
@@ -79,6 +98,7 @@ void runtime_say(enum trace_language language, enum trace_runtime_state state, u
     if (recorder_trace.header && !recorder_is_forked())
         recorder_trace.header->runtimes[i] = said[i];
     lock_give(&runtimes_lock);
+    log_runtime(language, state, major, minor);
 }
 
 static enum trace_end end_by(enum runtime_closer closer)

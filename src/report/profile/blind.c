@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "report/profile/build.h"
+#include "shared/trace_words.h"
 #include "trace/trace_format.h"
 
 static void add(struct profile *profile, const char *program, const char *reason,
@@ -40,7 +41,7 @@ static void add_of_process(struct profile *profile, const struct profile_process
             add(profile, program,
                 arena_format(profile->arena, "%" PRIu64 " records were lost: %s",
                              process->header->lost[reason],
-                             profile_lost_reason((enum trace_lost)reason)),
+                             trace_words_lost((enum trace_lost)reason)),
                 "remove the reason and run it again");
 }
 

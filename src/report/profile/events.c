@@ -5,7 +5,7 @@
 #include "report/profile/build.h"
 
 #include "report/code/map.h"
-#include "report/profile/patch_words.h"
+#include "shared/trace_words.h"
 
 static const struct frame *user_frame(const struct frames *frames)
 {
@@ -185,7 +185,7 @@ static void add_asked(struct profile_builder *builder, const struct source *sour
         const struct trace_function *function = reader_function(source->trace, ref);
         const char *name = profile_text(builder, source, function->name);
         // Of functions that only use a handle few calls matter.
-        const bool inside = function->verb != TRACE_USE && patch_words(function->patch);
+        const bool inside = function->verb != TRACE_USE && trace_words_patch(function->patch);
         const bool wanted = function->asked || (missed && starts(name, "sqlite3_open"));
         if ((!wanted && !inside) || name[0] == 0)
             continue;
@@ -208,10 +208,10 @@ static void add_unseen(void *value, void *data)
     struct profile *profile = data;
     if (asked->asked && asked->calls == 0)
         *LIST_ADD(profile->arena, &profile->unseen) = asked->name;
-    if (!patch_words(asked->patch))
+    if (!trace_words_patch(asked->patch))
         return;
     struct profile_inside *inside = arena_take(profile->arena, sizeof *inside);
-    *inside = (struct profile_inside){asked->name, patch_words(asked->patch)};
+    *inside = (struct profile_inside){asked->name, trace_words_patch(asked->patch)};
     *LIST_ADD(profile->arena, &profile->inside) = inside;
 }
 

@@ -272,7 +272,7 @@ struct profile_misuse {
 
 struct profile_inside {
     const char *function;
-    const char *reason; // see patch_words.h
+    const char *reason; // see trace_words_patch
 };
 
 // What could have had sessions and was not hooked.
@@ -336,8 +336,6 @@ const char *profile_python_besides(const struct profile_process *process);
 // The same of another language's runtime: the entry `index` of trace_header.runtimes.
 const char *profile_runtime_note(struct arena *arena, const struct profile_process *process,
                                  size_t index);
-
-const char *profile_lost_reason(enum trace_lost reason);
 
 // "exit 0", "signal 9", "running", "exec", "detached", "unknown". Lives as long as the profile.
 const char *profile_ended(const struct profile *profile, const struct profile_process *process);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/profile/profile.h"
+#include "shared/trace_words.h"
 
 const char *profile_kind_name(enum trace_kind kind)
 {
@@ -39,51 +40,29 @@ const char *profile_misuse_name(enum trace_misuse_kind kind)
 
 const char *profile_python_note(struct arena *arena, const struct profile_process *process)
 {
-    static const char *const reasons[] = {
-        [TRACE_PYTHON_OLD] = "is older than 3.8: its frames and pools are not seen",
-        [TRACE_PYTHON_FREE_THREADED] =
-            "has no GIL (a free-threading build): its frames and pools are not seen",
-        [TRACE_PYTHON_TRACES_REFS] =
-            "is a debug build with Py_TRACE_REFS: its frames and pools are not seen",
-        [TRACE_PYTHON_INCOMPLETE] =
-            "does not export the functions that are needed: its frames and pools are not seen",
-        [TRACE_PYTHON_NEW] = "is not supported yet: Python frames are recorded for checkouts only",
-        [TRACE_PYTHON_UNLIKE] =
-            "has an unusual build: Python frames are recorded for checkouts only",
-    };
     uint32_t flags = process->header->flags;
-    uint32_t reason = flags >> TRACE_FLAG_PYTHON_SHIFT & 0xff;
-    if (!(flags & TRACE_FLAG_PYTHON) || reason >= sizeof reasons / sizeof *reasons ||
-        !reasons[reason])
+    const char *reason = trace_words_python(flags >> TRACE_FLAG_PYTHON_SHIFT & 0xff);
+    if (!(flags & TRACE_FLAG_PYTHON) || !reason)
         return NULL;
     return arena_format(arena, "Python %u.%u %s", flags >> TRACE_FLAG_PYTHON_MAJOR_SHIFT,
-                        flags >> TRACE_FLAG_PYTHON_MINOR_SHIFT & 0xff, reasons[reason]);
+                        flags >> TRACE_FLAG_PYTHON_MINOR_SHIFT & 0xff, reason);
 }
 
 const char *profile_runtime_note(struct arena *arena, const struct profile_process *process,
                                  size_t index)
 {
-    static const char *const languages[TRACE_LANGUAGES] = {
-        [TRACE_PHP] = "PHP", [TRACE_PERL] = "Perl", [TRACE_RUBY] = "Ruby", [TRACE_LUA] = "Lua"};
-    static const char *const reasons[] = {
-        [TRACE_RUNTIME_VERSION] = "is not known yet",
-        [TRACE_RUNTIME_THREADED] = "is built for threads",
-        [TRACE_RUNTIME_UNLIKE] = "is not built as usual",
-        [TRACE_RUNTIME_LINES] = "is not known yet",
-        [TRACE_RUNTIME_CLOSERS] = "is not known yet",
-        [TRACE_RUNTIME_BLIND] = "is not looked into",
-    };
     const struct trace_runtime *runtime = &process->header->runtimes[index];
-    if (runtime->language >= TRACE_LANGUAGES || !languages[runtime->language] ||
-        runtime->state >= sizeof reasons / sizeof *reasons || !reasons[runtime->state])
+    const char *language = trace_words_language(runtime->language);
+    const char *reason = trace_words_runtime(runtime->state);
+    if (!language || !reason)
         return NULL;
     const char *unseen = runtime->state == TRACE_RUNTIME_LINES ? "its lines are not seen"
                          : runtime->state == TRACE_RUNTIME_CLOSERS
                              ? "whether the code closed a handle is not seen"
                              : "its lines are not seen, nor whether the code "
                                "closed a handle";
-    return arena_format(arena, "%s %u.%u %s: %s", languages[runtime->language], runtime->major,
-                        runtime->minor, reasons[runtime->state], unseen);
+    return arena_format(arena, "%s %u.%u %s: %s", language, runtime->major, runtime->minor, reason,
+                        unseen);
 }
 
 const char *profile_python_besides(const struct profile_process *process)
@@ -92,28 +71,6 @@ const char *profile_python_besides(const struct profile_process *process)
                ? "Python code opened databases in interpreters besides the main one: the pools in "
                  "these are not seen (mod_wsgi: use WSGIApplicationGroup %{GLOBAL})"
                : NULL;
-}
-
-const char *profile_lost_reason(enum trace_lost reason)
-{
-    switch (reason) {
-    case TRACE_LOST_SPACE:
-        return "no room for the trace (disk full, file size limit, or its folder not writable)";
-    case TRACE_LOST_MEMORY:
-        return "no memory left in the process";
-    case TRACE_LOST_REENTRY:
-        return "called from a signal handler that interrupted the recorder";
-    case TRACE_LOST_STUBS:
-        return "too many functions and copies of them to trace at once";
-    case TRACE_LOST_NAMES:
-        return "too many different names";
-    case TRACE_LOST_SITES:
-        return "too many different sites";
-    case TRACE_LOST_FILE:
-        return "somebody shortened, overwrote or removed the trace while it was written";
-    default:
-        return "a reason unknown to this version";
-    }
 }
 
 const char *profile_ended(const struct profile *profile, const struct profile_process *process)

@@ -57,7 +57,7 @@ class Strangers(PythonTestCase):
         _, report, notes = self.check(NEW)
         self.assert_totals(report, released=20, never_closed=11)
         self.assertEqual(len(notes), 1)
-        self.assertIn("Python 3.99 is not known yet", notes[0])
+        self.assertIn("Python 3.99 is not supported yet", notes[0])
 
     @unittest.skipUnless(has_module("sqlalchemy"), "python3-sqlalchemy is not installed")
     def test_new_pools(self):

@@ -23,15 +23,15 @@ class Unknown(harness.TestCase):
         self.assertIn("closed by a runtime, not known why 2", text)
 
     def test_new_version(self):
-        self.check("new", "PHP 8.9 is not known yet: its lines are not seen, nor whether the code "
+        self.check("new", "PHP 8.9 is not supported yet: its lines are not seen, nor whether the code "
                           "closed a handle")
 
     def test_no_frames_where_they_should_be(self):
-        self.check("strange", "PHP 8.2 is not built as usual: its lines are not seen, nor whether "
+        self.check("strange", "PHP 8.2 has an unusual build: its lines are not seen, nor whether "
                               "the code closed a handle")
 
     def test_frames_that_do_not_agree(self):
-        self.check("liar", "PHP 8.2 is not built as usual: its lines are not seen, nor whether the "
+        self.check("liar", "PHP 8.2 has an unusual build: its lines are not seen, nor whether the "
                            "code closed a handle")
 
 

@@ -15,6 +15,7 @@
 #include "recorder/books/session.h"
 #include "recorder/core/journal.h"
 #include "recorder/core/lock_order.h"
+#include "recorder/core/log.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/api.h"
 #include "recorder/runtimes/python/audit.h"
@@ -33,6 +34,7 @@
 #include "recorder/runtimes/python/traceback.h"
 #include "recorder/runtimes/python/watch.h"
 #include "recorder/runtimes/python/wrap.h"
+#include "shared/trace_words.h"
 
 static atomic_bool python_found; // an interpreter, or one that must be left alone
 
@@ -59,15 +61,34 @@ static void add_flags(uint32_t more)
     recorder_leave();
 }
 
+static void say_python(const char *what)
+{
+    struct log log;
+    if (!log_begin(&log, "Python "))
+        return;
+    log_number(&log, (uint64_t)py.major);
+    log_text(&log, ".");
+    log_number(&log, (uint64_t)py.minor);
+    log_text(&log, " ");
+    log_text(&log, what);
+    log_end(&log);
+}
+
 // Looks at the layout of objects, if that was not done yet.
 static void check_layout(void)
 {
     if (python_layout)
         return;
     python_layout_check();
-    if (python_layout && !atomic_load(&python_layout_trusted))
-        add_flags((uint32_t)(python_layout->minor < 0 ? TRACE_PYTHON_NEW : TRACE_PYTHON_UNLIKE)
-                  << TRACE_FLAG_PYTHON_SHIFT);
+    if (!python_layout)
+        return;
+    if (atomic_load(&python_layout_trusted)) {
+        say_python("has the layout of frames that its version says");
+        return;
+    }
+    enum trace_python reason = python_layout->minor < 0 ? TRACE_PYTHON_NEW : TRACE_PYTHON_UNLIKE;
+    add_flags((uint32_t)reason << TRACE_FLAG_PYTHON_SHIFT);
+    say_python(trace_words_python(reason));
 }
 
 // Modules that are looked at as soon as their code has run.
@@ -478,6 +499,7 @@ static void python_start(void)
         atomic_store(&flags, TRACE_FLAG_PYTHON | (uint32_t)reason << TRACE_FLAG_PYTHON_SHIFT |
                                  (uint32_t)py.minor << TRACE_FLAG_PYTHON_MINOR_SHIFT |
                                  (uint32_t)py.major << TRACE_FLAG_PYTHON_MAJOR_SHIFT);
+        say_python(error ? trace_words_python(reason) : "is recognized");
         if (error) {
             journal_add(JOURNAL_RUNTIME, reason, py.Py_GetVersion ? py.Py_GetVersion() : "");
             return;

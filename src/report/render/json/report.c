@@ -8,6 +8,7 @@
 #include "report/profile/groups.h"
 #include "report/render/json/values.h"
 #include "report/render/renderer.h"
+#include "shared/trace_words.h"
 
 enum { INDENT = 2 };
 
@@ -52,7 +53,7 @@ static json_t *process_json(const struct profile *profile, const struct profile_
     json_t *reasons = json_object();
     for (int reason = 0; reason < TRACE_LOST_REASONS; reason++)
         if (process->header->lost[reason])
-            json_set_number(reasons, profile_lost_reason((enum trace_lost)reason),
+            json_set_number(reasons, trace_words_lost((enum trace_lost)reason),
                             process->header->lost[reason]);
     if (process->lost)
         json_object_set(object, "lost_reasons", reasons);

@@ -6,6 +6,7 @@
 
 #include "report/code/owners.h"
 #include "report/render/text/text.h"
+#include "shared/trace_words.h"
 
 enum { PROCESSES_SHOWN = 12 };
 
@@ -193,7 +194,7 @@ static void print_lost(const struct text *text)
                         "lost: %s of process %u: %s; the numbers here may be too low by as many",
                         text_count(text->sheet.arena, process->header->lost[reason], "record",
                                    "records"),
-                        process->header->pid, profile_lost_reason((enum trace_lost)reason)));
+                        process->header->pid, trace_words_lost((enum trace_lost)reason)));
     }
 }
 
