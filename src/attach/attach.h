@@ -29,7 +29,7 @@ struct attach_report {
     char trace[4096];                // path of the trace
     bool passed;                     // the trace was created here and handed over as a descriptor
     bool reused;                     // the library was there already
-    uint64_t pause_ns;               // how long one of its threads stood still
+    uint64_t pause_ns;               // how long one of its threads was paused
     struct patching_result patching; // what came of patching, or of restoring
     uint64_t whole_ns;               // from the call to the end
 };

@@ -1,4 +1,4 @@
-// What is told to the user when something cannot be done: one message with the remedy.
+// What the user reads when something cannot be done: one message with the remedy.
 #ifndef UNCLOSED_ATTACH_FAILURE_H
 #define UNCLOSED_ATTACH_FAILURE_H
 

@@ -22,7 +22,7 @@ struct freeze {
 // could not be stopped before `deadline` (process_now); -errno. All are let go if it is not 0.
 int freeze_begin(struct freeze *freeze, const struct target *target, uint64_t deadline);
 
-// Lets all of them go on. Result: for how long the first one stood still, in ns.
+// Resumes all of them. Result: how long the first one was paused, in ns.
 uint64_t freeze_end(struct freeze *freeze);
 
 #endif

@@ -30,10 +30,10 @@ struct injection_result {
     struct failure failure; // error 0: none
     uint64_t base;          // of the mapping; 0: there is none
     pid_t first;            // the raw thread
-    pid_t borrowed;         // the thread that stood still
+    pid_t borrowed;         // the thread that was paused
     bool single;            // the program had a single thread
-    uint64_t pause_ns;      // how long it stood still
-    uint64_t search_ns;     // from the first try until it stood still
+    uint64_t pause_ns;      // how long it was paused
+    uint64_t search_ns;     // from the first try until it was paused
 };
 
 // Fills in *plan for a target whose modules are loaded. Result: 0 or -errno with *failure filled

@@ -14,7 +14,7 @@ struct patching_result {
     uint32_t written;  // entries that are patched now
     uint32_t restored; // entries that are as they were
     uint32_t left;     // those with which it was not possible
-    uint64_t pause_ns; // how long the process stood still, the longest time if it took several
+    uint64_t pause_ns; // how long the process was paused; the longest pause if there were several
     struct failure failure;
 };
 

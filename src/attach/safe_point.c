@@ -96,7 +96,7 @@ static bool is_outside_critical(const struct target *target, uint64_t counter)
     return true; // code made at run time
 }
 
-// Whether the stack holds a return address that tells of a signal handler (which may have
+// Whether the stack holds a return address that belongs to a signal handler (which may have
 // interrupted malloc) or of fork (which has decided already whether to take malloc's locks).
 static bool stack_is_suspect(const struct tracee *tracee)
 {

@@ -220,14 +220,6 @@ static void print_patches(const struct arguments *arguments, const struct patche
     free(names);
 }
 
-// A path as it can stand on one line of ours, whatever is in it. To be freed.
-static char *shown(const char *path)
-{
-    char *clean = text("%s", path);
-    clean_text(clean);
-    return clean;
-}
-
 // wanted: where the trace was to be.
 static void print_start(const struct arguments *arguments, const struct patches *patches,
                         const struct attach_report *report, const char *wanted)
@@ -236,12 +228,9 @@ static void print_start(const struct arguments *arguments, const struct patches 
     const uint64_t duration_ns = arguments->duration_ns;
     printf("recording process %d (paused for %.1f ms)\n", pid, (double)report->pause_ns / 1e6);
     print_patches(arguments, patches, &report->patching);
-    char *trace = shown(report->trace), *taken = shown(wanted);
-    printf("  trace                 %s\n", trace);
+    printf("  trace                 %s\n", cli_shown(report->trace));
     if (strcmp(report->trace, wanted) != 0)
-        printf("                        (%s exists and was left alone)\n", taken);
-    free(trace);
-    free(taken);
+        printf("                        (%s exists and was left alone)\n", cli_shown(wanted));
     printf("  who holds what now    unclosed held %d\n", pid);
     printf("  the same, live        unclosed top %d\n", pid);
     if (duration_ns != 0)
@@ -302,9 +291,7 @@ static int stay(const struct arguments *arguments, const sigset_t *signals, cons
         return cli_fail("%s", failure.text);
     else
         live_say_detached(pid, &report);
-    char *clean = shown(trace);
-    printf("  what it never closed  unclosed report '%s'\n", clean);
-    free(clean);
+    printf("  what it never closed  unclosed report '%s'\n", cli_shown(trace));
     return 0;
 }
 

@@ -25,7 +25,7 @@ int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // A name as one line that is safe to show, see shared/clean.h. Lives to the end of the process.
 const char *cli_shown(const char *name);
 
-// Ends the process with CLI_FAILURE after a message, for want of memory.
+// Ends the process with CLI_FAILURE after a message that there is no memory left.
 void cli_no_memory(void) __attribute__((noreturn));
 
 // Path of libunclosed.so, in the build folder or installed, found relative to the running

@@ -1,6 +1,6 @@
 // unclosed held: who holds what right now, oldest first.
 //
-// Only the command line: reading and printing is the business of src/report.
+// Only the command line: src/report reads and prints.
 #include "cli/cli.h"
 
 #include "cli/report_options.h"

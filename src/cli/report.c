@@ -1,6 +1,6 @@
 // unclosed report: what traces tell, in one of several formats.
 //
-// Only the command line: reading, judging and printing is the business of src/report.
+// Only the command line: src/report reads, judges and prints.
 #include "cli/cli.h"
 
 #include <argp.h>

@@ -182,7 +182,7 @@ static void tell_end(struct watch *watch, struct watched *trace, const struct sl
         told->reclaimed_before++;
         what = HOLD_RECLAIMED;
     } else {
-        return; // interpreter shutdown, or a release that nobody saw
+        return; // interpreter shutdown, or an unseen release
     }
     tell(watch, trace,
          &(struct hold_event){.what = what,
@@ -201,7 +201,7 @@ static bool is_out(const struct trace_session *session)
            session->state == TRACE_SLOT_ENDED; // not counted yet
 }
 
-// Follows the slots: tells of those that have come back, and finds those that are overdue.
+// Follows the slots: reports sessions that were returned, and finds those that are overdue.
 // Result: how many of these. *unnamed: whether a session may soon be, at a site not named yet.
 static uint32_t follow_slots(struct watch *watch, struct watched *trace, bool *unnamed)
 {

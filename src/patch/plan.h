@@ -1,6 +1,6 @@
 // Which functions of a program can be patched at their entry, and how: made before it runs.
 //
-// Knows ELF symbols; the machine code is the business of displace.c and entered.c. Patching itself
+// Knows ELF symbols; displace.c and entered.c know the machine code. Patching itself
 // is done in the process, by the recorder.
 #ifndef UNCLOSED_PATCH_PLAN_H
 #define UNCLOSED_PATCH_PLAN_H

@@ -40,7 +40,7 @@ static void complain(void *data, const char *message)
 }
 
 // Reads the traces into a profile. `complete` in the request's own terms: what cannot be read is
-// told and left out.
+// reported and left out.
 static struct profile *read_traces(const struct report_request *request,
                                    struct report_outcome *outcome)
 {

@@ -1,6 +1,6 @@
 // Lines about sessions that are held too long: how they read, and how many are written.
 //
-// Shared by the recorder and the command line, so that a line is the same whoever writes it. Knows
+// Shared by the recorder and the command line, so that both write the same lines. Knows
 // neither traces nor where lines go. Async-signal-safe: no malloc, no stdio, no locale. A log is
 // used by one thread at a time.
 #ifndef UNCLOSED_SHARED_HOLD_LOG_H
@@ -31,9 +31,9 @@ struct hold_event {
 };
 
 enum {
-    HOLD_LINES_OF_SITE = 10, // after these, only their number is told, now and then
+    HOLD_LINES_OF_SITE = 10, // after these, only their number is reported, now and then
     HOLD_LINES_A_MINUTE = 60,
-    HOLD_SITES = 128, // that are told apart
+    HOLD_SITES = 128, // that are distinguished
     HOLD_PLACE_BYTES = 160,
     HOLD_LINE_BYTES = 768,
 };

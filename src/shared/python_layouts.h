@@ -102,7 +102,7 @@ static inline void *python_layout_code(const struct python_layout *layout, const
 }
 
 // Whether it is the code of a frame that the interpreter puts below a class's __init__ (from 3.12
-// on, _Py_InitCleanup): nobody wrote it, and the API does not show it. code: of type code.
+// on, _Py_InitCleanup): the interpreter makes it, and the API does not show it. code: of type code.
 static inline bool python_layout_is_shim(const struct python_layout *layout, const void *code)
 {
     return layout->code_qualname >= 0 && python_int_at(code, layout->code_firstline) == 0 &&

@@ -190,7 +190,7 @@ static unsigned read_line(struct arena *arena, const struct target *target,
     return line > 0 ? (unsigned)line : 0;
 }
 
-// Whether the code object is the one it was when the thread stood still: what was read meanwhile is
+// Whether the code object is the one it was when the thread was paused: what was read meanwhile is
 // then that of the frame.
 static bool is_unchanged(const struct target *target, const struct python_layout *layout,
                          const struct python_snapshot_frame *frame)

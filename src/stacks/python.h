@@ -1,6 +1,6 @@
 // Python frames of a thread of another process.
 //
-// Three steps. Before a thread is stopped: where the interpreter is. While it stands still: copying
+// Three steps. Before a thread is stopped: where the interpreter is. While it is paused: copying
 // its chain of frames, a few words for each. When it runs again: names and lines, from code objects
 // that are the same as they were. Where things are in the interpreter says
 // recorder/python_layouts.h; what a row says is believed only where objects have the type that they

@@ -2,7 +2,7 @@
 //
 // Each thread is stopped by ptrace, copied and let go at once; it notices nothing, also in system
 // calls that wait (see attach/tracee.h). Threads are stopped one after the other, never two at a
-// time. Nothing is looked up while a thread stands still. Not thread-safe.
+// time. Nothing is looked up while a thread is paused. Not thread-safe.
 #ifndef UNCLOSED_STACKS_SNAPSHOT_H
 #define UNCLOSED_STACKS_SNAPSHOT_H
 
@@ -26,7 +26,7 @@ struct snapshot {
                         // stop in time, its state is `state`; -errno
     pid_t tracer;       // another process that traces it
     char state;         // letter as in /proc/PID/stat
-    uint64_t paused_ns; // from the order to stop until it was let go: it stood still for less
+    uint64_t paused_ns; // from the order to stop until it was resumed: it was paused for less
     struct arch_registers registers;
     uint64_t stack;     // address that the copied bytes begin at
     size_t stack_bytes; // as many as could be read; SNAPSHOT_STACK_BYTES: there is more

@@ -3,7 +3,7 @@
 // Knows the file format and nothing of symbols, sites' names or reports. Everything is copied out
 // of the file and checked once, on opening: after that each reference in each record is either
 // TRACE_NONE or leads to a complete record, and each text is NUL-terminated. What had to be given
-// up is told in `problems`, one message each with file, what, where and remedy.
+// up is reported in `problems`, one message each with file, what, where and remedy.
 //
 // A live process is read from outside without stopping it: spaces are read in the order in which
 // records refer to each other, so that whatever a record names was there before, and session slots
@@ -26,7 +26,7 @@ enum reader_state {
     READER_SIGNALED, // header.end_status is the signal
     READER_EXEC,     // the process lives, but runs another program now
     READER_DETACHED, // the recorder has left the process
-    READER_GONE,     // ended, nobody saw how
+    READER_GONE,     // ended, it is not known how
 };
 
 // One chunk of a space, as copied out of the file.

@@ -1,4 +1,4 @@
-// What those who read trace files share with each other and with nobody else.
+// What the files of the reader share with each other only.
 #ifndef UNCLOSED_TRACE_TRACE_READER_PRIVATE_H
 #define UNCLOSED_TRACE_TRACE_READER_PRIVATE_H
 

@@ -31,7 +31,7 @@ struct trace_writer {
     uint64_t device, inode;      // of the file, to recognize it when it is opened again
     uint64_t file_bytes;         // all that was made of it
     uint64_t retry_ns;           // it could not grow: not tried again before
-    void (*on_damage)(void);     // called when the file turns out to be damaged; NULL: nobody wants
+    void (*on_damage)(void);     // called when the file turns out to be damaged; NULL: not needed
                                  // to know
     // What the file says of itself is for readers; anybody may have written over it, and what
     // the writer goes by is here.

@@ -38,13 +38,13 @@ struct run {
     int status; // as from waitpid
 };
 
-// run_pools.c: the text of specs that the values of --pool and UNCLOSED_POOLS stand for, to be
+// pools.c: the text of specs that the values of --pool and UNCLOSED_POOLS stand for, to be
 // freed. NULL: one is malformed or cannot be read (a message was printed).
 char *run_pools_text(const char *const *values, size_t count);
 
-// run_check.c: looks at the file that `command` (a name as for execvp) would execute and says what
+// check.c: looks at the file that `command` (a name as for execvp) would execute and says what
 // keeps a preloaded library out of it. Result: NULL, or the reason in a few words; a message with
-// the remedy was printed then. A command that is not there is not its business.
+// the remedy was printed then. A command that does not exist is reported when it is started.
 // *preload: false if the command must not even be asked to preload (it would print an error).
 const char *run_check_command(const char *command, bool *preload);
 
@@ -55,16 +55,16 @@ const char *run_check_program(const char *path);
 // Result: false if there is none. path: PATH_MAX bytes.
 bool run_find_program(const char *command, char *path);
 
-// run_library.c: `path` of the recorder, or if root runs us and not all users can read it, of a
+// library.c: `path` of the recorder, or if root runs us and not all users can read it, of a
 // copy that they can read. Takes `path` over; the result is to be freed.
 char *run_library_for_all(char *path);
 
-// run_output.c: makes options.output absolute, and sees to it that the traces can be written there;
+// output.c: makes options.output absolute, and makes sure that the traces can be written there.
 // Result: false if the value is no good (a message was printed: give up).
 // run->traced becomes false if the folder cannot be written to.
 bool run_prepare_output(struct run *run);
 
-// run_output.c: whether messages can be written to the file `path` ("": no file); if not, a message
+// output.c: whether messages can be written to the file `path` ("": no file); if not, a message
 // was printed.
 bool run_check_log(const char *path);
 
@@ -82,7 +82,7 @@ void run_each_in_fallback(const struct run *run,
 // Also done at exit.
 void run_remove_fallback(struct run *run);
 
-// run_start.c: starts the command with the recorder in it, and waits until it has ended. Signals
+// start.c: starts the command with the recorder in it, and waits until it has ended. Signals
 // sent to this process meanwhile go to the command.
 // Result: 0 with run->status, or the exit status if it could not be started (message printed).
 int run_command(struct run *run);
@@ -90,17 +90,17 @@ int run_command(struct run *run);
 // Exits with the command's exit status, or dies of its signal without a core dump of its own.
 void run_end_alike(int status) __attribute__((noreturn));
 
-// run_traces.c: opens a file of `folder` (as for openat) if it is a trace of this run: a regular
+// traces.c: opens a file of `folder` (as for openat) if it is a trace of this run: a regular
 // file with one name, which a process with the id that its header has may have made from --output,
 // that knows the run's id, and belongs to the user that it says or to us. flags: O_RDONLY or
 // O_RDWR. Result: a descriptor and *header, or -errno.
 int run_trace_open(const struct run *run, int folder, const char *name, int flags,
                    struct trace_header *header);
 
-// run_traces.c: whether the process that wrote a trace is there, and still the same one.
+// traces.c: whether the process that wrote a trace is there, and still the same one.
 bool run_trace_is_running(const struct trace_header *header);
 
-// run_traces.c: watches all traces of this run that there are by now.
+// traces.c: watches all traces of this run that there are by now.
 void run_traces_watch(const struct run *run, struct watch *watch);
 
 // The paths of all traces of this run, sorted; what the command's own trace does not

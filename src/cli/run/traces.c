@@ -1,6 +1,6 @@
 // The traces of a run, once the command has ended: found by the run's id, completed, brought home.
 //
-// Reads headers only; what is in a trace is the report's business.
+// Reads headers only; src/report reads the rest.
 #include "cli/cli.h"
 #include "cli/run/run.h"
 

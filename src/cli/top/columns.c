@@ -1,4 +1,4 @@
-// Columns: see top_columns.h.
+// Columns: see columns.h.
 #include "cli/top/columns.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-// What keys do: see top_screen.h.
+// What keys do: see screen.h.
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// Lines about a site: see top_lines.h.
+// Lines about a site: see lines.h.
 #include "cli/top/lines.h"
 
 #include <inttypes.h>

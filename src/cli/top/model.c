@@ -1,4 +1,4 @@
-// From profiles to rows: see top_model.h.
+// From profiles to rows: see model.h.
 #include "cli/top/model.h"
 
 #include <stdlib.h>
@@ -102,7 +102,7 @@ static struct top_row *row_of(struct top_model *model, const struct profile_site
     return &model->rows[i];
 }
 
-// Sessions of which nobody saw the acquire, which no tally counts: they belong to the site of where
+// Sessions whose acquire was not seen, which no tally counts: they belong to the site of where
 // they are, if that is known, else to one row for each kind.
 static void add_inherited(struct top_model *model)
 {

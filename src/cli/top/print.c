@@ -1,4 +1,4 @@
-// One snapshot as text: see top_print.h.
+// One snapshot as text: see print.h.
 #include "cli/top/print.h"
 
 #include <errno.h>

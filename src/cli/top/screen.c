@@ -1,4 +1,4 @@
-// Drawing: see top_screen.h. From top to bottom: the head, pools, sites, a stack, keys.
+// Drawing: see screen.h. From top to bottom: the head, pools, sites, a stack, keys.
 #include "cli/top/screen.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// Reading the same traces again and again: see top_target.h.
+// Reading the same traces again and again: see target.h.
 #include "cli/top/target.h"
 
 #include <stdlib.h>

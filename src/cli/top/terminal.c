@@ -1,4 +1,4 @@
-// The terminal: see top_terminal.h.
+// The terminal: see terminal.h.
 #include "cli/top/terminal.h"
 
 #include <errno.h>

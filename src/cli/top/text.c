@@ -1,4 +1,4 @@
-// Short texts for a terminal: see top_text.h.
+// Short texts for a terminal: see text.h.
 #include "cli/top/text.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-// Timelines: see top_timeline.h.
+// Timelines: see timeline.h.
 #include "cli/top/timeline.h"
 
 #include "cli/top/text.h"

@@ -1,7 +1,7 @@
 // unclosed top: who holds what, live in the terminal.
 //
-// Only the command line and the loop: readings come from top_target.c, what they mean is in
-// top_model.c, what is seen in top_screen.c.
+// Only the command line and the loop: readings come from target.c, what they mean is in
+// model.c, what is seen in top_screen.c.
 #include "cli/cli.h"
 
 #include <argp.h>
@@ -152,7 +152,7 @@ static void watch(struct top_target *target, struct top_screen *screen, const si
     }
 }
 
-// Dies of the signal that ended it, as whoever sent it may want to know; Ctrl-C is a way to quit.
+// Dies of the signal that ended it, so that its sender can see it; Ctrl-C is a way to quit.
 static int status_of_end(const sigset_t *mask)
 {
     if (!ending || ending == SIGINT)

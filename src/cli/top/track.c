@@ -1,4 +1,4 @@
-// Samples of a site or pool: see top_track.h.
+// Samples of a site or pool: see track.h.
 #include "cli/top/track.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-// One line each about the whole of it: see top_words.h.
+// One line each about the whole of it: see words.h.
 #include "cli/top/words.h"
 
 #include <inttypes.h>

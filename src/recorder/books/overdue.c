@@ -13,7 +13,7 @@
 
 _Atomic uint64_t overdue_due_ns = UINT64_MAX;
 
-// Until it is taken for dead, a tool that said it would look, or that did.
+// How long a tool counts as watching after it announced that, or after its last look.
 static const uint64_t patience_ns = 10000000000;
 static const uint64_t pause_ns = 100000000; // between two looks: each reads the whole table
 
@@ -113,7 +113,7 @@ static void look(uint64_t now_ns)
     list.told_ns = watched_ns();
     list.next_ns = UINT64_MAX;
     list.count = 0;
-    // What goes out from here on and is not seen sets it anew.
+    // An acquire from here on that the scan misses sets it again.
     atomic_store(&overdue_due_ns, UINT64_MAX);
     session_each(collect, &list);
     lock_take(&log_lock);

@@ -82,7 +82,7 @@ bool session_inherit(const struct inherited *found);
 // false: there was none.
 bool session_disinherit(uint32_t kind, uint64_t handle, uint64_t after_ns);
 
-// Records that one ended that nobody knew of. pool: it was out of, or TRACE_NONE.
+// Records the end of a session that was not known. pool: it was out of, or TRACE_NONE.
 void session_inherited_ended(uint32_t kind, enum trace_kind session, uint32_t pool,
                              enum trace_end end);
 

@@ -100,7 +100,7 @@ static uint64_t held(const struct entry *entry, uint64_t now_ns)
     return now_ns > entry->acquired_ns ? now_ns - entry->acquired_ns : 0;
 }
 
-// What a forked child was born with is no business of its sites and pools.
+// Sessions that a forked child inherited do not count in its sites and pools.
 static bool is_counted(const struct entry *entry, const struct trace_site *site)
 {
     return site && (!(entry->record->flags & TRACE_SESSION_INHERITED) ||

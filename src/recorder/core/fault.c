@@ -51,8 +51,8 @@ static void abandon(void)
     recorder_damage();
 }
 
-// Not ours: the default again, and the same once more. What the processor has found it will find
-// again; what was sent is sent again, as it was.
+// Not ours: restores the default and repeats the signal. A fault found by the processor happens
+// again by itself; a signal that was sent is sent again unchanged.
 static void pass_on(siginfo_t *info)
 {
     const struct sigaction standard = {.sa_handler = SIG_DFL};

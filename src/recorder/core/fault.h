@@ -1,4 +1,5 @@
-// Faults in the mapped trace: a file that somebody has shortened is a SIGBUS for who touches it.
+// Faults in the mapped trace: a file that somebody has shortened is a SIGBUS for the thread that
+// touches it.
 //
 // The disposition of SIGBUS is taken only where the program has left it at its default, and the
 // program is shown that default. A fault in memory of the trace puts memory of this process in its

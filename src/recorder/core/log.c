@@ -1,4 +1,4 @@
-// The recorder's own words: see log.h. Knows nothing of sessions.
+// The recorder's own messages: see log.h. Knows nothing of sessions.
 #include "recorder/core/log.h"
 
 #include <limits.h>
@@ -56,7 +56,7 @@ void log_open(struct log *log)
         log->fd = line_out_open(recorder_options.log, true);
 }
 
-// What nobody reads is left out, and no more is tried then.
+// What nobody reads is left out, and nothing more is written then.
 static void flush(struct log *log)
 {
     enum { PATIENCE_MS = 1000 };

@@ -1,4 +1,4 @@
-// The recorder's own words: to standard error, or to the file that UNCLOSED_LOG names.
+// The recorder's own messages: to standard error, or to the file that UNCLOSED_LOG names.
 //
 // Async-signal-safe: a fixed buffer of the caller's, numbers formatted here, written by system
 // call.

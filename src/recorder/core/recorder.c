@@ -29,7 +29,8 @@ static atomic_uint missed;
 
 __thread struct recorder_thread recorder_thread __attribute__((tls_model("initial-exec")));
 
-// The kernel clears this word in a forked child. ALIVE: this process has noticed its own birth.
+// The kernel clears this word in a forked child. ALIVE: this process has already noticed that it is
+// a fork.
 enum { BORN = 0, ALIVE = 1, NOTICING = 2 };
 static atomic_uint *life;
 

@@ -35,8 +35,8 @@ extern struct options recorder_options;
 // a new attach. Never 0.
 extern atomic_uint recorder_generation;
 
-// Changes with each detach only. A call that began in another recording is none of this one's: what
-// it remembers is gone.
+// Changes with each detach only. A call that began in an earlier recording is not recorded
+// in this one: what it remembers is gone.
 extern atomic_uint recorder_recording;
 
 // What the recorder keeps of a thread.

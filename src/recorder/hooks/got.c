@@ -71,7 +71,7 @@ static uint64_t resolve(const char *name, void *handle, bool deep)
         if (found && !is_ours(found))
             return (uint64_t)(uintptr_t)found;
     }
-    // Attached: we are not in front of anything, and the global scope is not behind us.
+    // Attached: the recorder is not first in the global scope, so RTLD_NEXT does not find the rest.
     void *found = loader_symbol(RTLD_DEFAULT, name);
     return found && !is_ours(found) ? (uint64_t)(uintptr_t)found : 0;
 }
@@ -232,7 +232,7 @@ static void patch_slot(const struct patching *patching, const struct function *f
         bool absent = own_code_has(real);
         real = resolve(function->name, patching->handle, patching->deep);
         if (real == 0 && absent && ELF64_ST_BIND(symbol->st_info) == STB_WEAK) {
-            install(module, slot, 0); // the program asks whether SQLite is there: it is not
+            install(module, slot, 0); // the program tests whether SQLite is there: it is not
             return;
         }
     }

@@ -201,7 +201,7 @@ static bool take_unknown(struct call *call)
 static unsigned before_release(struct call *call)
 {
     call->handle = handle_before(call);
-    // A misuse is worth a trace, but not in a child, which may put away what it was born with.
+    // A misuse is worth a trace, but not in a child, which may discard what it inherited.
     if (call->handle == 0 || (!any_session() && (recorder_is_child() || !recorder_open_trace())))
         return HOOK_TAIL;
     if (call->spec->counted && is_within(call, false))
@@ -263,7 +263,8 @@ static unsigned before_traced(struct call *call)
     // The coarse clock will do: a wait that matters takes longer than its tick.
     call->acquires_before = recorder_thread.acquires;
     nesting_enter(call);
-    call->started_ns = recorder_now_coarse(); // last: what we did before is not the program's
+    call->started_ns =
+        recorder_now_coarse(); // last: the time spent above is ours, not the program's
     return HOOK_THROUGH;
 }
 
@@ -356,7 +357,7 @@ static void fill_acquire(const struct call *call, struct acquire *acquire)
         acquire->owner = recorder_thread.owner != TRACE_NONE
                              ? recorder_thread.owner
                              : runtimes_owner((const void *)call->return_address); // NOLINT
-    // apr_dbd_open has opened a sqlite3*: one connection, and that is it.
+    // apr_dbd_open has opened a sqlite3*: both are one connection.
     acquire->wrapper = !from_pool && recorder_thread.acquires != call->acquires_before &&
                        recorder_thread.acquired_kind != acquire->kind;
     acquire->database =
@@ -381,7 +382,7 @@ static void after_acquire(struct call *call)
     if (acquire.handle == 0 || (!success && !call->spec->kept_on_failure)) {
         if (is_within(call, true))
             return;
-        acquire.wrapper = false; // nothing inside stands for it
+        acquire.wrapper = false; // no nested call counts for it
         session_acquire_failed(&acquire, false, now);
         return;
     }

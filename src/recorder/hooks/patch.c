@@ -365,7 +365,7 @@ static void take_step(struct work *work, const struct patch_step *step)
         if (work->symbol_count < SQLITE_SYMBOLS) {
             struct sqlite_symbol *symbol = &work->symbols[work->symbol_count++];
             memcpy(symbol->name, step->name,
-                   strnlen(step->name, sizeof symbol->name - 1)); // cut: then it is none of them
+                   strnlen(step->name, sizeof symbol->name - 1)); // cut off: then it matches none
             symbol->address = work->module->bias + step->function;
         }
         return;

@@ -22,7 +22,7 @@ void patches_module(const struct module *module);
 // What lies in modules that were unloaded is no longer ours.
 void patches_drop_unmapped(void);
 
-// Writes what became of the functions into a trace that has just been opened, behind
+// Writes the outcome of each function into a trace that has just been opened, behind
 // functions_write_all.
 void patches_write_all(void);
 

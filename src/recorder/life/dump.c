@@ -74,7 +74,7 @@ struct summary {
     uint64_t now;
 };
 
-// Nobody saw them acquired: nobody's leak so far.
+// Pre-existing sessions: not leaks so far.
 static void add_inherited(const struct trace_site *site, struct tally *tally)
 {
     tally->live += site->out;

@@ -7,7 +7,7 @@
 // the last one. Whoever comes second returns at once.
 void renewal_begin(void);
 
-// The process ends: if nobody will find its trace, or what it recorded in it, renews it.
+// The process ends: if its trace, or what was recorded in it, can no longer be found, renews it.
 void renewal_check(void);
 
 #endif

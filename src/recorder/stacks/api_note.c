@@ -19,7 +19,7 @@ bool api_note_is_used(void)
     return is_used;
 }
 
-// The pointer that a note of unclosed.h tells of, or NULL.
+// The pointer that a note of unclosed.h describes, or NULL.
 static const struct unclosed_functions **find_pointer(const char *note, size_t bytes)
 {
     const ElfW(Nhdr) *head = (const ElfW(Nhdr) *)note;

@@ -221,7 +221,7 @@ static int list_module(struct dl_phdr_info *info, size_t size, void *data)
     return 0;
 }
 
-// The loader's lock is taken first, then ours: whoever runs with the loader's may make a traced
+// The loader's lock is taken first, then ours: a thread that holds the loader's may make a traced
 // call.
 bool modules_refresh(void)
 {

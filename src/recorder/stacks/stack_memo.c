@@ -136,7 +136,7 @@ bool stack_memo_wants(const struct stack_origin *origin)
         return false;
     struct memo *memo = memo_of(all, origin);
     if (!is_key(memo, origin)) {
-        // What is met often stays; a newcomer waits until it is not.
+        // A memo stays while it is hit; another one replaces it after PATIENCE others in a row.
         if (memo->return_slot && ++memo->others < PATIENCE)
             return false;
         memo->checks = memo->misses = memo->others = 0;

@@ -14,7 +14,7 @@ bool active_same_function(const struct frame *a, const struct frame *b)
            same_text(a->file, b->file) && same_text(a->module, b->module);
 }
 
-// Whether both are the same call. An inlined function's place is told by its line only.
+// Whether both are the same call. The place of an inlined function is known by its line only.
 static bool same_call(const struct frame *a, const struct frame *b)
 {
     if (a->line > 0 || b->line > 0)

@@ -149,7 +149,7 @@ static bool has_no_file(const struct frame *frame)
     return frame->runtime && (!frame->file || frame->file[0] == '<' || frame->file[0] == 0);
 }
 
-// Code without a file is nobody's place while a user's file is further out: what a library made at
+// Code without a file names no site while a user's file is further out: what a library made at
 // run time, or a template. Where the user's own code has no file (python -c, a notebook), there is
 // none.
 static void disclaim_generated(struct frames *frames)

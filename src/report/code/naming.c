@@ -61,7 +61,7 @@ static const char *function_key(struct arena *arena, const struct frame *frame)
 static void note_text(struct function *function, struct code_text *code, const struct naming *stack)
 {
     const struct frame *frame = named(stack);
-    // A session that a constructor keeps in its object is the business of whoever made the object.
+    // A session that a constructor keeps in its object belongs to the code that made the object.
     size_t length = strlen(frame->function);
     bool constructor = length > 8 && strcmp(frame->function + length - 8, "__init__") == 0;
     if (!frame->runtime || constructor || function->evidence != NAMING_UNKNOWN)

@@ -125,7 +125,7 @@ static bool begins_definition(const char *text)
 }
 
 // What a definition of one line does: "return Session(engine)" of "def get_db(): return ...".
-// A line that is none is its own.
+// A line that is not part of a statement stands for itself.
 static const char *body_of_one_line(const char *text)
 {
     const char *rest = after_word(text, "async");

@@ -24,7 +24,7 @@ struct now_thread {
     const char
         *problem;       // why there is no stack, to follow the thread's name ("has ended"); or NULL
     uint64_t began_ns;  // CLOCK_MONOTONIC; 0: not known
-    uint64_t paused_ns; // for how long it stood still, at most
+    uint64_t paused_ns; // how long it was paused, at most
     LIST(struct now_frame)
     frames;   // innermost first, those of a language runtime before native ones
     bool cut; // there are more

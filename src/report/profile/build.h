@@ -1,4 +1,4 @@
-// What the parts of the profile's builder share with each other and with nobody else.
+// What the parts of the profile's builder share with each other only.
 #ifndef UNCLOSED_REPORT_PROFILE_BUILD_H
 #define UNCLOSED_REPORT_PROFILE_BUILD_H
 

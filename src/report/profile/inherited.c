@@ -2,7 +2,7 @@
 // became of them, and what is known of those of which no acquire was seen.
 //
 // The recorder keeps those in sites of their own (TRACE_SITE_INHERITED), whose stack is that of the
-// function that had them in a variable at the attach. They are nobody's leak so far.
+// function that had them in a variable at the attach. They are not leaks so far.
 #include "report/profile/build.h"
 #include "trace/trace_ends.h"
 

@@ -76,7 +76,7 @@ struct profile_now {
     size_t at;                  // see now_compare
     bool again;                 // NOW_INSIDE, but more likely a later call
     bool suspended;             // NOW_UNKNOWN: a coroutine or generator, so that it may go on
-    uint64_t paused_ns;         // how long the thread stood still to be looked at, at most
+    uint64_t paused_ns;         // how long the thread was paused for this, at most
 };
 
 // Those of which it can be said whether the code closes them.
@@ -310,8 +310,8 @@ struct profile_builder *profile_begin(uint64_t threshold_ns, struct profile_cach
 // Takes over the reader. Traces may come in any order.
 void profile_add(struct profile_builder *builder, struct trace_reader *trace);
 void profile_add_problem(struct profile_builder *builder, const char *message);
-// Asks for the current stacks of the threads that hold sessions now. What cannot be told is told to
-// `complain`, one message each.
+// Asks for the current stacks of the threads that hold sessions now. What cannot be found out is
+// reported to `complain`, one message each.
 struct profile_asking {
     now_look *look;
     void (*complain)(void *data, const char *message);
@@ -340,7 +340,7 @@ const char *profile_runtime_note(struct arena *arena, const struct profile_proce
 // "exit 0", "signal 9", "running", "exec", "detached", "unknown". Lives as long as the profile.
 const char *profile_ended(const struct profile *profile, const struct profile_process *process);
 
-// Whether a list of who holds what names a session: handles that a pool keeps are nobody's.
+// Whether a list of who holds what names a session: not handles that a pool keeps open.
 bool profile_session_is_listed(const struct profile *profile,
                                const struct profile_session *session);
 // What is special about a session that is out: "zombie", "close refused", "inherited" ...; or "".

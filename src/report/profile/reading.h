@@ -11,12 +11,12 @@ struct reading {
     uint64_t run_id;             // as in struct report_request
     struct profile_cache *cache; // outlives the profile; or NULL, see profile_begin
     now_look *look;              // as in struct report_request
-    // Takes one message for each thing that is wrong with a trace. It lives only during the call.
+    // Takes one message for each fault of a trace. It lives only during the call.
     void (*complain)(void *data, const char *message);
     void *data; // for it
 };
 
-// Reads the traces. What cannot be read is told and left out.
+// Reads the traces. What cannot be read is reported and left out.
 // traces: the number of those read. Result: never NULL.
 struct profile *reading_profile(const struct reading *reading, unsigned *traces);
 

@@ -2,7 +2,7 @@
 //
 // One binary serves CPython 3.8 to 3.15: nothing here is compiled against Python.h, and nothing
 // links libpython. Declares only what the documentation promises (docs.python.org/3/c-api); where
-// things are inside of objects is python_layout.h. Knows nothing of sessions.
+// things are inside of objects is layout.h. Knows nothing of sessions.
 #ifndef UNCLOSED_RECORDER_RUNTIMES_PYTHON_API_H
 #define UNCLOSED_RECORDER_RUNTIMES_PYTHON_API_H
 

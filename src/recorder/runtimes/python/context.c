@@ -1,4 +1,4 @@
-// Looking around at an acquire: see python_context.h.
+// Looking around at an acquire: see context.h.
 #include "recorder/runtimes/python/context.h"
 
 #include <stdio.h>

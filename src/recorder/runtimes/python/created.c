@@ -1,4 +1,4 @@
-// Open addressing, grown by mapping a larger table: see python_created.h.
+// Open addressing, grown by mapping a larger table: see created.h.
 #include "recorder/runtimes/python/created.h"
 
 #include <stddef.h>

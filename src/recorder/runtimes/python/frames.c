@@ -42,8 +42,8 @@ static struct {
 
 static __thread const struct python_walk *walk_in_use;
 
-// The code of frames that nobody wrote (python_layout_is_shim); there is one in a process, and it
-// is left out as soon as it has been met.
+// The code of frames that the interpreter makes itself (python_layout_is_shim); there is one in a
+// process, and it is left out as soon as it has been met.
 static _Atomic(PyObject *) shim_code;
 
 static inline size_t mark_place(const PyObject *code)

@@ -1,5 +1,5 @@
 // Sessions by SQLAlchemy's own list, variables by the frames of threads and tasks: see
-// python_holders.h.
+// holders.h.
 #include "recorder/runtimes/python/holders.h"
 
 #include <stdio.h>

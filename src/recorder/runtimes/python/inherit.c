@@ -1,4 +1,4 @@
-// What was checked out before the attach: see python_inherit.h.
+// What was checked out before the attach: see inherit.h.
 //
 // SQLAlchemy keeps a dictionary of all connections that are checked out, by a weak reference to
 // each one's _ConnectionFairy: sqlalchemy.pool.base._strong_ref_connection_records, of all pools,

@@ -1,6 +1,6 @@
 // Finding CPython and following it: imports, sqlite3.connect, shutdown. See python.h.
 //
-// An audit hook (PEP 578) tells of imports before they happen. A module is looked at as soon as its
+// An audit hook (PEP 578) reports imports before they happen. A module is looked at as soon as its
 // code has run, which the function of importlib that runs it tells; where a loader of the program's
 // own runs it, when a later event finds it complete. The hook cannot be removed: once that has
 // stopped it does nothing.

@@ -1,5 +1,5 @@
 // File, line and qualified name of a Python instruction: the slow path behind the cache of
-// python_frames.c.
+// frames.c.
 //
 // Reads objects that the calling thread's own frames keep alive and that never change, so that the
 // GIL is not needed; only the qualified names of 3.8 to 3.10, which code objects do not have yet,

@@ -1,4 +1,4 @@
-// The list of Python pools known: see python_pool.h.
+// The list of Python pools known: see pool.h.
 //
 // An entry outlives its pool object: programs that make the same pool again and again (tests) get
 // the same pool of the trace again, so that memory does not grow with their number.

@@ -187,7 +187,7 @@ static bool note_released(uint64_t handle, enum trace_end end)
     return taken;
 }
 
-// A checkout was given back that nobody knew of: taken by a call that began before the attach.
+// An unknown checkout was given back: it was taken by a call that began before the attach.
 static void note_unknown(PyObject *object, enum trace_end end)
 {
     struct python_pool *pool = object ? python_sqlalchemy_pool(object) : NULL;
@@ -241,7 +241,7 @@ static PyObject *finalize_fairy(const struct python_invocation *call)
 }
 
 // _ConnectionFairy.detach(self): the connection is the program's own from now on. Within
-// _finalize_fairy the session has ended already, and nobody but the collector wants it.
+// _finalize_fairy the session has ended already, and only the collector still needs it.
 static PyObject *detach(const struct python_invocation *call)
 {
     PyObject *fairy = python_invocation_argument(call, 0, NULL);

@@ -1,4 +1,4 @@
-// The description of SQLAlchemy's pools: see python_sqlalchemy_pool.h. Knows nothing of checkouts.
+// The description of SQLAlchemy's pools: see sqlalchemy_pool.h. Knows nothing of checkouts.
 //
 // A pool does not know its engine, and so not its URL. But create_engine() listens to the pool's
 // connect event with a function that refers to the engine, in 1.4, 2.0 and 2.1 alike; a pool that

@@ -51,7 +51,7 @@ void python_traceback_async_class(PyObject *type)
 }
 
 // Whether a frame that stopped at this instruction may have returned. Tools that trace a program
-// put instructions of their own in the place of others: there nobody knows.
+// put instructions of their own in the place of others: there it is not known.
 static bool may_return(uint8_t opcode)
 {
     const struct python_layout *known = python_layout;

@@ -7,7 +7,7 @@
 // Begins to look at tracebacks when they go away; once. GIL held.
 void python_traceback_watch(void);
 
-// SQLAlchemy's classes, for locals that are not themselves what was noted (python_created.h):
+// SQLAlchemy's classes, for locals that are not themselves what was noted (created.h):
 // engine.base.Connection and ext.asyncio's AsyncSession. NULL: not imported. Kept.
 void python_traceback_connection_class(PyObject *type);
 void python_traceback_async_class(PyObject *type);

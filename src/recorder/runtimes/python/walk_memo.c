@@ -1,4 +1,4 @@
-// A table without collisions resolved: the later walk takes the place. See python_walk_memo.h.
+// A table without collisions resolved: the later walk takes the place. See walk_memo.h.
 #include "recorder/runtimes/python/walk_memo.h"
 
 #include "recorder/core/recorder.h"

@@ -1,4 +1,4 @@
-// The wrapper type: see python_wrap.h. Everything here runs with the GIL held.
+// The wrapper type: see wrap.h. Everything here runs with the GIL held.
 #include "recorder/runtimes/python/wrap.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-// Pieces of JSON: see json.h.
+// Pieces of JSON: see values.h.
 #include "report/render/json/values.h"
 
 #include <inttypes.h>

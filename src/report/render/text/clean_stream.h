@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 // A stream that writes to `under`, cleaned; line by line if `line_buffered`. fclose ends it and
-// flushes `under`, which stays open. Never NULL: ends the process for want of memory.
+// flushes `under`, which stays open. Never NULL: ends the process if there is no memory left.
 FILE *clean_stream_open(FILE *under, bool line_buffered);
 
 // people: what is printed from now on is text for people, so that in a locale whose character set

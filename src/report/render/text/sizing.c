@@ -61,7 +61,7 @@ static void print_need(const struct text *text, const struct profile_pool *pool)
     const struct profile_sizing *sizing = &pool->sizing;
     uint64_t waiting = profile_most_waiting(text->profile, pool);
     uint64_t most = pool->high_water - sizing->leaked_least;
-    if (most == 0) { // nobody else had any: how many the others need did not show
+    if (most == 0) { // all were leaked: how many the others need is not known
         sheet_wrap(&text->sheet, SHEET_PLAIN, 6,
                    arena_format(arena,
                                 "at its peak: high-water %" PRIu64 ", all held by sessions %s; how "

@@ -1,4 +1,4 @@
-// What the parts of the text report share with each other and with nobody else.
+// What the parts of the text report share with each other only.
 #ifndef UNCLOSED_REPORT_RENDER_TEXT_TEXT_H
 #define UNCLOSED_REPORT_RENDER_TEXT_TEXT_H
 
@@ -36,7 +36,7 @@ void text_frame(const struct text *text, const char *label, const struct frame *
                 const char *directory, unsigned indent);
 // Where the holder of a session is now, session->now, which must be there.
 void text_now(const struct text *text, const struct profile_session *session);
-// For how long the threads stood still for that; nothing if nobody was looked at.
+// How long the threads were paused for that; nothing if none was.
 void text_now_pause(const struct text *text);
 // The line of source code of a frame, if it can be read.
 void text_code(const struct text *text, const struct frame *frame, const char *directory,
