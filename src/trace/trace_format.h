@@ -356,17 +356,18 @@ enum trace_session_state {
 };
 
 enum trace_session_flags {
-    TRACE_SESSION_REFUSED = 1 << 0,     // a release was refused and none succeeded since
-    TRACE_SESSION_ZOMBIE = 1 << 1,      // closed by sqlite3_close_v2, kept alive by children
-    TRACE_SESSION_POOLED = 1 << 2,      // a handle that belongs to the pool `owner`
-    TRACE_SESSION_INHERITED = 1 << 3,   // open before fork or attach
-    TRACE_SESSION_USED = 1 << 4,        // ... and used since, in this process
-    TRACE_SESSION_ASKED = 1 << 5,       // known: whether a transaction was open
-    TRACE_SESSION_TRANSACTION = 1 << 6, // a transaction was open when that was last seen
-    TRACE_SESSION_SHUTDOWN = 1 << 7,    // was still out when interpreter shutdown began
-    TRACE_SESSION_EXCEPTION = 1 << 8,   // an exception left the function that acquired it
-    TRACE_SESSION_TOLD = 1 << 9,        // the recorder has written that it is held too long
-    TRACE_SESSION_RECLAIMED = 1 << 10,  // of a free slot: its last session was never closed by code
+    TRACE_SESSION_REFUSED = 1 << 0,       // a release was refused and none succeeded since
+    TRACE_SESSION_ZOMBIE = 1 << 1,        // closed by sqlite3_close_v2, kept alive by children
+    TRACE_SESSION_POOLED = 1 << 2,        // a handle that belongs to the pool `owner`
+    TRACE_SESSION_INHERITED = 1 << 3,     // open before fork or attach
+    TRACE_SESSION_USED = 1 << 4,          // ... and used since, in this process
+    TRACE_SESSION_ASKED = 1 << 5,         // known: whether a transaction was open
+    TRACE_SESSION_TRANSACTION = 1 << 6,   // a transaction was open when that was last seen
+    TRACE_SESSION_SHUTDOWN = 1 << 7,      // was still out when interpreter shutdown began
+    TRACE_SESSION_EXCEPTION = 1 << 8,     // an exception left the function that acquired it
+    TRACE_SESSION_TOLD = 1 << 9,          // the recorder has written that it is held too long
+    TRACE_SESSION_THREAD_ENDED = 1 << 11, // its thread had ended when the process did, or was left
+    TRACE_SESSION_RECLAIMED = 1 << 10, // of a free slot: its last session was never closed by code
 };
 
 struct trace_session { // 64 bytes

@@ -155,6 +155,17 @@ static void say_lost(void)
 
 enum { STATUS_UNKNOWN = -1 };
 
+// A thread that has ended will not come back to what it holds.
+static void mark_thread_ended(struct trace_session *record, uint32_t slot, void *data)
+{
+    (void)slot;
+    (void)data;
+    const pid_t pid = getpid();
+    if (record->tid != 0 && record->tid != (uint32_t)pid &&
+        syscall(SYS_tgkill, pid, record->tid, 0) != 0 && errno == ESRCH)
+        __atomic_or_fetch(&record->flags, TRACE_SESSION_THREAD_ENDED, __ATOMIC_RELAXED);
+}
+
 static void finish(int status)
 {
     // A vfork child shares our memory and leaves by _exit: it is not this process that ends.
@@ -166,6 +177,7 @@ static void finish(int status)
         return;
     sqlite_tell_all();
     overdue_finish();
+    session_each(mark_thread_ended, NULL);
     header->end_ns = header->last_ns = recorder_now();
     if (status != STATUS_UNKNOWN) {
         header->end_status = status & 0xff;

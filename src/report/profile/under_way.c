@@ -27,7 +27,8 @@ static uint64_t usual_hold(const struct trace_site *record)
 
 bool profile_is_under_way(const struct trace_site *record, const struct profile_session *session)
 {
-    const uint32_t stuck = TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED | TRACE_SESSION_EXCEPTION;
+    const uint32_t stuck = TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED | TRACE_SESSION_EXCEPTION |
+                           TRACE_SESSION_THREAD_ENDED;
     // A process ends by itself in its first thread, as a rule, which had nothing under way then.
     const bool left =
         session->process->state == READER_EXITED && session->tid == session->process->header->pid;

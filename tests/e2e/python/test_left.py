@@ -55,9 +55,12 @@ class Left(python_harness.PythonTestCase):
                         ("view", "checkout", 3, 6), ("always", "checkout", 3, 3),
                         ("handle", "handle", 3, 6)):
                     site = self.site_at(report, "left.py", marker, kind)
+                    # Tracebacks that only the interpreter's end frees are not looked at: everything
+                    # of ours is given back before. Sessions of pools are told earlier.
+                    told = kind == "checkout" or mode in ("plain", "gc")
                     self.assertEqual(
                         (site["never_closed"], site["opened"], site["exceptions"]),
-                        (never_closed, opened, never_closed), (mode, marker))
+                        (never_closed, opened, never_closed if told else 0), (mode, marker))
                 text = self.unclosed("report", run.folder).stdout
                 self.assertIn("some path skips close(), an exception in 3", text)
                 self.assertIn("3 of 3 never closed: left by an exception in 3", text)
