@@ -280,11 +280,11 @@ static int send_descriptor(int end, int file)
 struct reception {
     struct msghdr message;
     struct iovec part;
+    char byte;
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
     } control;
-    char byte;
 };
 
 // Has the target receive a descriptor from its socket `end`. Result: its number or -errno.

@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "shared/clean.h"
 
-static void message(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void message(const char *format, va_list arguments)
 {
     char *text = NULL;
     if (vasprintf(&text, format, arguments) < 0)

@@ -159,9 +159,9 @@ static const char *quoted_end(const char *at, const char *end)
 {
     char quote = *at == '{' ? '}' : *at;
     for (at++; at < end; at++) {
-        if (*at == '\\' && quote == '\'' && at + 1 < end)
-            at++;
-        else if (*at == quote && at + 1 < end && at[1] == quote)
+        const bool escaped = *at == '\\' && quote == '\'';
+        const bool doubled = *at == quote && at + 1 < end && at[1] == quote;
+        if ((escaped && at + 1 < end) || doubled)
             at++;
         else if (*at == quote)
             return at + 1 == end || is_separator(at[1]) ? at + 1 : NULL;
@@ -401,9 +401,10 @@ static void add_argument(struct copy *copy, struct part program, struct part bef
     bool names_user = begins_with(before, "-u") || begins_with(before, "--user");
     bool mysql = begins_with(program, "mysql") || begins_with(program, "mariadb");
     const char *colon = find(argument, ':');
-    if (part_bytes(argument) == 0) {
+    if (part_bytes(argument) == 0)
         return;
-    } else if (after_option && *argument.at != '-' && sounds_secret(before)) {
+    // NOLINTNEXTLINE(bugprone-branch-clone): the order decides
+    if (after_option && *argument.at != '-' && sounds_secret(before)) {
         add_mark(copy);
     } else if (after_option && names_user && colon) {
         add(copy, argument.at, (size_t)(colon + 1 - argument.at));
