@@ -54,6 +54,6 @@ void shield_lower(struct shield *shield)
     if (was.raised & SHIELD_SIGNALS)
         (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &was.mask, (void *)0, sizeof was.mask);
     if (was.raised & SHIELD_CANCEL)
-        (void)pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS,
-                                    &type); // NOLINT(cert-pos47-c): as it was
+        // NOLINTNEXTLINE(cert-pos47-c): as the program had it
+        (void)pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
 }
