@@ -127,7 +127,7 @@ class Python(stacks_harness.HeldTest):
         self.assertNotIn("suspended", sessions["handle"])
         self.assertTrue(sessions["serve"]["in_function"])
         text = self.run_held("--stacks", process.pid).stdout
-        self.assertIn("not known whether handle() has returned", text)
+        self.assertIn("unknown whether handle() has returned", text)
 
     def test_lines(self):
         """The line of every instruction of some modules is the one that CPython says."""
