@@ -93,7 +93,7 @@ static void forget(struct known **table)
 {
     struct known *known = NULL, *next = NULL;
     HASH_ITER (hh, *table, known, next) {
-        HASH_DEL(*table, known);
+        HASH_DEL(*table, known); // NOLINT(clang-analyzer-unix.Malloc)
         free(known->key);
         free(known->value);
         free(known);

@@ -101,7 +101,7 @@ static void find_at_home(const struct run *run, struct found *found)
     glob_t matches;
     if (glob(pattern, 0, NULL, &matches) == 0) {
         for (size_t i = 0; i < matches.gl_pathc; i++) {
-            struct trace_header header;
+            struct trace_header header = {0};
             int fd = run_trace_open(run, AT_FDCWD, matches.gl_pathv[i], O_RDONLY, &header);
             if (fd < 0)
                 continue;
@@ -127,7 +127,7 @@ void run_traces_watch(const struct run *run, struct watch *watch)
     glob_t matches;
     if (glob(pattern, GLOB_NOSORT, NULL, &matches) == 0) {
         for (size_t i = 0; i < matches.gl_pathc; i++) {
-            struct trace_header header;
+            struct trace_header header = {0};
             int fd = watch_knows(watch, matches.gl_pathv[i])
                          ? -1
                          : run_trace_open(run, AT_FDCWD, matches.gl_pathv[i], O_RDONLY, &header);
@@ -145,7 +145,7 @@ void run_traces_watch(const struct run *run, struct watch *watch)
 // Fills in what a process cannot write down itself: the signal that killed it.
 static void complete_header(const struct run *run, const char *path)
 {
-    struct trace_header header;
+    struct trace_header header = {0};
     int status = run->status;
     int fd = run_trace_open(run, AT_FDCWD, path, O_RDWR, &header);
     if (fd < 0)
