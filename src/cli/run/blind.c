@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -17,7 +16,7 @@
 #include "cli/run/drivers.h"
 #include "cli/run/journal.h"
 #include "cli/run/symbols.h"
-#include "shared/spec.h"
+#include "shared/specs.h"
 #include "shared/trace_words.h"
 #include "trace/trace_format.h"
 
@@ -109,20 +108,14 @@ static const char *program_of(const struct search *search, uint32_t pid)
     return known ? known->value : "";
 }
 
-// Whether the trace that a process has made is still there, and of this run.
+// Whether the trace that a process has made is still there, as one that the report will read.
 static bool is_there(const struct search *search, const char *path)
 {
     struct trace_header header;
-    struct stat status;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return errno == EACCES;
-    const bool there = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-                       pread(fd, &header, sizeof header, 0) == sizeof header &&
-                       memcmp(header.magic, TRACE_MAGIC, sizeof header.magic) == 0 &&
-                       header.run_id == search->run->run_id;
-    (void)close(fd);
-    return there;
+    const int fd = run_trace_open(search->run, AT_FDCWD, path, O_RDONLY, &header);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0 || fd == -EACCES;
 }
 
 static const char *remedy_of(int error)
@@ -151,27 +144,12 @@ static void take_process(struct search *search, const struct journal_entry *entr
     search->blind.any_process = true;
 }
 
-static const char *interpreter_reason(uint32_t reason)
-{
-    switch (reason) {
-    case TRACE_PYTHON_OLD:
-        return "it is older than 3.8";
-    case TRACE_PYTHON_FREE_THREADED:
-        return "it has no GIL (a free-threading build)";
-    case TRACE_PYTHON_TRACES_REFS:
-        return "it is a debug build with Py_TRACE_REFS";
-    default:
-        return "it does not export the functions that are needed";
-    }
-}
-
 static void take_runtime(struct search *search, const struct journal_entry *entry)
 {
-    char version[32];
-    (void)snprintf(version, sizeof version, "%.*s", (int)strcspn(entry->text, " "), entry->text);
+    const char *words = trace_words_python(entry->number);
     add_spot(search, program_of(search, entry->pid),
-             format("pools of Python %s are not seen, nor who closes its handles: %s", version,
-                    interpreter_reason(entry->number)),
+             format("Python %.*s %s", (int)strcspn(entry->text, " "), entry->text,
+                    words ? words : "is not seen"),
              format("run it with a usual build of CPython 3.8 to 3.15"), false);
 }
 
@@ -294,22 +272,33 @@ static void judge_executed(struct search *search, const struct known *executed)
             false);
 }
 
-// An acquire that --pool names, in all files of the run.
-static void judge_asked(struct search *search, const struct spec *spec)
+// Where a function is, in whichever file of the run hooks get at it best.
+static enum symbol_place find_asked(const struct search *search, const char *name, bool deep,
+                                    char best_detail[SYMBOL_DETAIL_BYTES])
 {
-    char detail[SYMBOL_DETAIL_BYTES], best_detail[SYMBOL_DETAIL_BYTES] = "";
+    char detail[SYMBOL_DETAIL_BYTES];
     enum symbol_place best = SYMBOL_NOWHERE;
     const struct known *at = NULL, *next = NULL;
     HASH_ITER (hh, search->modules, at, next) {
-        enum symbol_place place = symbol_find(at->key, spec->function, true, detail);
+        enum symbol_place place = symbol_find(at->key, name, deep, detail);
         if (place == SYMBOL_LOCAL && search->run->patches &&
-            patches_has(search->run->patches, at->key, spec->function))
+            patches_has(search->run->patches, at->key, name))
             place = SYMBOL_DYNAMIC; // its entry is patched, or the journal says why not
         if (place > best) {
             best = place;
             memcpy(best_detail, detail, sizeof detail);
         }
     }
+    return best;
+}
+
+// An acquire that --pool names. Debugging information is read only if no symbol table has it.
+static void judge_asked(struct search *search, const struct spec *spec)
+{
+    char best_detail[SYMBOL_DETAIL_BYTES] = "";
+    enum symbol_place best = find_asked(search, spec->function, false, best_detail);
+    if (best == SYMBOL_NOWHERE)
+        best = find_asked(search, spec->function, true, best_detail);
     const char *program = search->run->command[0];
     const char *name = spec->function;
     if (best == SYMBOL_INLINED)
@@ -334,12 +323,13 @@ static void judge_asked(struct search *search, const struct spec *spec)
 
 static void judge_all_asked(struct search *search)
 {
-    struct spec *asked = calloc(RUN_OPTIONS_MOST, sizeof *asked);
+    struct spec *asked = calloc(SPECS_CAPACITY, sizeof *asked);
     struct spec_error error;
     if (!asked)
         cli_no_memory();
-    const int count = spec_parse(search->run->options.pools, NULL, asked, RUN_OPTIONS_MOST, &error);
-    for (int i = 0; i < count && i < RUN_OPTIONS_MOST && search->blind.any_process; i++)
+    const int count =
+        spec_parse(search->run->table.options.pools, NULL, asked, SPECS_CAPACITY, &error);
+    for (int i = 0; i < count && i < SPECS_CAPACITY && search->blind.any_process; i++)
         if (asked[i].verb == TRACE_ACQUIRE && !asked[i].python)
             judge_asked(search, &asked[i]);
     free(asked);

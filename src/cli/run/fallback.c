@@ -229,7 +229,7 @@ static int copy(int in, int out)
 // The folder that a process's trace belongs to, as far as it is there.
 static void home_of(const struct run *run, const struct trace_header *header, char *path)
 {
-    const char *pattern = run->options.output;
+    const char *pattern = run->table.options.output;
     const char *base = strrchr(header->exe, '/');
     char host[HOST_NAME_MAX + 1] = "";
     (void)gethostname(host, sizeof host - 1);
@@ -295,8 +295,9 @@ static void look_at(struct run *run, const char *name, unsigned *strange)
         if (error < 0)
             cli_message(
                 "cannot copy the trace %s/%s to %.*s: %s; it stays there until the next run",
-                run->fallback, name, (int)(strrchr(run->options.output, '/') - run->options.output),
-                run->options.output, strerror(-error));
+                run->fallback, name,
+                (int)(strrchr(run->table.options.output, '/') - run->table.options.output),
+                run->table.options.output, strerror(-error));
         run->fallback_stays |= error < 0;
     }
     (void)close(in);

@@ -53,7 +53,7 @@ static int expected_path(const struct run *run, char *path, size_t bytes)
                                        .executable = run->command[0],
                                        .seconds = (uint64_t)time(NULL),
                                        .host = host};
-    return output_name(run->options.output, &names, false, path, bytes);
+    return output_name(run->table.options.output, &names, false, path, bytes);
 }
 
 // Whether a file of exactly this name may be in the way.
@@ -69,11 +69,11 @@ static bool is_fixed(const char *pattern)
 // Whether a trace of this name can be made: nothing is there, or what is there may be replaced.
 static bool check_fixed(const struct run *run, const char *path)
 {
-    const char *given = run->options.output;
+    const char *given = run->table.options.output;
     struct stat status;
     if (lstat(path, &status) != 0)
         return true;
-    if (!run->options.force)
+    if (!run->table.options.force)
         cli_message("--output '%s' exists; choose another name, or replace it with -f if it is an "
                     "old trace",
                     given);
@@ -88,7 +88,7 @@ static bool check_fixed(const struct run *run, const char *path)
 
 static bool check_pattern(const struct run *run, char *path, size_t bytes)
 {
-    const char *given = run->options.output;
+    const char *given = run->table.options.output;
     int error = expected_path(run, path, bytes);
     struct stat status;
     if (error == -EINVAL)
@@ -141,9 +141,9 @@ static void leave_untraced(struct run *run, const char *folder, int error)
 bool run_prepare_output(struct run *run)
 {
     char path[PATH_MAX];
-    int error = make_absolute(run->options.output, sizeof run->options.output, true);
-    if (!error && run->options.log[0])
-        error = make_absolute(run->options.log, sizeof run->options.log, false);
+    int error = make_absolute(run->table.options.output, sizeof run->table.options.output, true);
+    if (!error && run->table.options.log[0])
+        error = make_absolute(run->table.options.log, sizeof run->table.options.log, false);
     if (error == -ENAMETOOLONG) {
         cli_message("the path of the current folder is too long; give absolute paths with --output "
                     "and --log");
@@ -153,7 +153,7 @@ bool run_prepare_output(struct run *run)
         leave_untraced(run, "the current folder", -error);
         return true;
     }
-    if (!check_pattern(run, path, sizeof path) || !run_check_log(run->options.log))
+    if (!check_pattern(run, path, sizeof path) || !run_check_log(run->table.options.log))
         return false;
     *strrchr(path, '/') = '\0';
     const char *folder = path[0] ? path : "/";

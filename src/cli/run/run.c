@@ -26,53 +26,7 @@ enum {
     KEY_ALLOW_BLIND,
     KEY_NO_PATCH,
     KEY_PATCH_IN,
-    KEY_TABLE = 0x1000,
-    OWN_OPTIONS = 4,
 };
-
-struct arguments { // what argp collects
-    struct run *run;
-    const char **pools; // of --pool, in order
-    size_t pool_count;
-};
-
-static const struct option_entry *entry_of_key(int key, size_t *index)
-{
-    for (size_t i = 0; i < option_count; i++) {
-        if (key == KEY_TABLE + (int)i ||
-            (option_table[i].letter && key == option_table[i].letter)) {
-            *index = i;
-            return &option_table[i];
-        }
-    }
-    return NULL;
-}
-
-static void set_value(struct run *run, size_t index, const char *value)
-{
-    free(run->value[index]);
-    run->value[index] = strdup(value);
-    if (!run->value[index])
-        cli_no_memory();
-}
-
-// An option of the table: remembered as text, for the command's environment, and parsed.
-static error_t take_option(struct arguments *arguments, size_t index, const char *value)
-{
-    const struct option_entry *entry = &option_table[index];
-    struct run *run = arguments->run;
-    if (entry->kind == OPTION_TEXTS) {
-        arguments->pools[arguments->pool_count++] = value;
-        return 0;
-    }
-    value = entry->kind == OPTION_BOOL ? entry->set : value;
-    const char *expected = option_set(entry, value, &run->options);
-    if (expected || !*value)
-        exit(cli_fail("--%s '%s': expected %s", entry->flag, value,
-                      expected ? expected : "a value"));
-    set_value(run, index, value);
-    return 0;
-}
 
 static int parse_exitcode(const char *text)
 {
@@ -86,105 +40,56 @@ static int parse_exitcode(const char *text)
 
 static error_t parse_run_option(int key, char *value, struct argp_state *state)
 {
-    struct arguments *arguments = state->input;
-    size_t index = 0;
+    struct run *run = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &run->table;
+        return 0;
     case KEY_ERROR_EXITCODE:
-        arguments->run->error_exitcode = parse_exitcode(value);
+        run->error_exitcode = parse_exitcode(value);
         return 0;
     case KEY_ALLOW_BLIND:
-        arguments->run->allow_blind = true;
+        run->allow_blind = true;
         return 0;
     case KEY_NO_PATCH:
-        arguments->run->no_patch = true;
+        run->no_patch = true;
         return 0;
     case KEY_PATCH_IN:
-        arguments->run->patch_in[arguments->run->patch_in_count++] = value;
+        run->patch_in[run->patch_in_count++] = value;
         return 0;
     case ARGP_KEY_ARG: // the command: from here on nothing is ours
-        arguments->run->command = &state->argv[state->next - 1];
+        run->command = &state->argv[state->next - 1];
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
         exit(cli_fail("no command given; for example: unclosed run -- python3 app.py"));
     default:
-        return entry_of_key(key, &index) ? take_option(arguments, index, value) : ARGP_ERR_UNKNOWN;
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
-// The table's flags and ours, for argp.
-static void fill_options(struct argp_option *options)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < option_count; i++) {
-        const struct option_entry *entry = &option_table[i];
-        if (entry->flag)
-            options[count++] =
-                (struct argp_option){.name = entry->flag,
-                                     .key = entry->letter ? entry->letter : KEY_TABLE + (int)i,
-                                     .arg = entry->argument,
-                                     .doc = entry->help};
-    }
-    options[count++] = (struct argp_option){
-        .name = "error-exitcode",
-        .key = KEY_ERROR_EXITCODE,
-        .arg = "N",
-        .doc =
-            "Exit with N if the command succeeded, but sessions were never closed, or calls that "
-            "may have had sessions were not seen"};
-    options[count++] = (struct argp_option){
-        .name = "allow-blind",
-        .key = KEY_ALLOW_BLIND,
-        .doc = "Do not let --error-exitcode fail for what was not seen; it is still said"};
-    options[count++] = (struct argp_option){
-        .name = "patch-in",
-        .key = KEY_PATCH_IN,
-        .arg = "FILE",
-        .doc = "Also trace calls inside FILE, a program that the command starts or a library that "
-               "it loads, by patching functions in memory; may be repeated"};
-    options[count] = (struct argp_option){
-        .name = "no-patch",
-        .key = KEY_NO_PATCH,
-        .doc = "Do not patch functions in memory; calls inside the program are then not traced"};
-}
-
-static const char *get_variable(void *data, const char *name)
-{
-    (void)data;
-    return getenv(name);
-}
-
-static void refuse_variable(void *data, const struct option_entry *entry, const char *value,
-                            const char *expected)
-{
-    (void)data;
-    if (entry->flag)
-        exit(cli_fail("%s '%s': expected %s", entry->variable, value, expected));
-}
-
-// What the environment says, before the flags are parsed.
-static void take_environment(struct arguments *arguments)
-{
-    struct run *run = arguments->run;
-    options_read(&run->options, get_variable, refuse_variable, NULL);
-    for (size_t i = 0; i < option_count; i++) {
-        const char *value = getenv(option_table[i].variable);
-        if (!option_table[i].flag || !value || !*value)
-            continue;
-        if (option_table[i].kind == OPTION_TEXTS)
-            arguments->pools[arguments->pool_count++] = value;
-        else
-            set_value(run, i, value);
-    }
-}
+static const struct argp_option own_options[] = {
+    {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0,
+     "Exit with N if the command succeeded, but sessions were never closed, or calls that "
+     "may have had sessions were not seen",
+     0},
+    {"allow-blind", KEY_ALLOW_BLIND, NULL, 0,
+     "Do not let --error-exitcode fail for what was not seen; it is still said", 0},
+    {"patch-in", KEY_PATCH_IN, "FILE", 0,
+     "Also trace calls inside FILE, a program that the command starts or a library that "
+     "it loads, by patching functions in memory; may be repeated",
+     0},
+    {"no-patch", KEY_NO_PATCH, NULL, 0,
+     "Do not patch functions in memory; calls inside the program are then not traced", 0},
+    {0},
+};
 
 static void parse_command_line(struct run *run, int argc, char **argv)
 {
-    struct arguments arguments = {.run = run};
-    struct argp_option options[RUN_OPTIONS_MOST + OWN_OPTIONS + 1] = {{0}};
-    fill_options(options);
+    static const struct argp_child children[] = {{.argp = &table_argp}, {0}};
     const struct argp argp = {
-        .options = options,
+        .options = own_options,
+        .children = children,
         .parser = parse_run_option,
         .args_doc = "[--] COMMAND [ARGUMENT...]",
         .doc = "Runs COMMAND and reports on standard error which database sessions it opened or "
@@ -192,15 +97,15 @@ static void parse_command_line(struct run *run, int argc, char **argv)
                "unclosed itself fails, 126 if COMMAND cannot be executed, 127 if it is not found. "
                "Options of the recorder can also be set as variables: --wait-threshold as "
                "UNCLOSED_WAIT_THRESHOLD."};
-    arguments.pools = calloc((size_t)argc + 1, sizeof *arguments.pools);
     run->patch_in = calloc((size_t)argc + 1, sizeof *run->patch_in);
-    if (!arguments.pools || !run->patch_in)
+    if (!run->patch_in)
         cli_no_memory();
-    take_environment(&arguments);
-    (void)argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
-    run->options.pools = run_pools_text(arguments.pools, arguments.pool_count);
-    free(arguments.pools);
-    if (!run->options.pools)
+    table_init(&run->table, argc);
+    (void)argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, run);
+    struct table *table = &run->table;
+    table->options.pools = run_pools_text(table->pools, table->pool_count);
+    free(table->pools);
+    if (!table->options.pools)
         exit(CLI_FAILURE);
 }
 
@@ -214,7 +119,7 @@ static int prepare_patches(struct run *run)
     if (run->no_patch)
         return 0;
     run->patches = patches_of_command(run_find_program(run->command[0], program) ? program : NULL,
-                                      run->patch_in, run->patch_in_count, run->options.pools);
+                                      run->patch_in, run->patch_in_count, run->table.options.pools);
     return 0;
 }
 

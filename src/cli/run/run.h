@@ -7,11 +7,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/table.h"
 #include "cli/watch.h"
 #include "shared/options.h"
 #include "trace/trace_format.h"
-
-enum { RUN_OPTIONS_MOST = 32 };
 
 struct run {
     // What the user said.
@@ -21,8 +20,7 @@ struct run {
     bool allow_blind;      // --allow-blind
     const char **patch_in; // --patch-in: files
     size_t patch_in_count;
-    char *value[RUN_OPTIONS_MOST]; // by index in option_table, from flags or the environment
-    struct options options;        // the same, parsed
+    struct table table; // the recorder's options, from flags or the environment
     // What follows from it.
     char *library;           // libunclosed.so
     struct patches *patches; // patches.h; NULL: not wanted
@@ -48,7 +46,7 @@ char *run_pools_text(const char *const *values, size_t count);
 // *preload: false if the command must not even be asked to preload (it would print an error).
 const char *run_check_command(const char *command, bool *preload);
 
-// The same without a word, for a program that the command may have executed.
+// The same for a program that the command may have executed, printing nothing.
 const char *run_check_program(const char *path);
 
 // The file that executing `command` starts in the end: the interpreter if it is a script.

@@ -86,23 +86,23 @@ static void set_environment(const struct run *run)
 {
     char number[24];
     for (size_t i = 0; i < option_count; i++) {
-        if (run->value[i])
-            set(option_table[i].variable, run->value[i]);
+        if (run->table.value[i])
+            set(option_table[i].variable, run->table.value[i]);
         else
             (void)unsetenv(option_table[i].variable);
     }
-    set("UNCLOSED_OUTPUT", run->options.output);
-    if (run->options.log[0])
-        set("UNCLOSED_LOG", run->options.log);
-    if (run->options.pools)
-        set("UNCLOSED_POOLS", run->options.pools);
+    set("UNCLOSED_OUTPUT", run->table.options.output);
+    if (run->table.options.log[0])
+        set("UNCLOSED_LOG", run->table.options.log);
+    if (run->table.options.pools)
+        set("UNCLOSED_POOLS", run->table.options.pools);
     if (run->patches && *patches_text(run->patches))
         set("UNCLOSED_PATCHES", patches_text(run->patches));
     if (run->fallback)
         set("UNCLOSED_FALLBACK", run->fallback);
     if (run->journal)
         set("UNCLOSED_JOURNAL", run->journal);
-    if (run->options.threshold_ns > 0)
+    if (run->table.options.threshold_ns > 0)
         set("UNCLOSED_WATCHED", "yes");
     (void)snprintf(number, sizeof number, "%016" PRIx64, run->run_id);
     set("UNCLOSED_RUN", number);
@@ -233,8 +233,8 @@ int run_command(struct run *run)
     error = read_report(report[0]);
     (void)close(report[0]);
     struct watch *watch = NULL;
-    if (run->traced && error == 0 && run->options.threshold_ns > 0)
-        watch = watch_new(run->options.threshold_ns, run->options.log);
+    if (run->traced && error == 0 && run->table.options.threshold_ns > 0)
+        watch = watch_new(run->table.options.threshold_ns, run->table.options.log);
     run->status = wait_for(run, &waiting, watch);
     end_waiting(&waiting);
     if (watch)

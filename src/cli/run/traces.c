@@ -29,7 +29,7 @@ struct found {
 int run_trace_open(const struct run *run, int folder, const char *name, int flags,
                    struct trace_header *header)
 {
-    const char *pattern = strrchr(run->options.output, '/') + 1;
+    const char *pattern = strrchr(run->table.options.output, '/') + 1;
     const char *base = strrchr(name, '/');
     struct stat status;
     int fd = openat(folder, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -97,7 +97,7 @@ static char *glob_pattern(const char *pattern)
 
 static void find_at_home(const struct run *run, struct found *found)
 {
-    char *pattern = glob_pattern(run->options.output);
+    char *pattern = glob_pattern(run->table.options.output);
     glob_t matches;
     if (glob(pattern, 0, NULL, &matches) == 0) {
         for (size_t i = 0; i < matches.gl_pathc; i++) {
@@ -123,7 +123,7 @@ static void watch_in_fallback(void *data, const char *path, const struct trace_h
 
 void run_traces_watch(const struct run *run, struct watch *watch)
 {
-    char *pattern = glob_pattern(run->options.output);
+    char *pattern = glob_pattern(run->table.options.output);
     glob_t matches;
     if (glob(pattern, GLOB_NOSORT, NULL, &matches) == 0) {
         for (size_t i = 0; i < matches.gl_pathc; i++) {
