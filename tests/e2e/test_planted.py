@@ -227,12 +227,20 @@ class Planted(harness.TestCase):
 
 
 def with_own_tmp():
-    """Runs this file again where nobody else makes folders in /tmp, if that is possible."""
+    """Runs this file again where nobody else makes folders in /tmp, if that is possible. What is built
+    and what it is built of stay where they are, should that be in /tmp (-c: by descriptor, not by the
+    path that it leads to)."""
     os.environ["PLANTED_TMP"] = "own"
-    mounts = "mount -t tmpfs -o mode=1777 tmpfs /tmp"
-    if subprocess.run(["unshare", "-m", "sh", "-c", mounts], check=False).returncode == 0:
-        os.execvp("unshare", ["unshare", "-m", "sh", "-c", mounts + ' && exec "$@"', "sh",
-                              sys.executable, __file__])
+    here = os.path.realpath(__file__)
+    tree = os.path.dirname(os.path.dirname(os.path.dirname(here)))
+    build = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(harness.CLI))))
+    mounts = ('exec 3<"$1" 4<"$2" && mount -t tmpfs -o mode=1777 tmpfs /tmp && '
+              'mkdir -p "$1" && mount -c --bind /proc/self/fd/3 "$1" && '
+              'mkdir -p "$2" && mount -c --bind /proc/self/fd/4 "$2" && '
+              'exec 3<&- 4<&- && shift 2')
+    command = ["unshare", "-m", "sh", "-c", mounts + ' && exec "$@"', "sh", tree, build]
+    if subprocess.run([*command, "true"], check=False).returncode == 0:
+        os.execvp("unshare", [*command, sys.executable, here])
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ class Storm(harness.TestCase):
 
     def test_read_while_it_runs(self):
         """Reports of a live process: each adds up, and later ones say more."""
-        live = self.start([PROGRAM, str(THREADS), self.path("tally"), "1.5"], how="preload",
+        live = self.start([PROGRAM, str(THREADS), self.path("tally"), self.path("enough")],
+                          how="preload",
                           env={"UNCLOSED_LOG": self.path("log")})
         self.eventually(lambda: "storming" in live.text("out"), "storm")
         seen = []
@@ -76,6 +77,7 @@ class Storm(harness.TestCase):
             self.assertLessEqual(self.held(totals), THREADS * 17)
             self.assertEqual(totals["opened"], totals["released"] + self.held(totals))
             seen.append(totals["opened"])
+        self.write("enough", "")
         self.assertEqual(seen, sorted(seen))
         self.assertGreater(seen[-1], seen[0])
         run = live.wait()

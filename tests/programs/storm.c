@@ -1,7 +1,8 @@
 // Threads that open and close without end, keeping some open for a while, until they are killed.
 // What each thread has counted is in a file that outlives the kill.
 //
-// Usage: storm THREADS FILE [SECONDS]: with SECONDS it stops by itself, having closed everything.
+// Usage: storm THREADS FILE [SECONDS|PATH]: stops by itself, having closed everything, after
+// SECONDS or as soon as there is a file at PATH, which begins with a slash.
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -55,7 +56,10 @@ int main(int argc, char **argv)
     printf("storming\n");
     fflush(stdout);
     if (argc > 3) {
-        usleep((useconds_t)(atof(argv[3]) * 1e6));
+        if (argv[3][0] != '/')
+            usleep((useconds_t)(atof(argv[3]) * 1e6));
+        while (argv[3][0] == '/' && access(argv[3], F_OK) != 0)
+            usleep(10000);
         atomic_store(&stop, true);
     }
     for (int i = 0; i < count; i++)
