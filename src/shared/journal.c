@@ -2,10 +2,9 @@
 #include "shared/journal.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
-static char *put_number(char *at, uint32_t number)
+static char *put_number(char *at, uint32_t number, char behind)
 {
     char digits[12];
     size_t count = 0;
@@ -14,7 +13,7 @@ static char *put_number(char *at, uint32_t number)
     while ((number /= 10) > 0);
     while (count > 0)
         *at++ = digits[--count];
-    *at++ = ' ';
+    *at++ = behind;
     return at;
 }
 
@@ -24,12 +23,27 @@ size_t journal_line(enum journal_kind kind, uint32_t pid, uint32_t number, const
     char *at = line;
     *at++ = (char)kind;
     *at++ = ' ';
-    at = put_number(at, pid);
-    at = put_number(at, number);
+    at = put_number(at, pid, ' ');
+    at = put_number(at, number, ' ');
     for (size_t i = 0; i + 1 < JOURNAL_TEXT_BYTES && text[i]; i++)
         *at++ = (char)((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i]);
     *at++ = '\n';
     return (size_t)(at - line);
+}
+
+bool journal_link(const char *journal, enum journal_kind kind, uint32_t pid,
+                  char name[JOURNAL_LINK_BYTES])
+{
+    const size_t length = strlen(journal);
+    if (length >= JOURNAL_TEXT_BYTES)
+        return false;
+    memcpy(name, journal, length);
+    char *at = name + length;
+    *at++ = '.';
+    at = put_number(at, pid, '.');
+    *at++ = (char)kind;
+    *at = '\0';
+    return true;
 }
 
 // The decimal number at *at and the blank behind it.

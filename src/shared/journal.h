@@ -10,6 +10,7 @@
 #ifndef UNCLOSED_SHARED_JOURNAL_H
 #define UNCLOSED_SHARED_JOURNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,12 @@ struct journal_entry {
 enum { JOURNAL_LINE_BYTES = JOURNAL_TEXT_BYTES + 32 };
 size_t journal_line(enum journal_kind kind, uint32_t pid, uint32_t number, const char *text,
                     char line[JOURNAL_LINE_BYTES]);
+
+// Writes the name of the link that stands for a line of this kind of a process that may open no
+// file. journal: the journal's path. false: it is too long. Async-signal-safe.
+enum { JOURNAL_LINK_BYTES = JOURNAL_TEXT_BYTES + 32 };
+bool journal_link(const char *journal, enum journal_kind kind, uint32_t pid,
+                  char name[JOURNAL_LINK_BYTES]);
 
 // The entry in a line that ends at `line + bytes`, without its newline. Result: 0, or -EINVAL if it
 // is none. Thread-safe.

@@ -6,21 +6,9 @@
 #include <unistd.h>
 
 #include "trace/trace_format.h"
+#include "trace/trace_units.h"
 
 enum { PIECE_BYTES = 512, PIECES_MOST = 24 };
-
-static const uint16_t unit_bytes[TRACE_CHUNK_TYPES] = {
-    [TRACE_STRINGS] = 1,
-    [TRACE_STACKS] = 8,
-    [TRACE_MODULES] = sizeof(struct trace_module),
-    [TRACE_LOCATIONS] = sizeof(struct trace_location),
-    [TRACE_FUNCTIONS] = sizeof(struct trace_function),
-    [TRACE_POOLS] = sizeof(struct trace_pool),
-    [TRACE_SITES] = sizeof(struct trace_site),
-    [TRACE_SESSIONS] = sizeof(struct trace_session),
-    [TRACE_MISUSES] = sizeof(struct trace_misuse),
-    [TRACE_EXHAUSTIONS] = 8,
-};
 
 static uint32_t next_first[TRACE_CHUNK_TYPES];
 
@@ -29,7 +17,7 @@ static uint32_t next_first[TRACE_CHUNK_TYPES];
 static void make_chunk(unsigned char *page, const uint8_t *piece, size_t bytes)
 {
     unsigned type = piece[0] % TRACE_CHUNK_TYPES;
-    uint16_t unit = unit_bytes[type] ? unit_bytes[type] : 1;
+    uint16_t unit = trace_unit_bytes[type] ? trace_unit_bytes[type] : 1;
     struct trace_chunk chunk = {
         .magic = TRACE_CHUNK_MAGIC,
         .type = (uint16_t)type,

@@ -11,47 +11,59 @@
 #include "recorder/core/recorder.h"
 #include "shared/line_out.h"
 
-// The line as what a link points to: one of each kind from each process.
-static void add_link(enum journal_kind kind, char *line, size_t bytes)
+// The first of the lines as what a link points to: one of each kind from each process.
+static void add_link(char *lines, size_t bytes)
 {
-    char name[JOURNAL_TEXT_BYTES + 32];
-    const size_t length = strlen(recorder_options.journal);
-    if (length >= JOURNAL_TEXT_BYTES)
-        return;
-    memcpy(name, recorder_options.journal, length);
-    char *at = name + length;
-    *at++ = '.';
-    char digits[12];
-    size_t count = 0;
-    for (unsigned pid = (unsigned)getpid(); pid > 0; pid /= 10)
-        digits[count++] = (char)('0' + pid % 10);
-    while (count > 0)
-        *at++ = digits[--count];
-    *at++ = '.';
-    *at++ = (char)kind;
-    *at = '\0';
-    line[bytes - 1] = '\0'; // without the newline
-    (void)syscall(SYS_symlinkat, line, AT_FDCWD, name);
+    char name[JOURNAL_LINK_BYTES];
+    lines[strcspn(lines, "\n")] = '\0';
+    if (bytes > 0 && journal_link(recorder_options.journal, (enum journal_kind)lines[0],
+                                  (uint32_t)getpid(), name))
+        (void)syscall(SYS_symlinkat, lines, AT_FDCWD, name);
 }
 
-void journal_add(enum journal_kind kind, uint32_t number, const char *text)
+// Appends whole lines, with a NUL behind them.
+static void append(char *lines, size_t bytes)
 {
-    char line[JOURNAL_LINE_BYTES];
     struct stat status;
-    if (!recorder_options.journal[0])
-        return;
     const long fd = syscall(SYS_openat, AT_FDCWD, recorder_options.journal,
                             O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
-    const size_t bytes = journal_line(kind, (uint32_t)getpid(), number, text, line);
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE)
-            add_link(kind, line, bytes);
+            add_link(lines, bytes);
         return;
     }
     if (fstat((int)fd, &status) == 0 && S_ISREG(status.st_mode) &&
         status.st_size < JOURNAL_FILE_BYTES)
-        (void)line_out((int)fd, line, bytes);
+        (void)line_out((int)fd, lines, bytes);
     (void)syscall(SYS_close, fd);
+}
+
+void journal_add(enum journal_kind kind, uint32_t number, const char *text)
+{
+    char line[JOURNAL_LINE_BYTES + 1];
+    if (!recorder_options.journal[0])
+        return;
+    const size_t bytes = journal_line(kind, (uint32_t)getpid(), number, text, line);
+    line[bytes] = '\0';
+    append(line, bytes);
+}
+
+void journal_collect(struct journal_lines *lines, enum journal_kind kind, const char *text)
+{
+    if (!recorder_options.journal[0])
+        return;
+    if (sizeof lines->text - lines->used <= JOURNAL_LINE_BYTES)
+        journal_write(lines);
+    lines->used += journal_line(kind, (uint32_t)getpid(), 0, text, lines->text + lines->used);
+}
+
+void journal_write(struct journal_lines *lines)
+{
+    if (lines->used == 0)
+        return;
+    lines->text[lines->used] = '\0';
+    append(lines->text, lines->used);
+    lines->used = 0;
 }
 
 void journal_add_path(enum journal_kind kind, const char *path)

@@ -155,14 +155,23 @@ static void say_lost(void)
 
 enum { STATUS_UNKNOWN = -1 };
 
-// A thread that has ended will not come back to what it holds.
+struct thread_look {
+    uint32_t tid; // of the thread that was looked at last; 0: none
+    bool ended;
+};
+
+// A thread that has ended will not come back to what it holds. Many sessions are of one thread.
 static void mark_thread_ended(struct trace_session *record, uint32_t slot, void *data)
 {
+    struct thread_look *last = data;
     (void)slot;
-    (void)data;
-    const pid_t pid = getpid();
-    if (record->tid != 0 && record->tid != (uint32_t)pid &&
-        syscall(SYS_tgkill, pid, record->tid, 0) != 0 && errno == ESRCH)
+    if (record->tid == 0)
+        return;
+    if (record->tid != last->tid) {
+        last->tid = record->tid;
+        last->ended = syscall(SYS_tgkill, getpid(), record->tid, 0) != 0 && errno == ESRCH;
+    }
+    if (last->ended)
         __atomic_or_fetch(&record->flags, TRACE_SESSION_THREAD_ENDED, __ATOMIC_RELAXED);
 }
 
@@ -177,7 +186,7 @@ static void finish(int status)
         return;
     sqlite_tell_all();
     overdue_finish();
-    session_each(mark_thread_ended, NULL);
+    session_each(mark_thread_ended, &(struct thread_look){0});
     header->end_ns = header->last_ns = recorder_now();
     if (status != STATUS_UNKNOWN) {
         header->end_status = status & 0xff;

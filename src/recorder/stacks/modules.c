@@ -25,6 +25,7 @@ static uint32_t module_count, module_room;
 static uint64_t last_adds, last_subs; // of dl_iterate_phdr: what the table reflects
 static bool frames_replaced;          // addresses seen in stacks mean something else now
 static bool in_trace;                 // the trace has all modules so far
+static struct journal_lines told;     // new modules, for the run's journal
 
 static bool grow(void)
 {
@@ -163,7 +164,7 @@ static void add_module(struct module *found, const char *name)
     module->mapped = module->seen = true;
     modules[module_count++] = module;
     if (module->path[0] == '/')
-        journal_add(JOURNAL_MODULE, 0, module->path);
+        journal_collect(&told, JOURNAL_MODULE, module->path);
     if (in_trace)
         write_record(module);
     if (replaces && intern_forget_range(module->start, module->end))
@@ -232,6 +233,7 @@ bool modules_refresh(void)
     for (uint32_t i = 0; i < module_count; i++)
         if (modules[i]->mapped && !modules[i]->seen)
             note_mapped(modules[i], false);
+    journal_write(&told);
     bool replaced = frames_replaced;
     frames_replaced = false;
     lock_give(&modules_lock);

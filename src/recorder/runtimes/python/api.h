@@ -228,6 +228,12 @@ const char *python_text(PyObject *text);
 // Calls `callable`, which must not be one of ours. Like PyObject_Vectorcall, on 3.8 too.
 PyObject *python_call(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names);
 
+// Whether an object is an instance of a class. type: NULL: of none.
+static inline bool python_is_a(const PyObject *object, PyObject *type)
+{
+    return type && (object->type == type || py.PyType_IsSubtype(object->type, type));
+}
+
 // How many references there are to an object. GIL held.
 static inline ssize_t python_references(const PyObject *object)
 {

@@ -70,11 +70,6 @@ static const struct place *find_through(const struct search *search, PyObject *o
     return place;
 }
 
-static bool is_kind_of(PyObject *object, PyObject *type)
-{
-    return type && py.PyType_IsSubtype(object->type, type);
-}
-
 // A Connection, of a session or not.
 static const struct place *find_connection(const struct search *search, PyObject *connection)
 {
@@ -148,15 +143,15 @@ static const struct place *place_of(struct search *search, PyObject *object)
     const struct place *place = find(search, object);
     if (place)
         return place;
-    if (is_kind_of(object, search->connection)) {
+    if (python_is_a(object, search->connection)) {
         place = find_connection(search, object);
         if (place && !search->held[place->index].through)
             search->held[place->index].through = "a Connection";
         return place;
     }
-    if (is_kind_of(object, search->async_session))
+    if (python_is_a(object, search->async_session))
         return find_through(search, object, "sync_session");
-    if (!is_kind_of(object, search->async_connection))
+    if (!python_is_a(object, search->async_connection))
         return NULL;
     PyObject *inner = python_attribute(object, "sync_connection");
     if (inner && inner != py._Py_NoneStruct)

@@ -11,19 +11,15 @@ struct loops {
     int count;
 };
 
-static bool is_a(PyObject *object, PyObject *type)
-{
-    return type && py.PyType_IsSubtype(object->type, type);
-}
-
 static void add_loop(struct loops *loops, PyObject *object)
 {
     PyObject *loop = NULL;
-    if (is_a(object, loops->runner_class))
+    if (python_is_a(object, loops->runner_class))
         loop = python_attribute(object, "_loop");
-    else if (is_a(object, loops->loop_class))
+    else if (python_is_a(object, loops->loop_class))
         py.Py_IncRef(loop = object);
-    bool known = !loop || !is_a(loop, loops->loop_class) || loops->count == PYTHON_LOOPS_MOST;
+    bool known =
+        !loop || !python_is_a(loop, loops->loop_class) || loops->count == PYTHON_LOOPS_MOST;
     for (int i = 0; i < loops->count && !known; i++)
         known = loops->found[i] == loop;
     if (known)

@@ -54,7 +54,7 @@ static PyObject *engine_in_closure(PyObject *function, int depth)
 static PyObject *engine_behind(PyObject *object, int depth)
 {
     enum { DEEPEST = 3 }; // only_once(first_connect): the listener, what it wraps
-    if (engine_class && py.PyType_IsSubtype(object->type, engine_class)) {
+    if (python_is_a(object, engine_class)) {
         py.Py_IncRef(object);
         return object;
     }

@@ -109,8 +109,7 @@ void python_sqlite_prepare(void)
 
 bool python_sqlite_is_some_connection(PyObject *object)
 {
-    return connection_type &&
-           (object->type == connection_type || py.PyType_IsSubtype(object->type, connection_type));
+    return python_is_a(object, connection_type);
 }
 
 struct trace_session *python_sqlite_session(PyObject *connection)
@@ -199,7 +198,7 @@ void python_sqlite_own(PyObject *connection, uint32_t pool, bool itself)
     python_sqlite_prepare();
     py.Py_IncRef(connection);
     for (int depth = 0; connection && connection_type && depth < DEEPEST; depth++) {
-        if (py.PyType_IsSubtype(connection->type, connection_type)) {
+        if (python_is_a(connection, connection_type)) {
             own_database((uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB), pool);
             break;
         }

@@ -139,8 +139,7 @@ static const char *stands_for(const PyObject *object)
 {
     if (connection_class && object->type == connection_class)
         return "_dbapi_connection";
-    if (async_class &&
-        (object->type == async_class || py.PyType_IsSubtype(object->type, async_class)))
+    if (python_is_a(object, async_class))
         return "sync_session";
     return NULL;
 }
