@@ -16,6 +16,7 @@
 
 #include "trace/clock.h"
 #include "trace/trace_units.h"
+#include "trace/trace_writer_private.h"
 
 // Bytes of the first chunk of each space; each further one is twice as large.
 static const uint32_t first_bytes[TRACE_CHUNK_TYPES] = {
@@ -295,8 +296,8 @@ void trace_forget(struct trace_writer *writer)
 static bool is_still_ours(const struct trace_writer *writer, int fd)
 {
     struct stat status;
-    return fstat(fd, &status) == 0 && status.st_dev == writer->device &&
-           status.st_ino == writer->inode && (uint64_t)status.st_size >= writer->file_bytes;
+    return fstat(fd, &status) == 0 && trace_is_file(writer, &status) &&
+           (uint64_t)status.st_size >= writer->file_bytes;
 }
 
 void trace_retire(struct trace_writer *writer, bool alone)
@@ -582,75 +583,4 @@ void trace_abandon(const struct trace_writer *writer)
         put_memory((void *)(uintptr_t)writer->fresh, writer->fresh_bytes);
     if (writer->header)
         each_mapping(writer, put_memory);
-}
-
-// Reads /proc/self/maps bit by bit: a small buffer, for the stack may be small.
-struct maps {
-    int fd;
-    ssize_t got, at;
-    char buffer[256];
-};
-
-static int next_byte(struct maps *maps)
-{
-    if (maps->at == maps->got) {
-        maps->at = 0;
-        maps->got = syscall(SYS_read, maps->fd, maps->buffer, sizeof maps->buffer);
-        if (maps->got <= 0) {
-            maps->got = 0;
-            return -1;
-        }
-    }
-    return (unsigned char)maps->buffer[maps->at++];
-}
-
-// Reads one line: "start-end perms ... path". false: the last one was read.
-static bool next_line(struct maps *maps, uint64_t *start, bool *deleted)
-{
-    static const char mark[] = " (deleted)";
-    size_t matched = 0;
-    bool in_start = true;
-    int byte;
-    *start = 0;
-    while ((byte = next_byte(maps)) >= 0 && byte != '\n') {
-        in_start = in_start && byte != '-';
-        if (in_start)
-            *start = *start * 16 + (uint64_t)(byte <= '9' ? byte - '0' : byte - 'a' + 10);
-        matched = matched < sizeof mark - 1 && byte == mark[matched] ? matched + 1 : byte == ' ';
-    }
-    *deleted = matched == sizeof mark - 1;
-    return byte >= 0;
-}
-
-// Whether nobody can find the file any more, under any name. Not known without /proc: no.
-static bool is_deleted(const struct trace_writer *writer)
-{
-    struct maps maps = {.fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
-                                           O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
-    uint64_t start;
-    bool deleted = false, found = false;
-    while (maps.fd >= 0 && !found && next_line(&maps, &start, &deleted))
-        found = start == (uint64_t)(uintptr_t)writer->header;
-    close_file(&maps.fd);
-    return found && deleted;
-}
-
-static bool is_file(const struct trace_writer *writer, const struct stat *status)
-{
-    return status->st_dev == writer->device && status->st_ino == writer->inode;
-}
-
-bool trace_is_intact(const struct trace_writer *writer)
-{
-    struct stat status;
-    if (!writer->header || writer->path[0] == 0)
-        return true;
-    if (memcmp(writer->header->magic, TRACE_MAGIC, sizeof writer->header->magic) != 0)
-        return false;
-    bool found = writer->fd >= 0
-                     ? fstat(writer->fd, &status) == 0
-                     : fstatat(AT_FDCWD, writer->path, &status, AT_SYMLINK_NOFOLLOW) == 0;
-    if (found && is_file(writer, &status))
-        return (uint64_t)status.st_size >= writer->file_bytes && status.st_nlink > 0;
-    return !is_deleted(writer); // renamed, or in a place where we cannot look
 }
