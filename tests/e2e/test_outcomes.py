@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 """Every outcome a SQLite handle can have: exact counts, exact lines, database, transaction, SQL."""
 
-import subprocess
-
 import harness
 
 PROGRAM = harness.program("outcomes")
@@ -144,33 +142,7 @@ class Outcomes(harness.TestCase):
 
     def test_threads_that_ended(self):
         """What a thread held when it ended is a leak, however short that was before the end."""
-        source = self.write("ended.c", """
-            #include <pthread.h>
-            #include <sqlite3.h>
-            #include <unistd.h>
-            static void *work(void *unused)
-            {
-                for (int i = 0; i < 20; i++) {
-                    sqlite3 *db;
-                    sqlite3_open(":memory:", &db);
-                    usleep(i == 0 ? 20000 : 1000);
-                    if (i < 19)
-                        sqlite3_close(db);
-                }
-                return unused;
-            }
-            int main(void)
-            {
-                pthread_t threads[8];
-                for (int i = 0; i < 8; i++)
-                    pthread_create(&threads[i], NULL, work, NULL);
-                for (int i = 0; i < 8; i++)
-                    pthread_join(threads[i], NULL);
-                return 0;
-            }""")
-        program = self.path("ended")
-        subprocess.run(["gcc", "-g", "-o", program, source, "-lsqlite3", "-lpthread"], check=True)
-        report = self.trace([program]).report()
+        report = self.trace([harness.program("ended")]).report()
         self.assert_totals(report, opened=160, released=152, never_closed=8, under_way=0)
 
     def test_errno(self):
