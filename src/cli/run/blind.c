@@ -346,7 +346,7 @@ static void judge_command(struct search *search)
         add_spot(search, path,
                  driver ? format("%s is inside it, and %s", driver, search->run->reason)
                         : format("%s", search->run->reason),
-                 format("see above"), false);
+                 format("run a build of it that the recorder can be preloaded into"), false);
 }
 
 struct blind blind_find(const struct run *run)

@@ -33,7 +33,8 @@ static void all_frames(struct stack *stack)
 {
     unsigned bits = atomic_load_explicit(&joined, memory_order_acquire);
     for (const struct runtime *runtime; (runtime = next_joined(&bits));)
-        runtime->frames(stack);
+        if (runtime->frames)
+            runtime->frames(stack);
 }
 
 // 0: there is no room for it.

@@ -53,7 +53,7 @@ struct runtime {
 
     // Puts this thread's frames into a stack (TRACE_FRAME_LOCATION | location), innermost first,
     // behind those that it has. Inside recorder_enter, no lock held; must not call into the
-    // program.
+    // program. NULL: none are seen.
     void (*frames)(struct stack *stack);
 
     // What closes the handle that a call has released. Inside recorder_enter, before the call has

@@ -25,11 +25,6 @@ static bool is_lua_module(const struct module *module)
 static struct native_modules ruby_modules = {.is_own = is_ruby_module};
 static struct native_modules lua_modules = {.is_own = is_lua_module};
 
-static void no_frames(struct stack *stack)
-{
-    (void)stack;
-}
-
 static enum runtime_closer ruby_closer(const struct runtime_call *call)
 {
     return native_is_own(&ruby_modules, call->caller) ? RUNTIME_UNKNOWN : RUNTIME_NOT_MINE;
@@ -98,7 +93,6 @@ const struct runtime ruby_runtime = {
     .name = "ruby",
     .start = ruby_start,
     .found = ruby_is_found,
-    .frames = no_frames,
     .closer = ruby_closer,
     .leave = ruby_leave,
 };
@@ -107,7 +101,6 @@ const struct runtime lua_runtime = {
     .name = "lua",
     .start = lua_start,
     .found = lua_is_found,
-    .frames = no_frames,
     .closer = lua_closer,
     .leave = lua_leave,
 };
