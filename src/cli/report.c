@@ -4,15 +4,15 @@
 #include "cli/cli.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "cli/report_files.h"
 #include "cli/report_options.h"
 
 struct arguments {
     struct report_options options;
+    struct report_files files;
     const char *output;
     int error_exitcode;
     bool allow_blind;
@@ -23,7 +23,7 @@ enum { KEY_ERROR_EXITCODE = 0x1000, KEY_GROUP_BY, KEY_ALLOW_BLIND };
 static const struct argp_option options[] = {
     {"group-by", KEY_GROUP_BY, "GROUP", 0,
      "Group sessions by site (the default), file, thread, pool or test", 0},
-    {"output", 'o', "FILE", 0, "Write the report to FILE", 0},
+    {"output", 'o', "FILE", 0, "Write the report to FILE instead of standard output", 0},
     {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0,
      "Exit with N if sessions were never closed, or "
      "some may have gone unseen",
@@ -49,6 +49,7 @@ static error_t parse_report_option(int key, char *value, struct argp_state *stat
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &arguments->options;
+        state->child_inputs[1] = &arguments->files;
         return 0;
     case KEY_GROUP_BY:
         return take_group(arguments, value);
@@ -70,10 +71,16 @@ static error_t parse_report_option(int key, char *value, struct argp_state *stat
     }
 }
 
-static int print_report(struct arguments *arguments, FILE *out)
+static int print_report(struct arguments *arguments)
 {
+    struct report_request *request = &arguments->options.request;
     struct report_outcome outcome;
-    if (report_print(&arguments->options.request, out, &outcome) != 0)
+    if (arguments->output)
+        report_files_add(&arguments->files, "-o", request->format ? request->format : "text",
+                         arguments->output);
+    request->files = arguments->files.item;
+    request->file_count = arguments->files.count;
+    if (report_print(request, arguments->output ? NULL : stdout, &outcome) != 0)
         return CLI_FAILURE;
     const bool failed = outcome.never_closed > 0 || (outcome.blind > 0 && !arguments->allow_blind);
     return failed ? arguments->error_exitcode : 0;
@@ -82,7 +89,8 @@ static int print_report(struct arguments *arguments, FILE *out)
 int command_report(int argc, char **argv)
 {
     struct arguments arguments = {.options = report_options_standard()};
-    const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0}, {0}};
+    const struct argp_child children[] = {
+        {&report_options_argp, 0, NULL, 0}, {&report_files_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {
         .options = options,
         .parser = parse_report_option,
@@ -92,18 +100,11 @@ int command_report(int argc, char **argv)
                "held the pools when they ran dry. Several traces, or all traces in a folder, are "
                "merged. Without an argument: the traces in the current folder.",
     };
+    report_files_init(&arguments.files);
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     report_options_finish(&arguments.options);
-    FILE *out = stdout;
-    if (arguments.output) {
-        out = fopen(arguments.output, "we");
-        if (!out)
-            return cli_fail("cannot write %s: %s; name another file with -o", arguments.output,
-                            strerror(errno));
-    }
-    int status = print_report(&arguments, out);
-    if (out != stdout && fclose(out) != 0)
-        status = cli_fail("cannot write %s: %s", arguments.output, strerror(errno));
+    int status = print_report(&arguments);
+    report_files_free(&arguments.files);
     report_options_free(&arguments.options);
     return status;
 }

@@ -86,6 +86,8 @@ struct report_options report_options_standard(void)
 
 void report_options_finish(struct report_options *options)
 {
+    if (options->count == 0)
+        take_source(options, ".");
     options->request.sources = options->sources;
     options->request.source_count = options->count;
 }

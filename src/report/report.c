@@ -1,8 +1,10 @@
 // From a request to a printed report: see report.h.
 #include "report/report.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "report/profile/reading.h"
@@ -47,14 +49,14 @@ static struct profile *read_traces(const struct report_request *request,
     struct trace_sources sources = {.arena = arena_new()};
     for (size_t i = 0; i < request->source_count; i++)
         trace_sources_add(&sources, request->sources[i], request->none_is_fine);
-    if (request->source_count == 0)
-        trace_sources_add(&sources, ".", request->none_is_fine);
     for (size_t i = 0; i < sources.problems.count; i++)
         complain(outcome, sources.problems.item[i]);
     const struct reading reading = {
         .sources = &sources,
         .threshold_ns = request->threshold_ns,
         .run_id = request->run_id,
+        .blind = request->blind,
+        .blind_count = request->blind_count,
         .look = request->look,
         .complain = complain,
         .data = outcome,
@@ -69,11 +71,80 @@ static const char *refusal(const struct renderer *renderer, render *function, FI
 {
     if (!renderer)
         return "there is no such format";
+    if (renderer->file)
+        return "this format is a file of its own; name it with -o FILE";
     if (!function)
         return "this cannot be printed in that format; use --format=json";
     if (renderer->output == RENDERER_BINARY && isatty(fileno(clean_stream_under(out))))
         return "this format is not for a terminal; write it to a file with -o FILE";
     return NULL;
+}
+
+const char *report_file_fault(const char *path)
+{
+    struct stat status;
+    if (!*path)
+        return "the name is empty";
+    if (stat(path, &status) == 0)
+        return S_ISDIR(status.st_mode)   ? "it is a folder"
+               : access(path, W_OK) == 0 ? NULL
+                                         : strerror(errno);
+    if (errno != ENOENT)
+        return strerror(errno);
+    const char *name = strrchr(path, '/');
+    char *folder = name ? strndup(path, (size_t)(name - path + 1)) : strdup(".");
+    if (!folder)
+        memory_exhausted();
+    const int error = access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+    free(folder);
+    return error ? strerror(error) : NULL;
+}
+
+// Writes one file. Result: NULL, or what kept it from being written.
+static const char *write_file(const struct report_file *file, const struct profile *profile,
+                              const struct render_options *options)
+{
+    const struct renderer *renderer = renderer_find(file->format);
+    if (renderer->file)
+        return renderer->file(profile, options, file->path);
+    FILE *out = fopen(file->path, "we");
+    if (!out)
+        return strerror(errno);
+    renderer->report(profile, options, out);
+    const bool failed = ferror(out) != 0;
+    return fclose(out) != 0 || failed ? strerror(errno) : NULL;
+}
+
+static int write_files(const struct report_request *request, const struct profile *profile,
+                       struct report_outcome *outcome)
+{
+    struct render_options options = request->render;
+    int result = 0;
+    options.blind_told = false;
+    for (size_t i = 0; i < request->file_count; i++) {
+        const struct report_file *file = &request->files[i];
+        const char *fault = write_file(file, profile, &options);
+        if (!fault)
+            continue;
+        complain(outcome,
+                 arena_format(profile->arena, "cannot write %s to %s: %s; name another file",
+                              file->format, file->path, fault));
+        result = REPORT_FAILURE;
+    }
+    return result;
+}
+
+static int print_on(const struct renderer *renderer, render *function,
+                    const struct report_request *request, const struct profile *profile, FILE *out,
+                    struct report_outcome *outcome)
+{
+    clean_stream_for_people(out, renderer->output == RENDERER_PEOPLE);
+    function(profile, &request->render,
+             renderer->output == RENDERER_BINARY ? clean_stream_under(out) : out);
+    if (fflush(out) == 0 && !ferror(out))
+        return 0;
+    complain(outcome, "the report cannot be written (is the disk full?)");
+    return REPORT_FAILURE;
 }
 
 static int print(const struct renderer *renderer, render *function,
@@ -83,7 +154,7 @@ static int print(const struct renderer *renderer, render *function,
     if (!outcome)
         outcome = &ignored;
     *outcome = (struct report_outcome){0};
-    const char *refused = refusal(renderer, function, out);
+    const char *refused = out ? refusal(renderer, function, out) : NULL;
     if (refused) {
         fprintf(stderr, "unclosed: --format=%s: %s\n", request->format, refused);
         return REPORT_FAILURE;
@@ -93,18 +164,15 @@ static int print(const struct renderer *renderer, render *function,
     if (outcome->traces == 0 && !request->none_is_fine) {
         result = REPORT_FAILURE;
     } else {
-        clean_stream_for_people(out, renderer->output == RENDERER_PEOPLE);
-        function(profile, &request->render,
-                 renderer->output == RENDERER_BINARY ? clean_stream_under(out) : out);
         outcome->never_closed = profile->total.never_closed;
         outcome->late = profile->total.late;
         outcome->blind = profile->blind.count;
+        if (out)
+            result = print_on(renderer, function, request, profile, out, outcome);
+        if (write_files(request, profile, outcome) != 0)
+            result = REPORT_FAILURE;
     }
     profile_free(profile);
-    if (result == 0 && (fflush(out) != 0 || ferror(out))) {
-        complain(outcome, "the report cannot be written (is the disk full?)");
-        result = REPORT_FAILURE;
-    }
     return result;
 }
 

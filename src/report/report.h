@@ -16,11 +16,21 @@
 
 enum { REPORT_DEFAULT_LIMIT = 10, REPORT_FAILURE = MEMORY_FAILURE };
 
+// The same report in another format, to a file.
+struct report_file {
+    const char *format; // the name of a renderer
+    const char *path;   // made or replaced; a format that adds to its file (sqlite) says so
+};
+
 struct report_request {
     const char *const *sources; // trace files, folders, or process ids in decimal
-    size_t source_count;        // 0: the current folder
-    const char *format;         // the name of a renderer; NULL: the default
+    size_t source_count;
+    const char *format; // the name of a renderer; NULL: the default
     struct render_options render;
+    const struct report_file *files; // written besides, in this order
+    size_t file_count;
+    const struct profile_blind *blind; // what the caller knows was not seen; added to the profile
+    size_t blind_count;
     uint64_t threshold_ns; // judge only sessions held longer than this; 0: all
     uint64_t run_id;       // only traces with this trace_header.run_id; 0: all
     now_look *look;        // held: asks where the holders are now; NULL: nobody is asked
@@ -30,16 +40,17 @@ struct report_request {
 struct report_outcome {
     uint64_t never_closed; // sessions judged never closed, after threshold
     uint64_t late;         // sessions released, but held longer than threshold_ns (at least)
-    uint64_t blind;        // things that sessions may have gone unseen by
+    uint64_t blind;        // things that sessions may have gone unseen by, the caller's included
     unsigned traces;       // traces read
     unsigned problems;     // messages printed about traces that are damaged or cannot be read
 };
 
-// Reads the traces and prints a report on `out`; what is wrong with a trace goes to standard error,
-// one line each, with the thing, the reason and the remedy. The colours and the width of text
-// follow the terminal that `out` is, if it is one, and NO_COLOR.
+// Reads the traces, prints a report on `out` (NULL: nowhere) and writes the files; what is wrong
+// with a trace goes to standard error, one line each, with the thing, the reason and the remedy.
+// The colours and the width of text follow the terminal that `out` is, if it is one, and NO_COLOR.
 // outcome: filled in also on failure; may be NULL.
-// Result: 0, or REPORT_FAILURE if nothing could be reported (the message is then printed already).
+// Result: 0, or REPORT_FAILURE if nothing could be reported or a file could not be written (the
+// message is then printed already; the other files are written all the same).
 // Not thread-safe: one report at a time.
 int report_print(const struct report_request *request, FILE *out, struct report_outcome *outcome);
 
@@ -50,6 +61,9 @@ int report_print_held(const struct report_request *request, FILE *out,
 
 // Whether there is a renderer of that name.
 bool report_has_format(const char *name);
+
+// What keeps a report from being written to `path`, in a few words, or NULL. Nothing is made.
+const char *report_file_fault(const char *path);
 
 // The names of all renderers ("text, json"), with what they are for if `help`. Lives to the end.
 const char *report_formats(bool help);

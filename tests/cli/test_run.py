@@ -325,6 +325,69 @@ class Outputs(TestCase):
         self.assertEqual(run.wait(timeout=60), 7)
 
 
+class Files(TestCase):
+    """--write FORMAT=FILE, and --FORMAT FILE: the report besides the one that is printed."""
+
+    def json(self, name):
+        return json.loads(pathlib.Path(self.folder, name).read_text())
+
+    def test_run_writes_what_report_prints(self):
+        run = self.unclosed("run", "-o", "x.trace", "--write", "json=a.json", "--text", "b.txt", "--json=c.json",
+                            "--", PYTHON, "-c", LEAK)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("SUMMARY: 1 session never closed", run.stderr)
+        printed = json.loads(self.unclosed("report", "--format=json", "x.trace").stdout)
+        written = self.json("a.json")
+        for report in (printed, written):
+            report["processes"][0].pop("trace")  # relative, absolute
+        self.assertEqual(written, printed)
+        self.assertEqual(self.json("c.json"), self.json("a.json"))
+        self.assertIn("SUMMARY: 1 session never closed", pathlib.Path(self.folder, "b.txt").read_text())
+
+    def test_report_writes_and_prints(self):
+        self.unclosed("run", "-o", "x.trace", "--", PYTHON, "-c", LEAK)
+        report = self.unclosed("report", "x.trace", "--json", "a.json", "--format=json")
+        self.assertEqual(json.loads(report.stdout), self.json("a.json"))
+        report = self.unclosed("report", "x.trace", "-o", "b.json", "--format=json", "--text=c")
+        self.assertEqual((report.stdout, report.stderr), ("", ""))
+        self.assertEqual(self.json("b.json"), self.json("a.json"))
+
+    def test_no_sessions_is_a_report_too(self):
+        run = self.unclosed("run", "--json", "a.json", "--", "true")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(self.json("a.json")["sites"], [])
+
+    def test_what_run_did_not_see_is_in_the_files(self):
+        run = self.unclosed("run", "--pool", "acquire nowhere_at_all() -> handle", "--json", "a.json",
+                            "--text", "b.txt", "--error-exitcode=9", "--", PYTHON, "-c", "import sqlite3")
+        self.assertEqual(run.returncode, 9, run.stderr)
+        self.assertEqual(run.stderr.count("not seen: "), 1, run.stderr)
+        (blind,) = self.json("a.json")["blind"]
+        self.assertIn("nowhere_at_all", blind["reason"])
+        self.assertRegex(pathlib.Path(self.folder, "b.txt").read_text(), r"not seen: \S+: nowhere_at_all")
+
+    def test_refused_before_the_command_starts(self):
+        for options, message in ((["--write", "json"], "expected FORMAT=FILE"),
+                                 (["--write", "jsn=x"], "unknown format; known: text, json"),
+                                 (["--json", "none/x"], "No such file or directory"),
+                                 (["--json", "."], "it is a folder"),
+                                 (["--json", ""], "the name is empty"),
+                                 (["--json", "x", "--text", "x"], "two reports")):
+            for command in (["run", *options, "--", "touch", "started"], ["report", *options]):
+                run = self.unclosed(*command)
+                self.assertEqual(run.returncode, 125)
+                self.assertIn(message, run.stderr)
+        self.assertEqual(self.traces(), [])
+
+    def test_unwritten(self):
+        """The command's status stays, unless it is 0; the other files are written."""
+        for status in (0, 3):
+            run = self.unclosed("run", "--json", "/dev/full", "--text", "b.txt", "--", "sh", "-c", f"exit {status}")
+            self.assertEqual(run.returncode, status or 125)
+            self.assertIn("cannot write json to /dev/full: No space left on device", run.stderr)
+            self.assertIn("SUMMARY", pathlib.Path(self.folder, "b.txt").read_text())
+
+
 class Pools(TestCase):
     def never_seen(self, *options, **environment):
         run = self.unclosed("run", *options, "--", "true", env={**os.environ, **environment})

@@ -388,6 +388,20 @@ size_t blind_count(const struct blind *blind)
     return count;
 }
 
+struct profile_blind *blind_spots(const struct blind *blind)
+{
+    struct profile_blind *spots = calloc(blind->count + 1, sizeof *spots);
+    size_t count = 0;
+    if (!spots)
+        cli_no_memory();
+    for (size_t i = 0; i < blind->count; i++) {
+        const struct blind_spot *spot = &blind->spots[i];
+        if (!spot->warning)
+            spots[count++] = (struct profile_blind){spot->program, spot->reason, spot->remedy};
+    }
+    return spots;
+}
+
 void blind_print(const struct blind *blind)
 {
     for (size_t i = 0; i < blind->count; i++) {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "cli/run/run.h"
+#include "report/report.h"
 
 struct blind_spot {
     char *program;      // path of the executable, "" if it is not about one
@@ -31,6 +32,9 @@ void blind_free(struct blind *blind);
 
 // How many spots are no warnings.
 size_t blind_count(const struct blind *blind);
+
+// Those that are no warnings, for a report: blind_count of them, to be freed; the texts stay here.
+struct profile_blind *blind_spots(const struct blind *blind);
 
 // Prints one line for each on standard error.
 void blind_print(const struct blind *blind);

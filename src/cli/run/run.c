@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "report/report.h"
 #include "shared/spec.h"
 
 enum {
@@ -44,6 +43,7 @@ static error_t parse_run_option(int key, char *value, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &run->table;
+        state->child_inputs[1] = &run->files;
         return 0;
     case KEY_ERROR_EXITCODE:
         run->error_exitcode = parse_exitcode(value);
@@ -86,7 +86,8 @@ static const struct argp_option own_options[] = {
 
 static void parse_command_line(struct run *run, int argc, char **argv)
 {
-    static const struct argp_child children[] = {{.argp = &table_argp}, {0}};
+    static const struct argp_child children[] = {
+        {.argp = &table_argp}, {.argp = &report_files_argp}, {0}};
     const struct argp argp = {
         .options = own_options,
         .children = children,
@@ -101,6 +102,7 @@ static void parse_command_line(struct run *run, int argc, char **argv)
     if (!run->patch_in)
         cli_no_memory();
     table_init(&run->table, argc);
+    report_files_init(&run->files);
     (void)argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, run);
     struct table *table = &run->table;
     table->options.pools = run_pools_text(table->pools, table->pool_count);
@@ -164,7 +166,30 @@ static void say_no_sessions(const struct run *run, const struct blind *blind)
 struct verdict {
     uint64_t never_closed;
     size_t blind;
+    bool unwritten; // a file that was asked for
 };
+
+// Without a trace nothing is printed, but files are written: nothing is a result, too.
+static struct verdict report_on(struct run *run, char **paths, size_t count,
+                                const struct blind *blind)
+{
+    struct report_outcome outcome = {0};
+    struct profile_blind *spots = blind_spots(blind);
+    const struct report_request request = {
+        .sources = (const char *const *)paths,
+        .source_count = count,
+        .run_id = run->run_id,
+        .render = {.limit = REPORT_DEFAULT_LIMIT, .blind_told = true},
+        .files = run->files.item,
+        .file_count = run->files.count,
+        .blind = spots,
+        .blind_count = blind_count(blind),
+        .none_is_fine = count == 0,
+    };
+    const bool failed = report_print(&request, count > 0 ? stderr : NULL, &outcome) != 0;
+    free(spots);
+    return (struct verdict){outcome.never_closed, outcome.blind, failed && run->files.count > 0};
+}
 
 static struct verdict report(struct run *run)
 {
@@ -172,20 +197,13 @@ static struct verdict report(struct run *run)
     struct blind blind = blind_find(run);
     char **paths = run_traces_find(run, &count);
     run_remove_fallback(run); // before anybody interrupts the report
-    struct report_outcome outcome = {0};
     blind_print(&blind);
-    if (count == 0) {
+    if (count == 0)
         say_no_sessions(run, &blind);
-    } else {
-        const struct report_request request = {.sources = (const char *const *)paths,
-                                               .source_count = count,
-                                               .run_id = run->run_id,
-                                               .render.limit = REPORT_DEFAULT_LIMIT};
-        (void)report_print(&request, stderr, &outcome);
-    }
+    const struct verdict verdict = report_on(run, paths, count, &blind);
     run_traces_free(paths, count);
-    const struct verdict verdict = {outcome.never_closed, blind_count(&blind) + outcome.blind};
     blind_free(&blind);
+    report_files_free(&run->files);
     return verdict;
 }
 
@@ -206,7 +224,10 @@ int command_run(int argc, char **argv)
     const struct verdict verdict = report(&run);
     const bool failed = verdict.never_closed > 0 || (verdict.blind > 0 && !run.allow_blind);
     journal_remove(run.journal);
-    if (failed && run.error_exitcode && WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0)
+    const bool succeeded = WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0;
+    if (succeeded && verdict.unwritten)
+        return CLI_FAILURE;
+    if (succeeded && failed && run.error_exitcode)
         return run.error_exitcode;
     run_end_alike(run.status);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/report_files.h"
 #include "cli/table.h"
 #include "cli/watch.h"
 #include "shared/options.h"
@@ -20,7 +21,8 @@ struct run {
     bool allow_blind;      // --allow-blind
     const char **patch_in; // --patch-in: files
     size_t patch_in_count;
-    struct table table; // the recorder's options, from flags or the environment
+    struct table table;        // the recorder's options, from flags or the environment
+    struct report_files files; // --write: what to write the report to besides
     // What follows from it.
     char *library;           // libunclosed.so
     struct patches *patches; // patches.h; NULL: not wanted

@@ -18,6 +18,14 @@ static void add(struct profile *profile, const char *program, const char *reason
     *LIST_ADD(profile->arena, &profile->blind) = blind;
 }
 
+void profile_add_blind(struct profile_builder *builder, const struct profile_blind *blind)
+{
+    struct profile *profile = builder->profile;
+    add(profile, arena_text(profile->arena, blind->program),
+        arena_text(profile->arena, blind->reason), arena_text(profile->arena, blind->remedy));
+    profile->blind_given = profile->blind.count;
+}
+
 // Whether sessions of the interpreter may have gone unseen: of the other reasons only frames are.
 static bool hides_sessions(const struct profile_process *process)
 {

@@ -296,6 +296,7 @@ struct profile {
     LIST(const char *) unseen;                     // functions asked for and never called
     LIST(struct profile_inside *) inside;          // functions inside a program: not all calls seen
     LIST(struct profile_blind *) blind;            // what sessions may have gone unseen by
+    size_t blind_given;                            // the first ones: those of profile_add_blind
     LIST(const char *) problems;                   // what is missing from all this, and why
     struct profile_tally totals[TRACE_KINDS];      // by kind
     struct profile_inherited inherited[TRACE_KINDS];
@@ -310,6 +311,8 @@ struct profile_builder *profile_begin(uint64_t threshold_ns, struct profile_cach
 // Takes over the reader. Traces may come in any order.
 void profile_add(struct profile_builder *builder, struct trace_reader *trace);
 void profile_add_problem(struct profile_builder *builder, const char *message);
+// What somebody else found out was not seen. The texts are copied.
+void profile_add_blind(struct profile_builder *builder, const struct profile_blind *blind);
 // Asks for the current stacks of the threads that hold sessions now. What cannot be found out is
 // reported to `complain`, one message each.
 struct profile_asking {

@@ -25,6 +25,8 @@ struct profile *reading_profile(const struct reading *reading, unsigned *traces)
     struct profile_builder *builder = profile_begin(reading->threshold_ns, reading->cache);
     const struct profile_asking asking = {reading->look, reading->complain, reading->data};
     profile_ask(builder, &asking);
+    for (size_t i = 0; i < reading->blind_count; i++)
+        profile_add_blind(builder, &reading->blind[i]);
     *traces = 0;
     for (size_t i = 0; i < reading->sources->list.count; i++)
         *traces += add_trace(reading, builder, &reading->sources->list.item[i]);

@@ -7,8 +7,10 @@
 
 struct reading {
     const struct trace_sources *sources;
-    uint64_t threshold_ns;       // as in struct report_request
-    uint64_t run_id;             // as in struct report_request
+    uint64_t threshold_ns;             // as in struct report_request
+    uint64_t run_id;                   // as in struct report_request
+    const struct profile_blind *blind; // as in struct report_request
+    size_t blind_count;
     struct profile_cache *cache; // outlives the profile; or NULL, see profile_begin
     now_look *look;              // as in struct report_request
     // Takes one message for each fault of a trace. It lives only during the call.

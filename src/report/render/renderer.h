@@ -18,10 +18,16 @@ struct render_options {
     enum group_by group_by;
     unsigned limit;  // entries to list; 0: all
     bool all_frames; // whole stacks, library and interpreter frames included
+    bool blind_told; // what the profile's maker was told was not seen has been said already
 };
 
 // Prints to `out`; errors of writing are left in ferror(out). Not thread-safe.
 typedef void render(const struct profile *profile, const struct render_options *options, FILE *out);
+
+// Writes to the file `path` itself, which may be there: the format is no stream. Result: NULL, or
+// why it could not, in a few words (static, or as long as the profile). Not thread-safe.
+typedef const char *render_file(const struct profile *profile, const struct render_options *options,
+                                const char *path);
 
 enum renderer_output {
     RENDERER_PEOPLE, // text to read, in the characters of the locale
@@ -33,8 +39,9 @@ struct renderer {
     const char *name; // as in --format
     const char *help; // what it is for, in a few words that follow the name
     enum renderer_output output;
-    render *report; // the whole report
-    render *held;   // the sessions that are out, oldest first; NULL: not in this format
+    render *report;    // the whole report; NULL: to a file only
+    render *held;      // the sessions that are out, oldest first; NULL: not in this format
+    render_file *file; // the whole report; NULL: what `report` prints is the file
 };
 
 // All renderers; the first one is the default.

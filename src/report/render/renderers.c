@@ -4,8 +4,8 @@
 #include <string.h>
 
 const struct renderer renderers[] = {
-    {"text", "for people", RENDERER_PEOPLE, text_report, text_held},
-    {"json", "for programs, schema 1", RENDERER_UTF8, json_report, json_held},
+    {"text", "for people", RENDERER_PEOPLE, text_report, text_held, NULL},
+    {"json", "for programs, schema 1", RENDERER_UTF8, json_report, json_held, NULL},
 };
 const size_t renderer_count = sizeof renderers / sizeof renderers[0];
 

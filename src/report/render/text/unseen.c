@@ -42,6 +42,19 @@ static void write_inside(const struct text *text)
     }
 }
 
+// What the profile's maker was told, as `unclosed run` says it.
+static void write_given(const struct text *text)
+{
+    for (size_t i = 0; i < text->profile->blind_given; i++) {
+        const struct profile_blind *blind = text->profile->blind.item[i];
+        sheet_wrap(&text->sheet, SHEET_WARN, 0,
+                   arena_format(text->sheet.arena, "not seen: %s%s%s; %s",
+                                sheet_clean(text->sheet.arena, blind->program, 0),
+                                *blind->program ? ": " : "",
+                                sheet_clean(text->sheet.arena, blind->reason, 0), blind->remedy));
+    }
+}
+
 void text_unseen(const struct text *text)
 {
     const struct profile *profile = text->profile;
@@ -56,7 +69,8 @@ void text_unseen(const struct text *text)
             list =
                 arena_format(arena, "%s%s %s", list, *list ? "," : "", sheet_clean(arena, name, 0));
     }
-    if (*list || sqlite || profile->inside.count > 0)
+    const bool given = profile->blind_given > 0 && !text->options->blind_told;
+    if (*list || sqlite || profile->inside.count > 0 || given)
         fputc('\n', text->sheet.out);
     if (sqlite)
         sheet_wrap(&text->sheet, SHEET_WARN, 0,
@@ -70,4 +84,6 @@ void text_unseen(const struct text *text)
                                 "a program is found only if its file has symbols)",
                                 list));
     write_inside(text);
+    if (given)
+        write_given(text);
 }

@@ -1,0 +1,93 @@
+// The files that reports are written to: see report_files.h.
+#include "cli/report_files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { KEY_WRITE = 0x4000, KEY_FORMATS, FORMATS_MOST = 32 };
+
+// --write, and a flag for each renderer.
+static struct argp_option flags[FORMATS_MOST + 2] = {
+    {"write", KEY_WRITE, "FORMAT=FILE", 0,
+     "Also write the report to FILE in FORMAT; may be repeated. --FORMAT FILE is short for it. "
+     "FORMAT is one of: ",
+     0},
+};
+
+void report_files_init(struct report_files *files)
+{
+    *files = (struct report_files){0};
+    for (size_t i = 0; i < renderer_count && i < FORMATS_MOST; i++)
+        flags[1 + i] = (struct argp_option){.name = renderers[i].name,
+                                            .key = KEY_FORMATS + (int)i,
+                                            .arg = "FILE",
+                                            .flags = OPTION_HIDDEN};
+}
+
+void report_files_add(struct report_files *files, const char *option, const char *format,
+                      const char *path)
+{
+    const char *fault = report_file_fault(path);
+    if (fault)
+        exit(cli_fail("%s: cannot write to '%s': %s; name another file", option, path, fault));
+    for (size_t i = 0; i < files->count; i++)
+        if (strcmp(files->item[i].path, path) == 0)
+            exit(cli_fail("%s: two reports cannot be written to '%s'; name another file", option,
+                          path));
+    files->item = reallocarray(files->item, files->count + 1, sizeof *files->item);
+    if (!files->item)
+        cli_no_memory();
+    files->item[files->count++] = (struct report_file){format, path};
+}
+
+static void take_write(struct report_files *files, char *value)
+{
+    char *equals = strchr(value, '=');
+    if (!equals)
+        exit(cli_fail("--write '%s': expected FORMAT=FILE, such as json=report.json", value));
+    *equals = '\0';
+    if (!report_has_format(value))
+        exit(cli_fail("--write %s=%s: unknown format; known: %s", value, equals + 1,
+                      report_formats(false)));
+    report_files_add(files, "--write", value, equals + 1);
+}
+
+static error_t parse_file_option(int key, char *value, struct argp_state *state)
+{
+    struct report_files *files = state->input;
+    if (key == KEY_WRITE) {
+        take_write(files, value);
+        return 0;
+    }
+    const size_t format = (size_t)key - KEY_FORMATS;
+    if (key < KEY_FORMATS || format >= renderer_count)
+        return ARGP_ERR_UNKNOWN;
+    char option[32];
+    (void)snprintf(option, sizeof option, "--%s", renderers[format].name);
+    report_files_add(files, option, renderers[format].name, value);
+    return 0;
+}
+
+// argp frees what this makes.
+static char *complete_help(int key, const char *text, void *input)
+{
+    char *made = NULL;
+    (void)input;
+    if (key != KEY_WRITE)
+        return (char *)text;
+    if (asprintf(&made, "%s%s", text, report_formats(false)) < 0)
+        cli_no_memory();
+    return made;
+}
+
+const struct argp report_files_argp = {
+    .options = flags, .parser = parse_file_option, .help_filter = complete_help};
+
+void report_files_free(struct report_files *files)
+{
+    free(files->item);
+    *files = (struct report_files){0};
+}
