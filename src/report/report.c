@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "report/code/source_root.h"
 #include "report/profile/reading.h"
 #include "report/render/text/clean_stream.h"
 #include "shared/clean.h"
@@ -164,12 +165,15 @@ static int print(const struct renderer *renderer, render *function,
     if (outcome->traces == 0 && !request->none_is_fine) {
         result = REPORT_FAILURE;
     } else {
+        struct report_request complete = *request;
+        if (!complete.render.root)
+            complete.render.root = source_root(profile->arena);
         outcome->never_closed = profile->total.never_closed;
         outcome->late = profile->total.late;
         outcome->blind = profile->blind.count;
         if (out)
-            result = print_on(renderer, function, request, profile, out, outcome);
-        if (write_files(request, profile, outcome) != 0)
+            result = print_on(renderer, function, &complete, profile, out, outcome);
+        if (write_files(&complete, profile, outcome) != 0)
             result = REPORT_FAILURE;
     }
     profile_free(profile);

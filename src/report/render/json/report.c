@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "report/profile/groups.h"
+#include "report/profile/site_key.h"
 #include "report/render/json/values.h"
 #include "report/render/renderer.h"
 #include "shared/trace_words.h"
@@ -296,11 +297,26 @@ static json_t *callers_json(const struct profile_site *site)
     return array;
 }
 
-static json_t *site_json(const struct profile *profile, const struct profile_site *site)
+// What is the same in the next version of the program: see site_key.h.
+static json_t *key_json(const struct site_key *key)
+{
+    json_t *object = json_object();
+    json_set_text(object, "text", key->text);
+    json_set_text(object, "hash", key->hash);
+    json_set_number(object, "ordinal", key->ordinal);
+    json_set_number(object, "equals", key->equals);
+    json_set_text(object, "name", key->name);
+    json_set_text(object, "file", key->file);
+    return object;
+}
+
+static json_t *site_json(const struct profile *profile, const struct profile_site *site,
+                         const struct site_key *key)
 {
     json_t *object = json_object();
     const char *directory = site->process->header->directory;
     json_set_text(object, "id", site->id);
+    json_object_set_new(object, "key", key_json(key));
     json_set_text(object, "kind", profile_kind_name(site->kind));
     json_set_place(object, site->name);
     set_tally(object, &site->tally);
@@ -452,8 +468,9 @@ void json_report(const struct profile *profile, const struct render_options *opt
         json_array_append_new(pools, pool_json(profile, profile->pools.item[i]));
     json_object_set_new(root, "pools", pools);
     json_t *sites = json_array();
+    const struct site_key *keys = site_keys_make(profile, options->root);
     for (size_t i = 0; i < profile->sites.count; i++)
-        json_array_append_new(sites, site_json(profile, profile->sites.item[i]));
+        json_array_append_new(sites, site_json(profile, profile->sites.item[i], &keys[i]));
     json_object_set_new(root, "sites", sites);
     json_t *exhaustions = json_array();
     for (size_t i = 0; i < profile->exhaustions.count; i++)

@@ -1,0 +1,303 @@
+// Stable keys of sites: see site_key.h.
+#include "report/profile/site_key.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/code/owners.h"
+#include "report/code/python_scope.h"
+
+enum {
+    TEXT_BYTES = 512,
+    LINES_BOTH_WAYS = 5000, // where the end of the function is not found
+};
+
+// While the keys are made.
+struct keys {
+    const struct profile *profile;
+    const char *root;
+};
+
+static bool begins_comment(const char *at, const char *language)
+{
+    static const char *const hash[] = {"python", "ruby", "perl", "php", NULL};
+    for (const char *const *name = hash; *name; name++)
+        if (language && strcmp(language, *name) == 0 && *at == '#')
+            return true;
+    return at[0] == '/' && at[1] == '/' && !(language && strcmp(language, "python") == 0);
+}
+
+void site_key_normalize(char *to, size_t bytes, const char *line, const char *language)
+{
+    size_t length = 0;
+    char quote = 0;
+    line += strspn(line, " \t\r\v\f");
+    for (const char *at = line; *at && length + 2 < bytes; at++) {
+        if (quote && *at == '\\' && at[1]) {
+            to[length++] = *at++;
+        } else if (quote) {
+            quote = *at == quote ? 0 : quote;
+        } else if (*at == '"' || *at == '\'') {
+            quote = *at;
+        } else if (begins_comment(at, language)) {
+            break;
+        } else if (isspace((unsigned char)*at)) {
+            if (length > 0 && to[length - 1] != ' ')
+                to[length++] = ' ';
+            continue;
+        }
+        to[length++] = *at;
+    }
+    while (length > 0 && to[length - 1] == ' ')
+        length--;
+    to[length] = 0;
+}
+
+const char *site_key_without_literals(struct arena *arena, const char *code)
+{
+    char *text = arena_text(arena, code);
+    char *to = text;
+    char quote = 0;
+    for (const char *at = code; *at; at++) {
+        if (quote && *at == '\\' && at[1]) {
+            at++;
+            continue;
+        }
+        if (quote && *at != quote)
+            continue;
+        if (*at == '"' || *at == '\'')
+            quote = quote ? 0 : *at;
+        *to++ = *at;
+    }
+    *to = 0;
+    return text;
+}
+
+// "src/../lib/a.c" is "lib/a.c". In place.
+static void drop_dots(char *path)
+{
+    char *to = path;
+    const char *at = path;
+    while (*at) {
+        size_t length = strcspn(at, "/");
+        const char *next = at + length + (at[length] == '/');
+        char *before = to > path ? to - 1 : to; // at its slash
+        while (before > path && before[-1] != '/')
+            before--;
+        if (length == 2 && memcmp(at, "..", 2) == 0 && to > path && memcmp(before, "../", 3) != 0 &&
+            *before != '/') {
+            to = before;
+        } else if (length != 1 || *at != '.') {
+            memmove(to, at, (size_t)(next - at));
+            to += next - at;
+        }
+        at = next;
+    }
+    *to = 0;
+}
+
+static const char *relative_file(const struct keys *keys, const struct profile_site *site)
+{
+    const char *file = site->name ? site->name->file : NULL;
+    if (!file)
+        return site->name && site->name->module ? owners_base_name(site->name->module) : "";
+    const char *directory = site->process->header->directory;
+    struct arena *arena = keys->profile->arena;
+    char *path =
+        file[0] == '/' ? arena_text(arena, file) : arena_format(arena, "%s/%s", directory, file);
+    drop_dots(path);
+    const char *relative = keys->root ? owners_relative_path(path, keys->root) : path;
+    if (relative[0] == '/')
+        relative = owners_relative_path(path, directory);
+    return relative[0] == '/' ? owners_base_name(relative) : relative;
+}
+
+// What the compiler appends to copies and parts of a function.
+static const char *without_clones(struct arena *arena, const char *function)
+{
+    static const char *const marks[] = {".constprop.", ".isra.", ".part.", ".cold", ".lto_priv."};
+    size_t length = strlen(function);
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        const char *mark = strstr(function, marks[i]);
+        if (mark && (size_t)(mark - function) < length)
+            length = (size_t)(mark - function);
+    }
+    return arena_text_part(arena, function, length);
+}
+
+// Names that many programs have say nothing without the program, or the Python module.
+static const char *with_program(struct arena *arena, const struct frame *frame, const char *name)
+{
+    static const char *const common[] = {"main", "<module>", "<lambda>", NULL};
+    for (const char *const *word = common; *word; word++) {
+        if (strcmp(name, *word) != 0)
+            continue;
+        const char *home = frame->runtime || !frame->module ? frame->file : frame->module;
+        const char *base = home ? owners_base_name(home) : "";
+        return arena_format(arena, "%.*s.%s", (int)strcspn(base, "."), base, name);
+    }
+    return name;
+}
+
+// begin: the line where the function begins, if that is known; else 0.
+static const char *qualified_name(const struct keys *keys, const struct profile_site *site,
+                                  unsigned *begin)
+{
+    struct arena *arena = keys->profile->arena;
+    const struct frame *frame = site->name;
+    *begin = 0;
+    if (!frame || !frame->function)
+        return "";
+    if (!frame->runtime)
+        return with_program(arena, frame, without_clones(arena, frame->function));
+    const char *name = frame->function;
+    if (frame->file && frame->line && frame->language && strcmp(frame->language, "python") == 0)
+        name = python_scope_name(arena, keys->profile->code, site->process->header->directory,
+                                 frame->file, frame->line, name, begin);
+    return with_program(arena, frame, name);
+}
+
+struct place { // a line, with what it takes to look at those around it
+    struct code_text *code;
+    const char *directory;
+    const struct frame *frame;
+    const char *text;
+    unsigned begin; // of its function; 0: where the brace in the first column says
+};
+
+// Whether the line is in another function for certain, going up or down from one in it.
+static bool is_outside(const struct place *place, unsigned line, const char *text)
+{
+    if (place->begin > 0 && line < place->begin)
+        return true;
+    if (text[0] == '}')
+        return true;
+    if (place->begin == 0 || line <= place->frame->line)
+        return false;
+    const char *head =
+        code_text_line(place->code, place->directory, place->frame->file, place->begin);
+    size_t indent = strspn(text, " \t");
+    return text[indent] && !strchr("#)]}", text[indent]) && head && indent <= strspn(head, " \t");
+}
+
+// How many lines of the function are equal to that of the place, in one direction.
+static unsigned count_equal(const struct place *place, int step)
+{
+    unsigned count = 0;
+    unsigned line = place->frame->line;
+    for (int n = 0; n < LINES_BOTH_WAYS && (line += (unsigned)step) > 0; n++) {
+        char text[TEXT_BYTES];
+        const char *there = code_text_line(place->code, place->directory, place->frame->file, line);
+        if (!there || is_outside(place, line, there))
+            break;
+        if (there[strspn(there, " \t")] != place->text[0])
+            continue;
+        site_key_normalize(text, sizeof text, there, place->frame->language);
+        count += strcmp(text, place->text) == 0;
+    }
+    return count;
+}
+
+static void make_hash(struct site_key *key, const struct profile_site *site)
+{
+    const char *parts[] = {profile_kind_name(site->kind), key->name, key->code};
+    uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        for (const char *at = parts[i]; *at; at++)
+            hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
+        hash = (hash ^ '\n') * 0x100000001b3u;
+    }
+    (void)snprintf(key->hash, sizeof key->hash, "%016" PRIx64, hash);
+}
+
+static void make_key(const struct keys *keys, const struct profile_site *site, struct site_key *key)
+{
+    struct arena *arena = keys->profile->arena;
+    const char *directory = site->process->header->directory;
+    char text[TEXT_BYTES];
+    unsigned begin = 0;
+    *key = (struct site_key){.ordinal = 1, .equals = 1, .place = 1, .code = ""};
+    key->name = qualified_name(keys, site, &begin);
+    key->file = relative_file(keys, site);
+    const char *line = profile_code(keys->profile, site->name, directory);
+    if (line[0]) {
+        site_key_normalize(text, sizeof text, line, site->name->language);
+        key->code = arena_text(arena, text);
+        const struct place place = {keys->profile->code, directory, site->name, key->code, begin};
+        key->ordinal = 1 + count_equal(&place, -1);
+        key->equals = key->ordinal + count_equal(&place, 1);
+    }
+    make_hash(key, site);
+}
+
+struct numbered {
+    struct site_key *key;
+    const struct frame *frame;
+};
+
+static int compare_numbered(const void *a, const void *b)
+{
+    const struct numbered *x = a, *y = b;
+    int order = strcmp(x->key->hash, y->key->hash);
+    if (order == 0)
+        order = strcmp(x->key->file, y->key->file);
+    if (order != 0 || !x->frame || !y->frame)
+        return order;
+    if (x->frame->line != y->frame->line)
+        return x->frame->line < y->frame->line ? -1 : 1;
+    return (x->frame->offset > y->frame->offset) - (x->frame->offset < y->frame->offset);
+}
+
+// Lines that cannot be read are told apart by the order of those that the profile has.
+static void number_unreadable(struct numbered *same, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (same[i].key->code[0] == 0) {
+            same[i].key->ordinal = (unsigned)i + 1;
+            same[i].key->equals = (unsigned)count;
+        }
+}
+
+// sorted: sites of one hash, by file.
+static void number_places(struct numbered *sorted, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            sorted[i].key->place += sorted[j].key->ordinal == sorted[i].key->ordinal;
+}
+
+static void number_equals(const struct profile *profile, struct site_key *keys)
+{
+    size_t count = profile->sites.count;
+    struct numbered *sorted = arena_take(profile->arena, (count + 1) * sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (struct numbered){&keys[i], profile->sites.item[i]->name};
+    list_sort(sorted, count, sizeof *sorted, compare_numbered);
+    for (size_t from = 0, to; from < count; from = to) {
+        size_t file = from;
+        for (to = from; to < count && strcmp(sorted[to].key->hash, sorted[from].key->hash) == 0;
+             to++)
+            if (strcmp(sorted[to].key->file, sorted[file].key->file) != 0) {
+                number_unreadable(sorted + file, to - file);
+                file = to;
+            }
+        number_unreadable(sorted + file, to - file);
+        number_places(sorted + from, to - from);
+    }
+}
+
+const struct site_key *site_keys_make(const struct profile *profile, const char *root)
+{
+    const struct keys making = {.profile = profile, .root = root};
+    size_t count = profile->sites.count;
+    struct site_key *keys = arena_take(profile->arena, (count + 1) * sizeof *keys);
+    for (size_t i = 0; i < count; i++)
+        make_key(&making, profile->sites.item[i], &keys[i]);
+    number_equals(profile, keys);
+    for (size_t i = 0; i < count; i++)
+        keys[i].text =
+            arena_format(profile->arena, "%s.%u.%u", keys[i].hash, keys[i].ordinal, keys[i].place);
+    return keys;
+}
