@@ -45,6 +45,7 @@ struct trace_reader {
     pid_t pid;       // as seen from here; 0 if it does not run
     uint64_t end_ns; // CLOCK_MONOTONIC: the moment that live sessions are judged at:
                      // now if the process runs, else its end or the last record
+    bool end_known;  // false: it went on for an unknown time after end_ns
     uid_t owner; // whose words these are: the owner of the file, or if that is root, who asks as
                  // well, the user that the header names
     char **problems;

@@ -120,6 +120,7 @@ void reader_find_process(struct trace_reader *reader, pid_t pid)
         reader->end_ns = now_ns;
     else
         reader->end_ns = header->end_ns ? header->end_ns : header->last_ns;
+    reader->end_known = reader->state == READER_RUNNING || header->end_ns;
     if (reader->end_ns < header->start_ns)
         reader->end_ns = header->start_ns;
 }

@@ -3,6 +3,8 @@
 
     test_run.py CLI
 """
+import contextlib
+import fcntl
 import glob
 import json
 import os
@@ -268,6 +270,102 @@ print(len(seen))
         (trace,) = self.traces()
         report = json.loads(self.unclosed("report", "--format=json", trace).stdout)
         self.assertEqual(report["processes"][0]["ended"], "signal 9")
+
+
+class Killed(TestCase):
+    """A run that is stopped has a report, and a process that was killed has an end."""
+
+    def blocked_report(self):
+        """A run whose command was killed, with its report waiting for room in a pipe. Result: the run, and a
+        function that reads the rest."""
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETFL, os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"." * 512)
+        fcntl.fcntl(writer, fcntl.F_SETFL, 0)
+        code = LEAK.replace("os._exit(0)", "os.kill(os.getpid(), 15)")
+        run = subprocess.Popen([CLI, "run", "--", PYTHON, "-c", code], cwd=self.folder, stderr=writer)
+        self.addCleanup(run.kill)
+        os.close(writer)
+        for _ in range(1000):
+            if "pipe_write" in pathlib.Path(f"/proc/{run.pid}/wchan").read_text():
+                break
+            time.sleep(0.01)
+
+        def rest():
+            with open(reader, encoding="utf-8", errors="replace") as file:
+                return file.read().strip(".")
+        return run, rest
+
+    def test_second_signal_costs_no_report(self):
+        run, rest = self.blocked_report()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            run.send_signal(number)
+            time.sleep(0.02)
+        self.assertIn("SUMMARY: 1 session never closed", rest())
+        self.assertEqual(run.wait(timeout=30), -signal.SIGTERM)
+
+    def test_a_report_can_be_stopped(self):
+        run, rest = self.blocked_report()
+        time.sleep(5.2)
+        run.send_signal(signal.SIGHUP)
+        self.assertEqual(run.wait(timeout=30), -signal.SIGHUP)
+        self.assertNotIn("SUMMARY", rest())
+
+    def test_by_timeout(self):
+        """timeout signals its child and then the group."""
+        code = "import sqlite3, time; c = sqlite3.connect(':memory:'); print(1, flush=True); time.sleep(60)"
+        for _ in range(10):
+            run = subprocess.run(["timeout", "-s", "TERM", "1", CLI, "run", "-f", "--", PYTHON, "-c", code],
+                                 cwd=self.folder, capture_output=True, text=True, timeout=60)
+            self.assertEqual((run.returncode, run.stdout), (124, "1\n"))
+            self.assertIn("SUMMARY: 1 session never closed", run.stderr)
+
+    def killed(self, number):
+        """A grandchild that is killed after a while, by a command that goes on. Result: the JSON report, and how
+        long the session was open: at least, at most."""
+        code = f"""
+import os, subprocess, sys, time
+child = subprocess.Popen([{PYTHON!r}, "-c", "import sqlite3; c = sqlite3.connect(':memory:'); print(1, flush=True);"
+                          "import time; time.sleep(60)"], stdout=subprocess.PIPE)
+child.stdout.readline()
+opened = time.monotonic()
+time.sleep(0.7)
+print(time.monotonic() - opened)
+child.send_signal({number})
+child.wait()
+time.sleep(0.7)
+"""
+        begin = time.monotonic()
+        run = self.unclosed("run", "-o", "%p.trace", "--", PYTHON, "-c", code)
+        most = time.monotonic() - begin - 0.7
+        report = json.loads(self.unclosed("report", "--format=json", *self.traces()).stdout)
+        return report, float(run.stdout), most
+
+    def test_a_killed_process_lived_until_then(self):
+        for number in (9, 15):
+            report, least, most = self.killed(number)
+            (site,) = report["sites"]
+            self.assertTrue(least <= site["longest"] <= most, (least, site["longest"], most))
+            self.assertNotIn("longest_at_least", site)
+            self.assertNotIn("seconds_at_least", report["processes"][0])
+            for trace in self.traces():
+                os.remove(os.path.join(self.folder, trace))
+
+    def test_unknown_end(self):
+        """Without `unclosed run` nobody sees a killed process end: what it left open was held at least so long."""
+        code = "import sqlite3, os; c = sqlite3.connect(':memory:'); os.kill(os.getpid(), 9)"
+        library = subprocess.run([CLI, "run", "--", "sh", "-c", "echo $LD_PRELOAD"], cwd=self.folder,
+                                 capture_output=True, text=True, timeout=60).stdout.strip()
+        subprocess.run([PYTHON, "-c", code], cwd=self.folder, timeout=60,
+                       env={**os.environ, "LD_PRELOAD": library, "UNCLOSED_OUTPUT": self.folder + "/%p.trace"})
+        (trace,) = self.traces()
+        report = json.loads(self.unclosed("report", "--format=json", trace).stdout)
+        self.assertTrue(report["sites"][0]["longest_at_least"])
+        self.assertTrue(report["processes"][0]["seconds_at_least"])
+        self.assertRegex(self.unclosed("report", trace, env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout,
+                         r"longest ≥ [\d.]+ .s ")
 
 
 class Outputs(TestCase):

@@ -109,6 +109,30 @@ size_t journal_read(const char *path, void (*visit)(const struct journal_entry *
     return unread;
 }
 
+void journal_read_new(const char *path, off_t *offset,
+                      void (*visit)(const struct journal_entry *entry, void *data), void *data)
+{
+    struct journal_entry entry;
+    char text[64 << 10];
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    ssize_t got = 0;
+    while (*offset < JOURNAL_FILE_BYTES && (got = pread(fd, text, sizeof text, *offset)) > 0) {
+        ssize_t done = 0;
+        const char *end = NULL;
+        while ((end = memchr(text + done, '\n', (size_t)(got - done)))) {
+            if (journal_parse(text + done, (size_t)(end - text - done), &entry) == 0)
+                visit(&entry, data);
+            done = end + 1 - text;
+        }
+        if (done == 0 && got < (ssize_t)sizeof text)
+            break; // a line that is not complete yet
+        *offset += done > 0 ? done : got;
+    }
+    (void)close(fd);
+}
+
 static void remove_one(int folder, const char *name, void *data)
 {
     (void)data;

@@ -4,6 +4,7 @@
 #define UNCLOSED_CLI_RUN_JOURNAL_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "shared/journal.h"
 
@@ -16,6 +17,11 @@ char *journal_make(void);
 // left out. path may be NULL. Result: bytes that were left unread because the journal is too long.
 size_t journal_read(const char *path, void (*visit)(const struct journal_entry *entry, void *data),
                     void *data);
+
+// Calls `visit` for each entry that was added since *offset, in bytes, which is advanced. Entries
+// in links are not among them.
+void journal_read_new(const char *path, off_t *offset,
+                      void (*visit)(const struct journal_entry *entry, void *data), void *data);
 
 // Removes the journal and its folder, and frees `path`.
 void journal_remove(char *path);

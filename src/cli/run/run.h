@@ -87,6 +87,10 @@ void run_remove_fallback(struct run *run);
 // Result: 0 with run->status, or the exit status if it could not be started (message printed).
 int run_command(struct run *run);
 
+// grace.c: for five seconds from now on, signals that would end us are passed over, unless they
+// were ignored before.
+void run_begin_grace(void);
+
 // Exits with the command's exit status, or dies of its signal without a core dump of its own.
 void run_end_alike(int status) __attribute__((noreturn));
 

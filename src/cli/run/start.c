@@ -5,16 +5,19 @@
 // those that somebody sends to us are passed on.
 #include "cli/cli.h"
 #include "cli/patches.h"
+#include "cli/run/ends.h"
 #include "cli/run/run.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +28,12 @@ struct waiting { // what is different while we wait
     sigset_t handled;
     sigset_t old_mask;
     struct sigaction old_child;
+};
+
+struct helpers {         // what we do meanwhile
+    int signals;         // signalfd of those handled
+    struct ends *ends;   // or NULL
+    struct watch *watch; // or NULL
 };
 
 static void set(const char *name, const char *value)
@@ -139,6 +148,7 @@ static void begin_waiting(struct waiting *waiting)
 
 static void end_waiting(const struct waiting *waiting)
 {
+    run_begin_grace();
     // What came after the command's end was meant for the command.
     const struct timespec now = {0};
     while (sigtimedwait(&waiting->handled, NULL, &now) > 0)
@@ -146,28 +156,46 @@ static void end_waiting(const struct waiting *waiting)
     (void)sigprocmask(SIG_SETMASK, &waiting->old_mask, NULL);
 }
 
-// Waits for a signal, and looks after the traces meanwhile, if they are watched. Result: the
-// signal, or -1 when it is time for another look.
+// Waits until there is a signal to be taken, a process of the run ended, or the time is over.
+// pause: NULL: for ever. Result: whether there may be a signal.
+static bool wait_for_event(const struct helpers *helpers, const struct timespec *pause)
+{
+    struct pollfd waited[] = {{.fd = helpers->signals, .events = POLLIN},
+                              {.fd = ends_fd(helpers->ends), .events = POLLIN}};
+    const int count = ppoll(waited, 2, pause, NULL);
+    if (count > 0 && waited[1].revents)
+        ends_look(helpers->ends);
+    return count > 0 && waited[0].revents;
+}
+
+// Waits for a signal, and looks after the traces meanwhile. Result: the signal, or -1 when it is
+// time for another look.
 static int wait_for_signal(const struct run *run, const struct waiting *waiting,
-                           struct watch *watch, siginfo_t *info)
+                           const struct helpers *helpers, siginfo_t *info)
 {
     static uint64_t next_look_ns;
-    if (!watch)
-        return sigwaitinfo(&waiting->handled, info);
-    uint64_t now_ns = clock_now(CLOCK_MONOTONIC);
-    if (now_ns >= next_look_ns) {
-        run_traces_watch(run, watch);
-        uint64_t pause_ns = watch_look(watch);
-        now_ns = clock_now(CLOCK_MONOTONIC);
-        next_look_ns = now_ns + pause_ns;
+    static const struct timespec at_once = {0};
+    struct timespec pause = {0};
+    if (helpers->watch) {
+        uint64_t now_ns = clock_now(CLOCK_MONOTONIC);
+        if (now_ns >= next_look_ns) {
+            run_traces_watch(run, helpers->watch);
+            uint64_t pause_ns = watch_look(helpers->watch);
+            now_ns = clock_now(CLOCK_MONOTONIC);
+            next_look_ns = now_ns + pause_ns;
+        }
+        uint64_t left_ns = next_look_ns - now_ns;
+        pause = (struct timespec){(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
     }
-    uint64_t left_ns = next_look_ns - now_ns;
-    const struct timespec pause = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
-    return sigtimedwait(&waiting->handled, info, &pause);
+    const struct timespec *until = helpers->watch ? &pause : NULL;
+    if (helpers->signals < 0) // no descriptor is left: ends of processes are not noticed
+        return sigtimedwait(&waiting->handled, info, until);
+    return wait_for_event(helpers, until) ? sigtimedwait(&waiting->handled, info, &at_once) : -1;
 }
 
 // Waits for the command's end. Result: as of waitpid, or -1.
-static int wait_for(const struct run *run, const struct waiting *waiting, struct watch *watch)
+static int wait_for(const struct run *run, const struct waiting *waiting,
+                    const struct helpers *helpers)
 {
     pid_t pid = run->pid;
     for (;;) {
@@ -178,7 +206,7 @@ static int wait_for(const struct run *run, const struct waiting *waiting, struct
         if (ended < 0 && errno != EINTR)
             return -1;
         siginfo_t info;
-        int signal = wait_for_signal(run, waiting, watch, &info);
+        int signal = wait_for_signal(run, waiting, helpers, &info);
         // Not what the terminal sends to the whole group, nor what the command itself does.
         if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL && info.si_pid != pid)
             (void)kill(pid, signal);
@@ -211,6 +239,25 @@ static int say_not_started(const char *command, int error)
     return CLI_NOT_EXECUTABLE;
 }
 
+// traced: there may be something to see.
+static void watch_command(struct run *run, const struct waiting *waiting, bool traced)
+{
+    struct helpers helpers = {.signals =
+                                  signalfd(-1, &waiting->handled, SFD_CLOEXEC | SFD_NONBLOCK)};
+    if (traced && run->table.options.threshold_ns > 0)
+        helpers.watch = watch_new(run->table.options.threshold_ns, run->table.options.log);
+    if (traced)
+        helpers.ends = ends_new(run);
+    run->status = wait_for(run, waiting, &helpers);
+    end_waiting(waiting);
+    ends_free(helpers.ends);
+    if (helpers.signals >= 0)
+        (void)close(helpers.signals);
+    if (helpers.watch)
+        run_traces_watch(run, helpers.watch); // those of the last moment
+    watch_end(helpers.watch);
+}
+
 int run_command(struct run *run)
 {
     struct waiting waiting;
@@ -232,14 +279,7 @@ int run_command(struct run *run)
     }
     error = read_report(report[0]);
     (void)close(report[0]);
-    struct watch *watch = NULL;
-    if (run->traced && error == 0 && run->table.options.threshold_ns > 0)
-        watch = watch_new(run->table.options.threshold_ns, run->table.options.log);
-    run->status = wait_for(run, &waiting, watch);
-    end_waiting(&waiting);
-    if (watch)
-        run_traces_watch(run, watch); // those of the last moment
-    watch_end(watch);
+    watch_command(run, &waiting, run->traced && error == 0);
     return error ? say_not_started(run->command[0], error) : 0;
 }
 

@@ -68,12 +68,6 @@ static void group_sites(const struct profile *profile, enum group_by by, struct 
     }
 }
 
-static bool is_judged(const struct profile *profile, const struct profile_session *session)
-{
-    return session->site && session->age_ns >= profile->threshold_ns &&
-           !(session->flags & (TRACE_SESSION_POOLED | TRACE_SESSION_INHERITED));
-}
-
 static void group_tests(const struct profile *profile, struct groups *groups)
 {
     for (size_t i = 0; i < profile->sites.count; i++) {
@@ -99,7 +93,7 @@ static void group_threads(const struct profile *profile, struct groups *groups)
 {
     for (size_t i = 0; i < profile->sessions.count; i++) {
         const struct profile_session *session = profile->sessions.item[i];
-        if (!is_judged(profile, session))
+        if (!session->never_closed)
             continue;
         const char *name = session->thread[0] ? session->thread : "(unnamed thread)";
         count_in_group(profile->arena, groups, name, session->site, 1, session->age_ns);

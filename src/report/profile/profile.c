@@ -45,6 +45,7 @@ void profile_add(struct profile_builder *builder, struct trace_reader *trace)
         .trace = arena_text(arena, trace->path),
         .state = trace->state,
         .seconds_ns = trace->end_ns - header->start_ns,
+        .end_known = trace->end_known,
     };
     for (int reason = 0; reason < TRACE_LOST_REASONS; reason++)
         process->lost += header->lost[reason];

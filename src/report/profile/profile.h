@@ -22,6 +22,7 @@ struct profile_process {
     const char *trace; // path of the trace file
     enum reader_state state;
     uint64_t seconds_ns; // how long it was traced
+    bool end_known;      // false: at least so long, and so were sessions held that it left open
     uint64_t lost;       // records lost, all reasons
     uint64_t opened, never_closed;
     unsigned index; // in profile.processes
@@ -100,7 +101,10 @@ struct profile_session {
     bool overdue;   // out for longer than the threshold; see profile_tally
     uint32_t slot;  // in the trace of `process`
     const char *thread, *database, *detail, *test, *task; // "" if not known
-    bool unseen;                       // acquired before the attach: `age_ns` is the least
+    bool unseen;                                          // acquired before the attach
+    bool age_least;                    // `age_ns` is the least: acquired before the attach, or its
+                                       // process ended at an unknown time
+    bool never_closed;                 // counted so in its site
     uint64_t age_most_ns;              // ... and this the most; 0: not known
     const char *holder;                // what was found to hold it at the attach, "" nothing
     const struct frames *holder_stack; // ... and where that was; NULL: not known
@@ -175,6 +179,7 @@ struct profile_site {
     uint64_t exceptions;        // never closed after an exception passed by
     uint64_t in_transaction;    // of those still out
     uint64_t longest_ns;        // hold, ended or not
+    bool longest_least;         // ... at least: see profile_session.age_least
     uint64_t longest_live_ns;
     uint64_t hold_ns, holds;           // sum and number of the ended holds
     uint64_t held[TRACE_HOLD_BUCKETS]; // the ended holds by length; see trace_site.hold

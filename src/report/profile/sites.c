@@ -115,7 +115,7 @@ static void add_raw_sites(struct profile_builder *builder, struct source *source
 // Judges a session that is still out. Handles kept by a pool are no leak; what is out for less than
 // the threshold may still come back.
 static void count_session(const struct profile *profile, struct raw_site *raw,
-                          const struct profile_session *session)
+                          struct profile_session *session)
 {
     struct profile_tally *tally = &raw->tally;
     if (session->flags & TRACE_SESSION_INHERITED)
@@ -138,6 +138,7 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
         return;
     }
     tally->never_closed++;
+    session->never_closed = true;
     if (session->flags & TRACE_SESSION_ZOMBIE)
         tally->zombie++;
     else if (session->flags & TRACE_SESSION_REFUSED)
@@ -201,6 +202,7 @@ static struct profile_session *new_session(struct profile_builder *builder,
     if (record->flags & TRACE_SESSION_POOLED)
         session->kind = TRACE_HANDLE;
     profile_judge_inherited(source, record, session);
+    session->age_least = session->unseen || !source->process->end_known;
     session->overdue = is_overdue(builder->profile, source, session);
     return session;
 }
@@ -363,7 +365,11 @@ static void merge_numbers(struct profile_site *site, const struct raw_site *raw)
     site->exceptions += record->exceptions + raw->exceptions;
     site->in_transaction += raw->in_transaction;
     site->longest_live_ns = larger(site->longest_live_ns, raw->longest_live_ns);
-    site->longest_ns = larger(site->longest_ns, larger(record->longest_ns, raw->longest_live_ns));
+    if (larger(record->longest_ns, raw->longest_live_ns) >= site->longest_ns) {
+        site->longest_ns = larger(record->longest_ns, raw->longest_live_ns);
+        site->longest_least = raw->longest_live_ns >= record->longest_ns && raw->tally.live > 0 &&
+                              !raw->source->process->end_known;
+    }
     site->hold_ns += record->total_hold_ns;
     for (int end = 0; end < TRACE_ENDS; end++)
         site->holds += record->ended[end];

@@ -56,6 +56,8 @@ static json_t *session_json(const struct profile *profile, const struct profile_
 {
     json_t *object = json_object();
     json_set_seconds(object, "age", session->age_ns);
+    if (session->age_least)
+        json_object_set_new(object, "age_at_least", json_true());
     if (session->unseen)
         set_unseen(object, session);
     else

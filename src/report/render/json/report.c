@@ -40,6 +40,8 @@ static json_t *process_json(const struct profile *profile, const struct profile_
     json_set_text(object, "trace", process->trace);
     json_set_text(object, "started", json_time_text(profile->arena, process, 0));
     json_set_seconds(object, "seconds", process->seconds_ns);
+    if (!process->end_known)
+        json_object_set_new(object, "seconds_at_least", json_true());
     json_set_text(object, "ended", profile_ended(profile, process));
     json_set_number(object, "lost", process->lost);
     json_set_number(object, "opened", process->opened);
@@ -321,6 +323,8 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     json_set_place(object, site->name);
     set_tally(object, &site->tally);
     json_set_seconds(object, "longest", site->longest_ns);
+    if (site->longest_least)
+        json_object_set_new(object, "longest_at_least", json_true());
     if (site->holds > 0)
         json_object_set_new(object, "mean_hold",
                             json_real((double)site->hold_ns / (double)site->holds / 1e9));

@@ -35,7 +35,7 @@ static void print_head(const struct text *text, const struct profile_session *se
                         : session->site ? sheet_frame(arena, session->site->name,
                                                       session->process->header->directory)
                                         : "(open before the trace began)";
-    if (session->unseen)
+    if (session->age_least)
         age = arena_format(arena, "≥ %s", age);
     sheet_print(sheet, SHEET_BOLD, "%*s", (int)(12 + strlen(age) - sheet_columns(age)), age);
     if (alike > 1)

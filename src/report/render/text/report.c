@@ -34,8 +34,8 @@ static void print_one_process(const struct text *text, const struct profile_proc
     const struct sheet *sheet = &text->sheet;
     sheet_print(sheet, SHEET_BOLD, "unclosed: %s[%u]", text_program_name(sheet->arena, process),
                 process->header->pid);
-    fprintf(sheet->out, " %s, %s", sheet_duration(sheet->arena, process->seconds_ns),
-            ended_words(text->profile, process));
+    fprintf(sheet->out, " %s%s, %s", process->end_known ? "" : "≥ ",
+            sheet_duration(sheet->arena, process->seconds_ns), ended_words(text->profile, process));
     if (process->header->flags & TRACE_FLAG_ATTACHED)
         fputs(", attached while running", sheet->out);
     if (process->header->flags & TRACE_FLAG_RENEWED)

@@ -76,7 +76,8 @@ static void print_facts(const struct text *text, const struct profile_site *site
     add_number(&line, "being released", tally->releasing);
     add_number(&line, "under way", tally->under_way);
     sheet_line_add(&line, SHEET_PLAIN,
-                   arena_format(arena, "longest %s", sheet_duration(arena, site->longest_ns)));
+                   arena_format(arena, "longest %s%s", site->longest_least ? "≥ " : "",
+                                sheet_duration(arena, site->longest_ns)));
     sheet_line_add(&line, SHEET_PLAIN, text_names(arena, "thread", "threads", &site->threads));
     sheet_line_add(&line, SHEET_PLAIN, database_names(text, site));
     if (site->pool && text->profile->pools.count > 1)
