@@ -54,5 +54,9 @@ const struct renderer *renderer_find(const char *name);
 
 render text_report, text_held;
 render json_report, json_held;
+render csv_report, csv_held;
+render folded_report;
+render markdown_report;
+render openmetrics_report;
 
 #endif

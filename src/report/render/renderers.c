@@ -6,6 +6,10 @@
 const struct renderer renderers[] = {
     {"text", "for people", RENDERER_PEOPLE, text_report, text_held, NULL},
     {"json", "for programs, schema 1", RENDERER_UTF8, json_report, json_held, NULL},
+    {"csv", "a row a site", RENDERER_UTF8, csv_report, csv_held, NULL},
+    {"folded", "stacks for flame graphs", RENDERER_UTF8, folded_report, NULL, NULL},
+    {"markdown", "a summary for a pull request", RENDERER_UTF8, markdown_report, NULL, NULL},
+    {"openmetrics", "for Prometheus", RENDERER_UTF8, openmetrics_report, NULL, NULL},
 };
 const size_t renderer_count = sizeof renderers / sizeof renderers[0];
 

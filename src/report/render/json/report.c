@@ -9,6 +9,7 @@
 #include "report/profile/site_key.h"
 #include "report/render/json/values.h"
 #include "report/render/renderer.h"
+#include "report/render/tallies.h"
 #include "shared/trace_words.h"
 
 enum { INDENT = 2 };
@@ -90,26 +91,8 @@ static void set_closed_by(json_t *object, const struct profile_tally *tally)
 
 static void set_tally(json_t *object, const struct profile_tally *tally)
 {
-    json_set_number(object, "opened", tally->opened);
-    json_set_number(object, "released", tally->released);
-    json_set_number(object, "never_closed", tally->never_closed);
-    json_set_number(object, "live", tally->live);
-    json_set_number(object, "held_now", tally->held);
-    json_set_number(object, "reclaimed", tally->reclaimed);
-    json_set_number(object, "at_shutdown", tally->shutdown);
-    json_set_number(object, "refused", tally->refused);
-    json_set_number(object, "zombie", tally->zombie);
-    json_set_number(object, "suppressed", tally->suppressed);
-    json_set_number(object, "discarded", tally->discarded);
-    json_set_number(object, "release_unseen", tally->unseen);
-    json_set_number(object, "pooled", tally->pooled);
-    json_set_number(object, "below_threshold", tally->below);
-    json_set_number(object, "being_released", tally->releasing);
-    json_set_number(object, "under_way", tally->under_way);
-    json_set_number(object, "late", tally->late);
-    json_set_number(object, "overdue", tally->overdue);
-    json_set_number(object, "inherited", tally->inherited);
-    json_set_number(object, "failed", tally->failed);
+    for (size_t i = 0; i < tally_column_count; i++)
+        json_set_number(object, tally_columns[i].name, tally_value(tally, &tally_columns[i]));
     set_closed_by(object, tally);
 }
 

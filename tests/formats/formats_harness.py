@@ -1,0 +1,208 @@
+"""What the tests of formats share: real traces, and readers that are not ours. See ../e2e/harness.py."""
+
+import atexit
+import csv
+import functools
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+
+# pylint: disable=wrong-import-position,unused-import
+from harness import CLI, KINDS, LIBRARY, SOURCES, TestCase, main, needs, program  # noqa: E402,F401
+
+PYTHON = "/usr/bin/python3"
+
+TESTS = '''
+import sqlite3, pytest
+
+kept = []
+
+@pytest.fixture(scope="session")
+def shared():
+    kept.append(sqlite3.connect(":memory:"))
+    return kept[-1]
+
+def test_clean(shared):
+    sqlite3.connect(":memory:").close()
+
+@pytest.mark.parametrize("name", ["a", "<b>&"])
+def test_leaks(shared, name):
+    kept.append(sqlite3.connect(":memory:"))
+
+class TestCase:
+    def test_two(self):
+        kept.extend(sqlite3.connect(":memory:") for _ in range(2))
+'''
+
+UNITTEST = '''
+import sqlite3, unittest
+
+kept = [sqlite3.connect(":memory:")]
+
+class Case(unittest.TestCase):
+    def test_leaks(self):
+        kept.append(sqlite3.connect(":memory:"))
+
+    def test_clean(self):
+        sqlite3.connect(":memory:").close()
+
+unittest.main()
+'''
+
+KILLED = "import os, sqlite3; kept = [sqlite3.connect(':memory:') for _ in range(4)]; os.kill(os.getpid(), 9)"
+CLEAN = "import sqlite3\nfor _ in range(70): sqlite3.connect(':memory:').close()"
+FORKS = """
+import os, sqlite3
+kept = [sqlite3.connect(':memory:')]
+for _ in range(3):
+    if os.fork() == 0:
+        kept.append(sqlite3.connect(':memory:'))
+        sqlite3.connect(':memory:').close()
+        os._exit(0)
+for _ in range(3): os.wait()
+"""
+
+
+def source(*names):
+    return os.path.join(SOURCES, *names)
+
+
+def programs(folder):
+    """The programs that the ten traces are of, by name: commands, without those that cannot be run."""
+    def write(name, text):
+        path = os.path.join(folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    commands = {
+        "clean": [PYTHON, "-c", CLEAN],
+        "outcomes": [program("outcomes"), "all"],
+        "exceptions": [program("exceptions"), "all"],
+        "hostile": [PYTHON, source("python", "hostile_text.py"), "0"],
+        "killed": [PYTHON, "-c", KILLED],
+        "forks": [PYTHON, "-c", FORKS],
+        "unittest": [PYTHON, write("test_unit.py", UNITTEST)],
+        "dry": [PYTHON, source("python", "dry.py"), os.path.join(folder, "dry.db")],
+        "pools": [PYTHON, source("python", "pools.py"), os.path.join(folder, "pools.db")],
+        "pytest": [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                   write("test_some.py", TESTS)],
+        "perl": ["perl", source("runtimes", "cells.pl"), "kept"],
+    }
+    return {name: command for name, command in commands.items() if shutil.which(command[0])}
+
+
+@functools.cache
+def trace_all():
+    """Runs them all, once. Result: {name: folder with its traces}; removed at the end."""
+    traces = {}
+    folder = tempfile.mkdtemp(prefix="formats-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name, command in programs(folder).items():
+        traces[name] = os.path.join(folder, "traces", name)
+        work = os.path.join(folder, "work", name)
+        os.makedirs(traces[name])
+        os.makedirs(work)
+        subprocess.run([CLI, "run", "-o", os.path.join(traces[name], "%e.%p.trace"), "--", *command],
+                       cwd=work, env={**os.environ, "LANG": "C.UTF-8"}, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120, check=False)
+    return traces
+
+
+class FormatsTestCase(TestCase):
+    """All tests of a class look at the same traces."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.traces = trace_all()
+
+    def render(self, form, *arguments, command="report"):
+        """What a format is for these traces, as bytes."""
+        result = subprocess.run([CLI, command, "--format", form, *arguments], cwd=self.folder,
+                                env=self.environment(), stdin=subprocess.DEVNULL,
+                                capture_output=True, timeout=120, check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, b""), (form, arguments))
+        return result.stdout
+
+
+# -- readers: {kind: number never closed}, without those of which there are none --
+
+def _without_zeros(numbers):
+    return {kind: number for kind, number in numbers.items() if number}
+
+
+def _add(numbers, kind, number):
+    numbers[kind] = numbers.get(kind, 0) + number
+
+
+def read_json(data):
+    return _without_zeros({kind: totals["never_closed"]
+                           for kind, totals in json.loads(data)["totals"].items()})
+
+
+def read_text(data):
+    numbers = {}
+    text = re.sub(r"\n {14}", " ", data.decode())  # lines that were broken
+    for kind, rest in re.findall(r"(?m)^  (\w+)s +opened \d+(.*)$", text):
+        found = re.search(r"(?:never closed|not closed) (\d+)", rest)
+        numbers[kind] = int(found.group(1)) if found else 0
+    return _without_zeros(numbers)
+
+
+def read_csv(data):
+    numbers = {}
+    for row in csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True):
+        assert None not in row and None not in row.values(), row
+        _add(numbers, row["kind"], int(row["never_closed"]))
+    return _without_zeros(numbers)
+
+
+def read_folded(data):
+    numbers = {}
+    for line in data.decode().splitlines():
+        stack, count = line.rsplit(" ", 1)
+        _add(numbers, stack.split(";")[0][:-1], int(count))
+    return _without_zeros(numbers)
+
+
+def read_markdown(data):
+    """By way of the HTML that GitHub's own renderer makes of it."""
+    html = markdown_html(data)
+    rows = re.findall(r"<tr>\s*<td>(\w+)s</td>\s*<td[^>]*>\d+</td>\s*<td[^>]*>\d+</td>\s*"
+                      r"<td[^>]*>(\d+)</td>\s*</tr>", html)
+    return _without_zeros({kind: int(number) for kind, number in rows})
+
+
+def markdown_html(data):
+    return subprocess.run(["cmark-gfm", "--extension", "table", "--extension", "autolink",
+                           "--unsafe"], input=data, stdout=subprocess.PIPE,
+                          check=True).stdout.decode()
+
+
+def metric_families(data):
+    from prometheus_client.openmetrics import parser  # pylint: disable=import-outside-toplevel
+    return {family.name: family
+            for family in parser.text_string_to_metric_families(data.decode())}
+
+
+def read_openmetrics(data):
+    numbers = {}
+    for sample in metric_families(data)["unclosed_never_closed"].samples:
+        _add(numbers, sample.labels["kind"], int(sample.value))
+    return _without_zeros(numbers)
+
+
+READERS = {
+    "text": read_text,
+    "csv": read_csv,
+    "folded": read_folded,
+    "markdown": read_markdown,
+    "openmetrics": read_openmetrics,
+}
