@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define TRACE_MAGIC "UNCLOSED"
-#define TRACE_VERSION 4 // a reader refuses another version
+#define TRACE_VERSION 5 // a reader refuses another version
 #define TRACE_BYTE_ORDER 0x01020304u
 #define TRACE_HEADER_BYTES 4096u      // also the offset of the first chunk
 #define TRACE_CHUNK_ALIGN 4096u       // chunks start and end on multiples of this
@@ -38,6 +38,7 @@ enum trace_chunk_type {
     TRACE_SESSIONS,    // struct trace_session
     TRACE_MISUSES,     // struct trace_misuse
     TRACE_EXHAUSTIONS, // a space of 64-bit words, see struct trace_exhaustion
+    TRACE_HISTORIES,   // struct trace_history
     TRACE_CHUNK_TYPES  // one past the last; readers skip types they do not know
 };
 
@@ -248,6 +249,31 @@ struct trace_timeline {
     uint32_t most_out[TRACE_TIMELINE_BUCKETS];
 };
 
+// Who was behind the buckets of a pool's timeline: moments[i] goes with most_out[i], and is merged
+// with its neighbour as those are (the holders of the larger number, the sum of the time-outs). The
+// bucket that is being written (trace_pool.bucket) has no holders here yet: see trace_site.high.
+// Made when the second bucket begins: a pool without one lived for one bucket.
+enum { TRACE_MOMENT_HOLDERS = 8 };
+struct trace_moment {
+    struct trace_moment_holder {
+        uint32_t site;
+        uint32_t count;              // 0: there are no more
+    } holders[TRACE_MOMENT_HOLDERS]; // when most_out[i] was reached; those that held most first
+    uint32_t waiting;                // acquires that waited during the bucket, of those in `waits`;
+                                     // of merged buckets, the larger number
+    uint32_t timeouts;
+};
+struct trace_history {
+    uint32_t pool;
+    uint32_t reserved;
+    uint64_t width_ns; // of the timeline when this was written last
+    struct trace_moment moments[TRACE_TIMELINE_BUCKETS];
+};
+
+// Times of acquires: bucket 0 counts those below 2^23 ns (8.4 ms: the clock that says when a call
+// began has ticks of up to 4 ms), bucket i those of [2^(22+i), 2^(23+i)) ns, the last all above.
+enum { TRACE_TOOK_BUCKETS = 16, TRACE_TOOK_SHIFT = 23 };
+
 // What each acquire and release writes lies together, on as few cache lines as possible: threads on
 // several processors do so at once. Hence the order of the fields, and sizes that are multiples
 // of 64.
@@ -275,7 +301,13 @@ struct trace_pool {
     uint64_t openings;   // acquires that took so long and succeeded, but waited for nobody
     uint64_t longest_opening_ns;
     struct trace_timeline timeline;
-    uint64_t reserved_end[6];
+    uint32_t bucket; // of the timeline, the one that is being written
+    uint32_t high;   // number of the last time that its most_out rose; see trace_site.high
+    uint32_t got[TRACE_TOOK_BUCKETS];     // acquires that succeeded by how long they took; got[0]
+                                          // says nothing: it is `acquires` less the others
+    uint32_t created[TRACE_TOOK_BUCKETS]; // connections by how long making them took, of those that
+                                          // were seen being made by the pool
+    uint64_t reserved_end[5];
 };
 
 // Hold times: bucket 0 counts below 1 us, bucket i those of [2^(i-1), 2^i) us, the last all above.
@@ -336,16 +368,18 @@ struct trace_site {
     uint64_t first_ns, last_ns; // first and last acquire
     uint64_t total_hold_ns;     // of the ended
     uint64_t longest_ns;        // longest hold among the ended
-    uint64_t late;       // released by the code, but held longer than trace_header.threshold_ns
-    uint64_t exceptions; // sessions never closed by the code after an exception passed by
+    uint64_t late; // released by the code, but held longer than trace_header.threshold_ns
+    uint32_t high; // out_at_high is valid if this equals the pool's high, else `out` is it: what
+                   // was out when most_out of the bucket being written was reached
+    uint32_t out_at_high;
     uint64_t ended[TRACE_ENDS]; // sessions ended, by enum trace_end
     uint32_t hold[TRACE_HOLD_BUCKETS];
     struct trace_growth growth;
     struct trace_way ways[TRACE_WAYS]; // the used ones first
     uint32_t ways_more;                // of the sample, released from further places
-    uint32_t used; // stack: where one of the sessions was used first, after its acquire; as a
-                   // function's callers use what it hands on to them
-    uint32_t reserved[2];
+    uint32_t used;       // stack: where one of the sessions was used first, after its acquire; as a
+                         // function's callers use what it hands on to them
+    uint64_t exceptions; // sessions never closed by the code after an exception passed by
 };
 
 enum trace_session_state {
@@ -432,7 +466,8 @@ TRACE_SIZE_IS(struct trace_session, 64);
 TRACE_SIZE_IS(struct trace_location, 16);
 TRACE_SIZE_IS(struct trace_site, 576);
 TRACE_SIZE_IS(struct trace_growth, 128);
-TRACE_SIZE_IS(struct trace_pool, 704);
+TRACE_SIZE_IS(struct trace_pool, 832);
+TRACE_SIZE_IS(struct trace_history, 9232);
 TRACE_SIZE_IS(struct trace_holder, 16);
 
 #endif

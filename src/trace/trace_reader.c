@@ -24,8 +24,9 @@ enum {
 // A space comes before those that its records refer to. A record is published after what it refers
 // to, so reading in this order finds everything that was referred to.
 static const uint8_t reading_order[] = {
-    TRACE_SESSIONS,  TRACE_EXHAUSTIONS, TRACE_MISUSES,   TRACE_SITES,   TRACE_POOLS,
-    TRACE_FUNCTIONS, TRACE_STACKS,      TRACE_LOCATIONS, TRACE_MODULES, TRACE_STRINGS,
+    TRACE_SESSIONS,  TRACE_EXHAUSTIONS, TRACE_MISUSES,   TRACE_HISTORIES,
+    TRACE_SITES,     TRACE_POOLS,       TRACE_FUNCTIONS, TRACE_STACKS,
+    TRACE_LOCATIONS, TRACE_MODULES,     TRACE_STRINGS,
 };
 
 void reader_complain(struct trace_reader *reader, const char *format, ...)

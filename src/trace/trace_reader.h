@@ -110,6 +110,7 @@ READER_RECORD(pool, TRACE_POOLS)
 READER_RECORD(site, TRACE_SITES)
 READER_RECORD(session, TRACE_SESSIONS)
 READER_RECORD(misuse, TRACE_MISUSES)
+READER_RECORD(history, TRACE_HISTORIES)
 #undef READER_RECORD
 
 // The module that was mapped at `address` when a stack was first seen at `seen_ns`: addresses are

@@ -51,6 +51,7 @@ static const struct reference {
     FIELD(TRACE_MISUSES, trace_misuse, site, TRACE_SITES),
     FIELD(TRACE_MISUSES, trace_misuse, database, TRACE_STRINGS),
     FIELD(TRACE_MISUSES, trace_misuse, thread, TRACE_STRINGS),
+    FIELD(TRACE_HISTORIES, trace_history, pool, TRACE_POOLS),
 #undef FIELD
 };
 
@@ -267,6 +268,19 @@ static void check_exhaustions(struct trace_reader *reader)
             reader->path, (words - complete) * 8);
 }
 
+static void check_histories(struct trace_reader *reader)
+{
+    size_t dangling = 0;
+    for (uint32_t ref = 0; (ref = reader_next(reader, TRACE_HISTORIES, ref)) != TRACE_NONE;) {
+        struct trace_history *history = (struct trace_history *)reader_history(reader, ref);
+        for (int i = 0; i < TRACE_TIMELINE_BUCKETS; i++)
+            for (int k = 0; k < TRACE_MOMENT_HOLDERS; k++)
+                dangling +=
+                    clear_dangling(reader, TRACE_SITES, &history->moments[i].holders[k].site);
+    }
+    complain_dangling(reader, "trace_history", dangling);
+}
+
 static bool is_growth(const struct trace_growth *growth)
 {
     return growth->reached < TRACE_GROWTH_BUCKETS && (growth->width & (growth->width - 1)) == 0;
@@ -313,5 +327,6 @@ void reader_check(struct trace_reader *reader)
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
         check_field(reader, &references[i]);
     check_exhaustions(reader);
+    check_histories(reader);
     check_values(reader);
 }

@@ -16,6 +16,7 @@ static const uint16_t trace_unit_bytes[TRACE_CHUNK_TYPES] = {
     [TRACE_SESSIONS] = sizeof(struct trace_session),
     [TRACE_MISUSES] = sizeof(struct trace_misuse),
     [TRACE_EXHAUSTIONS] = 8,
+    [TRACE_HISTORIES] = sizeof(struct trace_history),
 };
 
 #endif

@@ -20,10 +20,10 @@
 
 // Bytes of the first chunk of each space; each further one is twice as large.
 static const uint32_t first_bytes[TRACE_CHUNK_TYPES] = {
-    [TRACE_STRINGS] = 16384,     [TRACE_STACKS] = 32768,   [TRACE_MODULES] = 16384,
-    [TRACE_LOCATIONS] = 8192,    [TRACE_FUNCTIONS] = 8192, [TRACE_POOLS] = 8192,
-    [TRACE_SITES] = 32768,       [TRACE_SESSIONS] = 32768, [TRACE_MISUSES] = 4096,
-    [TRACE_EXHAUSTIONS] = 16384,
+    [TRACE_STRINGS] = 16384,     [TRACE_STACKS] = 32768,    [TRACE_MODULES] = 16384,
+    [TRACE_LOCATIONS] = 8192,    [TRACE_FUNCTIONS] = 8192,  [TRACE_POOLS] = 8192,
+    [TRACE_SITES] = 32768,       [TRACE_SESSIONS] = 32768,  [TRACE_MISUSES] = 4096,
+    [TRACE_EXHAUSTIONS] = 16384, [TRACE_HISTORIES] = 12288,
 };
 
 enum {

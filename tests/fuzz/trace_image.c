@@ -8,23 +8,24 @@
 #include "trace/trace_format.h"
 #include "trace/trace_units.h"
 
-enum { PIECE_BYTES = 512, PIECES_MOST = 24 };
+enum { PIECE_BYTES = 512, PIECES_MOST = 24, LARGEST_CHUNK = 3 * TRACE_CHUNK_ALIGN };
 
 static uint32_t next_first[TRACE_CHUNK_TYPES];
 
-// Fills in one chunk of the smallest size. Sites and pools are larger than a piece: the piece is
-// repeated.
-static void make_chunk(unsigned char *page, const uint8_t *piece, size_t bytes)
+// Fills in one chunk of the smallest size, and returns that. Sites and pools are larger than a
+// piece: the piece is repeated.
+static size_t make_chunk(unsigned char *page, const uint8_t *piece, size_t bytes)
 {
     unsigned type = piece[0] % TRACE_CHUNK_TYPES;
     uint16_t unit = trace_unit_bytes[type] ? trace_unit_bytes[type] : 1;
+    const size_t room = unit < TRACE_CHUNK_ALIGN / 2 ? TRACE_CHUNK_ALIGN : LARGEST_CHUNK;
     struct trace_chunk chunk = {
         .magic = TRACE_CHUNK_MAGIC,
         .type = (uint16_t)type,
         .record_bytes = unit,
-        .bytes = TRACE_CHUNK_ALIGN,
+        .bytes = room,
         .first = next_first[type],
-        .capacity = (uint32_t)((TRACE_CHUNK_ALIGN - sizeof chunk) / unit),
+        .capacity = (uint32_t)((room - sizeof chunk) / unit),
     };
     chunk.count = chunk.capacity - piece[1] % chunk.capacity;
     next_first[type] += chunk.capacity;
@@ -32,8 +33,9 @@ static void make_chunk(unsigned char *page, const uint8_t *piece, size_t bytes)
     if (piece[1] % 16 == 1)
         memcpy((char *)&chunk + piece[2] % (fields - 4), piece + 3, 4);
     memcpy(page, &chunk, sizeof chunk);
-    for (size_t at = sizeof chunk; at < TRACE_CHUNK_ALIGN; at++)
+    for (size_t at = sizeof chunk; at < room; at++)
         page[at] = piece[4 + (at - sizeof chunk) % (bytes - 4)];
+    return room;
 }
 
 static size_t make_file(unsigned char *file, const uint8_t *data, size_t size, unsigned skip)
@@ -54,8 +56,7 @@ static size_t make_file(unsigned char *file, const uint8_t *data, size_t size, u
     for (int i = 0; i < PIECES_MOST && size >= 8; i++) {
         size_t bytes = size < PIECE_BYTES ? size : PIECE_BYTES;
         if (data[0] % TRACE_CHUNK_TYPES != skip || skip == 0) {
-            make_chunk(file + at, data, bytes);
-            at += TRACE_CHUNK_ALIGN;
+            at += make_chunk(file + at, data, bytes);
         }
         data += bytes;
         size -= bytes;
@@ -67,7 +68,7 @@ static size_t make_file(unsigned char *file, const uint8_t *data, size_t size, u
 
 int trace_image(const uint8_t *data, size_t size, unsigned skip)
 {
-    static unsigned char file[TRACE_HEADER_BYTES + PIECES_MOST * TRACE_CHUNK_ALIGN];
+    static unsigned char file[TRACE_HEADER_BYTES + PIECES_MOST * LARGEST_CHUNK];
     if (size < 1)
         return -1;
     int fd = memfd_create("image", MFD_CLOEXEC);

@@ -8,13 +8,12 @@
 #include <string.h>
 
 #include "recorder/books/growth.h"
+#include "recorder/books/timeline.h"
 #include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/table.h"
 
 enum { MOST_POOLS = 1 << 12 };
-
-static const uint64_t first_width_ns = UINT64_C(1) << 26; // of a timeline bucket: 67 ms
 
 struct lock pools_lock = LOCK_OF(LOCK_POOLS);
 
@@ -27,13 +26,12 @@ struct pool {
     struct lock lock; // guards the counters of the record and of the sites of this pool
     struct trace_pool *record;
     uint32_t ref;
-    uint64_t origin_ns, width_ns; // of the timeline; anybody may write over what is in the trace
-    uint32_t bucket;              // the last one of the timeline that was written
-    uint32_t exhaustions;         // written down
-    uint32_t failures;            // of these, acquires that failed
-    uint64_t next_exhaustion_ns;  // not before
-    uint64_t back_ns;             // the last time that a session came back ...
-    uint64_t full_back_ns;        // ... to the pool when all it may have were out
+    struct timeline timeline;
+    uint32_t exhaustions;        // written down
+    uint32_t failures;           // of these, acquires that failed
+    uint64_t next_exhaustion_ns; // not before
+    uint64_t back_ns;            // the last time that a session came back ...
+    uint64_t full_back_ns;       // ... to the pool when all it may have were out
     UT_hash_handle hh;
 };
 static struct pool *pools;
@@ -42,6 +40,8 @@ static struct pool *by_ref[MOST_POOLS + 1];
 
 void pools_reset(bool give_back)
 {
+    for (struct pool *pool = give_back ? pools : NULL; pool; pool = pool->hh.next)
+        timeline_end(&pool->timeline);
     TABLE_RESET(struct pool, pools, give_back);
     lock_init(&no_pool.lock); // perhaps taken by a thread that is not in this child
     memset(by_ref, 0, sizeof by_ref);
@@ -78,8 +78,6 @@ static void describe_new(struct pool *pool)
 {
     struct trace_pool *record = pool->record;
     const struct pool_key *key = &pool->key;
-    pool->origin_ns = recorder_now();
-    pool->width_ns = first_width_ns;
     record->address = key->address;
     record->kind = key->kind;
     record->name = key->name;
@@ -87,8 +85,7 @@ static void describe_new(struct pool *pool)
     record->overflow = TRACE_UNKNOWN;
     record->timeout_ms = TRACE_UNKNOWN;
     record->wait_threshold_ns = recorder_options.wait_threshold_ns;
-    record->timeline.origin_ns = pool->origin_ns;
-    record->timeline.width_ns = pool->width_ns;
+    timeline_begin(&pool->timeline, record, pool->ref, recorder_now());
 }
 
 static struct pool *pool_add(const struct pool_key *key)
@@ -155,36 +152,6 @@ void pool_describe(uint32_t ref, uint32_t name, uint32_t detail, uint32_t size, 
         record->overflow = overflow;
 }
 
-// Merges neighbours, so that the timeline reaches twice as far.
-static void timeline_halve(struct pool *pool)
-{
-    struct trace_timeline *line = &pool->record->timeline;
-    for (int i = 0; i < TRACE_TIMELINE_BUCKETS / 2; i++) {
-        uint32_t a = line->most_out[2 * i], b = line->most_out[2 * i + 1];
-        line->most_out[i] = a > b ? a : b;
-    }
-    memset(line->most_out + TRACE_TIMELINE_BUCKETS / 2, 0, sizeof line->most_out / 2);
-    line->width_ns = pool->width_ns *= 2;
-    pool->bucket /= 2;
-}
-
-// Notes that `before` were out until now and `after` are from now on.
-static void timeline_note(struct pool *pool, uint32_t before, uint32_t after, uint64_t now_ns)
-{
-    struct trace_timeline *line = &pool->record->timeline;
-    uint64_t since = now_ns > pool->origin_ns ? now_ns - pool->origin_ns : 0;
-    while (since >= pool->width_ns * TRACE_TIMELINE_BUCKETS)
-        timeline_halve(pool);
-    uint32_t bucket = (uint32_t)(since >> __builtin_ctzll(pool->width_ns));
-    while (pool->bucket < bucket) {
-        pool->bucket++;
-        if (line->most_out[pool->bucket] < before)
-            line->most_out[pool->bucket] = before;
-    }
-    if (line->most_out[bucket] < after)
-        line->most_out[bucket] = after;
-}
-
 // The lock under which the counters of a site change: that of its pool.
 static struct pool *lock_counters(uint32_t ref)
 {
@@ -239,26 +206,50 @@ static bool is_slow(const struct trace_pool *record, uint64_t took_ns)
     return record->wait_threshold_ns > 0 && took_ns >= record->wait_threshold_ns;
 }
 
-// An acquire that took longer than one usually does. waited: for somebody else.
-static void count_slow(struct trace_pool *record, bool waited, uint64_t took_ns)
+// An acquire that took longer than one usually does, and did not wait for somebody else.
+static void count_opening(struct trace_pool *record, uint64_t took_ns)
 {
-    if (!waited) {
-        record->openings++;
-        if (took_ns > record->longest_opening_ns)
-            record->longest_opening_ns = took_ns;
-        return;
-    }
+    record->openings++;
+    if (took_ns > record->longest_opening_ns)
+        record->longest_opening_ns = took_ns;
+}
+
+// One that waited.
+static void count_wait(struct pool *pool, bool timed_out, uint64_t took_ns, uint64_t now_ns)
+{
+    struct trace_pool *record = pool->record;
     record->waits++;
     record->total_wait_ns += took_ns;
     if (took_ns > record->longest_wait_ns)
         record->longest_wait_ns = took_ns;
+    timeline_waited(&pool->timeline, took_ns, timed_out, now_ns);
+}
+
+// The bucket of struct trace_pool's times.
+static unsigned took_bucket(uint64_t took_ns)
+{
+    uint64_t units = took_ns >> TRACE_TOOK_SHIFT;
+    unsigned bucket = units == 0 ? 0 : 64 - (unsigned)__builtin_clzll(units);
+    return bucket < TRACE_TOOK_BUCKETS ? bucket : TRACE_TOOK_BUCKETS - 1;
+}
+
+// A session of a pool's could be had, in longer than the clock's ticks.
+static void count_late(struct pool *pool, uint64_t took_ns, uint64_t now_ns)
+{
+    pool->record->got[took_bucket(took_ns)]++;
+    if (!is_slow(pool->record, took_ns))
+        return;
+    if (has_waited(pool, took_ns, now_ns))
+        count_wait(pool, false, took_ns, now_ns);
+    else
+        count_opening(pool->record, took_ns);
 }
 
 static void pool_out(struct pool *pool, uint64_t now_ns)
 {
     struct trace_pool *record = pool->record;
     uint32_t out = ++record->out;
-    timeline_note(pool, out - 1, out, now_ns);
+    timeline_note(&pool->timeline, out);
     if (out > record->high_water) {
         record->high_water = out;
         record->high_water_ns = now_ns;
@@ -266,14 +257,31 @@ static void pool_out(struct pool *pool, uint64_t now_ns)
     }
 }
 
+// Before a session goes out of the pool or comes back.
+static void keep(struct pool *pool, struct trace_site *site, uint64_t now_ns)
+{
+    timeline_reach(&pool->timeline, now_ns);
+    timeline_keep(&pool->timeline, site);
+    site_keep_peak(site, pool->record->peak);
+}
+
+// More sessions of the site are out than ever before.
+static void site_rises(struct pool *pool, struct site site)
+{
+    if (site.record->most_out == 0 && pool->record)
+        timeline_add_site(&pool->timeline, site.record, site.ref);
+    site.record->most_out = site.record->out;
+}
+
 // The pool, locked.
-static struct pool *count_out(uint32_t ref, struct trace_site *site, uint64_t now_ns)
+static struct pool *count_out(uint32_t ref, struct site counted, uint64_t now_ns)
 {
     struct pool *pool = lock_counters(ref);
+    struct trace_site *site = counted.record;
     if (pool->record)
-        site_keep_peak(site, pool->record->peak);
+        keep(pool, site, now_ns);
     if (++site->out > site->most_out)
-        site->most_out = site->out;
+        site_rises(pool, counted);
     site_grow(site, site->out - 1, now_ns);
     site->last_ns = now_ns;
     if (pool->record)
@@ -281,18 +289,28 @@ static struct pool *count_out(uint32_t ref, struct trace_site *site, uint64_t no
     return pool;
 }
 
-void pool_count_out(uint32_t ref, struct trace_site *site, uint64_t took_ns, uint64_t now_ns)
+void pool_count_out(uint32_t ref, struct site site, uint64_t took_ns, uint64_t now_ns)
 {
     struct pool *pool = count_out(ref, site, now_ns);
     if (pool->record) {
         pool->record->acquires++;
-        if (is_slow(pool->record, took_ns))
-            count_slow(pool->record, has_waited(pool, took_ns, now_ns), took_ns);
+        if (__builtin_expect(took_ns >> TRACE_TOOK_SHIFT != 0, 0) || is_slow(pool->record, took_ns))
+            count_late(pool, took_ns, now_ns);
     }
     lock_give(&pool->lock);
 }
 
-void pool_count_found(uint32_t ref, struct trace_site *site, uint64_t now_ns)
+void pool_count_created(uint32_t ref, uint64_t took_ns)
+{
+    struct pool *pool = pool_of(ref);
+    if (!pool)
+        return;
+    lock_take(&pool->lock);
+    pool->record->created[took_bucket(took_ns)]++;
+    lock_give(&pool->lock);
+}
+
+void pool_count_found(uint32_t ref, struct site site, uint64_t now_ns)
 {
     lock_give(&count_out(ref, site, now_ns)->lock);
 }
@@ -303,12 +321,11 @@ void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, ui
     struct pool *pool = lock_counters(ref);
     struct trace_pool *record = pool->record;
     if (record) {
-        site_keep_peak(site, record->peak);
+        keep(pool, site, now_ns);
         pool->back_ns = now_ns;
         if (record->out >= capacity_of(record))
             pool->full_back_ns = now_ns;
-        uint32_t out = record->out > 0 ? --record->out : 0;
-        timeline_note(pool, out + 1, out, now_ns);
+        record->out -= record->out > 0;
     }
     site->out--;
     // What an interpreter closes when it shuts down says nothing about growth.
@@ -343,7 +360,7 @@ void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns, uint64_t 
     pool->record->failed++;
     pool->record->timeouts += timed_out;
     if (is_slow(pool->record, took_ns) && has_waited_in_vain(pool, timed_out, took_ns, now_ns))
-        count_slow(pool->record, true, took_ns);
+        count_wait(pool, timed_out, took_ns, now_ns);
     lock_give(&pool->lock);
 }
 

@@ -12,10 +12,13 @@
 extern struct lock pools_lock; // taken around fork by process.c
 
 // A session of `site` went out of `pool` (TRACE_NONE: of none), after an acquire of `took_ns`.
-void pool_count_out(uint32_t pool, struct trace_site *site, uint64_t took_ns, uint64_t now_ns);
+void pool_count_out(uint32_t pool, struct site site, uint64_t took_ns, uint64_t now_ns);
 
 // A session of `site` was found out of `pool`, acquired before the recorder came.
-void pool_count_found(uint32_t pool, struct trace_site *site, uint64_t now_ns);
+void pool_count_found(uint32_t pool, struct site site, uint64_t now_ns);
+
+// A connection that belongs to `pool` was made for it, in `took_ns`.
+void pool_count_created(uint32_t pool, uint64_t took_ns);
 
 // It came back after `held_ns`; `thread` (string reference) had acquired it.
 void pool_count_back(uint32_t pool, struct trace_site *site, uint64_t held_ns, uint32_t thread,

@@ -209,7 +209,9 @@ uint32_t session_acquired(const struct acquire *acquire, uint64_t now_ns)
         site.record->task = acquire->task;
     uint64_t took =
         acquire->started_ns && now_ns > acquire->started_ns ? now_ns - acquire->started_ns : 0;
-    pool_count_out(counting_pool(entry, site.record), site.record, took, now_ns);
+    pool_count_out(counting_pool(entry, site.record), site, took, now_ns);
+    if (acquire->owner != TRACE_NONE)
+        pool_count_created(acquire->owner, took);
     if (took >= recorder_options.wait_threshold_ns && recorder_options.wait_threshold_ns > 0)
         exhaustion_note(acquire, took, false, now_ns);
     way_acquired(site.record, site.ref, acquire->handle, recorder_generation);

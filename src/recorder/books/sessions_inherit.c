@@ -60,7 +60,7 @@ bool session_inherit(const struct inherited *found)
     fill_inherited(entry, found);
     if (found->database != TRACE_NONE)
         site.record->database = found->database;
-    pool_count_found(found->pool, site.record, now);
+    pool_count_found(found->pool, site, now);
     return true;
 }
 

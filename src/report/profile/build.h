@@ -44,6 +44,9 @@ struct profile_pool *profile_pool_of(const struct source *source, uint32_t ref);
 // Adds what only the merged sites tell: holders at the high-water mark, totals.
 void profile_finish_pools(struct profile_builder *builder);
 
+// Adds who held a pool in each bucket of its timeline. Sites are known already.
+void profile_build_moments(struct profile_builder *builder);
+
 // Whether the pool `ref` of a trace is the instance that `pool` has its high-water mark from.
 bool profile_is_peak(const struct profile_pool *pool, const struct source *source, uint32_t ref);
 

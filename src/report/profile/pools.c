@@ -61,6 +61,19 @@ static void merge_waiting(struct profile_pool *pool, const struct source *source
     pool->waiting += record->waiting;
 }
 
+// What is counted less than it could be is what was written while it was read.
+static void merge_times(struct profile_pool *pool, const struct trace_pool *record)
+{
+    uint64_t slower = 0;
+    for (int i = 1; i < TRACE_TOOK_BUCKETS; i++) {
+        pool->got[i] += record->got[i];
+        slower += record->got[i];
+    }
+    pool->got[0] += record->acquires > slower ? record->acquires - slower : 0;
+    for (int i = 0; i < TRACE_TOOK_BUCKETS; i++)
+        pool->created[i] += record->created[i];
+}
+
 static void merge_pool(struct arena *arena, struct profile_pool *pool, const struct source *source,
                        uint32_t ref, const struct trace_pool *record)
 {
@@ -75,6 +88,7 @@ static void merge_pool(struct arena *arena, struct profile_pool *pool, const str
         pool->longest_opening_ns = record->longest_opening_ns;
     pool->total_wait_ns += record->total_wait_ns;
     merge_waiting(pool, source, record);
+    merge_times(pool, record);
     if (pool->longest_wait_ns < record->longest_wait_ns)
         pool->longest_wait_ns = record->longest_wait_ns;
     if (pool->timeline && record->high_water <= pool->high_water)
@@ -85,6 +99,7 @@ static void merge_pool(struct arena *arena, struct profile_pool *pool, const str
     struct trace_timeline *timeline = arena_take(arena, sizeof *timeline);
     *timeline = record->timeline;
     pool->timeline = timeline;
+    pool->bucket = record->bucket < TRACE_TIMELINE_BUCKETS ? record->bucket : 0;
     pool->peak_ref = ref;
 }
 

@@ -121,6 +121,7 @@ struct profile *profile_finish(struct profile_builder *builder)
     profile_build_sites(builder);
     profile_build_now(builder);
     profile_finish_pools(builder);
+    profile_build_moments(builder);
     profile_build_exhaustions(builder);
     profile_build_misuses(builder);
     profile_build_unseen(builder);

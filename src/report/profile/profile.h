@@ -227,6 +227,14 @@ struct profile_inherited {
     uint64_t forked;    // of out and pooled: open before a fork, the others before an attach
 };
 
+// What goes with a bucket of a pool's timeline.
+struct profile_moment {
+    profile_holders holders; // when most were out; at most TRACE_MOMENT_HOLDERS, and fewer sessions
+                             // than were out, where more sites held some
+    uint64_t waiting;        // acquires that waited during it; if it was merged, at least so many
+    uint64_t timeouts;
+};
+
 struct profile_pool {
     const struct profile_process *process; // of the high-water mark
     const char *kind, *name, *detail;      // "" if not known
@@ -247,6 +255,10 @@ struct profile_pool {
     struct profile_inherited inherited;    // checkouts out before fork or attach
     struct profile_tally tally;            // of the sites that took from it
     const struct trace_timeline *timeline; // of the instance with the high-water mark
+    struct profile_moment *moments;        // TRACE_TIMELINE_BUCKETS of them; NULL: not known
+    uint32_t bucket;                       // the last one of the timeline that was written
+    uint64_t got[TRACE_TOOK_BUCKETS];      // acquires that succeeded, by how long they took
+    uint64_t created[TRACE_TOOK_BUCKETS];  // connections, by how long making them took
     struct profile_sizing sizing;
     uint32_t peak_ref; // while building: that instance, in the trace of `process`
 };

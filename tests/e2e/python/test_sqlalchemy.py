@@ -120,6 +120,7 @@ class SQLAlchemy(PythonTestCase):
         self.assertEqual((pool["timeouts"], pool["failed"]), (2, 2))
         self.assertEqual(pool["high_water"]["count"], 5)
         self.check_exhaustion(report["shortages"][0])
+        self.check_occupancy(report, pool)
 
     def check_exhaustion(self, exhaustion):
         """The first one: three hold it from one line, two from another."""
@@ -131,6 +132,21 @@ class SQLAlchemy(PythonTestCase):
             lines[line] = lines.get(line, 0) + holder.get("count", 1)
         self.assertEqual(lines, {line_of(source("dry.py"), "report"): 3,
                                  line_of(source("dry.py"), "upload"): 2})
+
+    def check_occupancy(self, report, pool):
+        """The same over time: when the pool was full, and that two waited in vain."""
+        occupancy = pool["occupancy"]
+        line = {site["id"]: site["line"] for site in report["sites"]}
+        held = {}
+        for site, count in occupancy["holders"][occupancy["most_out"].index(5)].items():
+            held[line[site]] = held.get(line[site], 0) + count
+        self.assertEqual(held, {line_of(source("dry.py"), "report"): 3,
+                                line_of(source("dry.py"), "upload"): 2})
+        self.assertEqual(sum(occupancy["timeouts"]), 2)
+        self.assertGreaterEqual(max(occupancy["waiting"]), 1)
+        self.assertEqual(sum(pool["acquire_times"]["count"]), pool["acquires"])
+        self.assertEqual(sum(pool["creation_times"]["count"]),
+                         report["totals"]["handle"]["opened"])
 
     @unittest.skipUnless(has_module("aiosqlite"), "python3-aiosqlite is not installed")
     @each_version

@@ -123,6 +123,22 @@ static json_t *totals_json(const struct profile *profile)
     return object;
 }
 
+// Sites by their number of sessions only, for there are many of these lists.
+static json_t *moment_json(const profile_holders *holders)
+{
+    json_t *object = json_object();
+    uint64_t before = 0;
+    for (size_t i = 0; i < holders->count; i++) {
+        if (holders->item[i].site)
+            json_set_number(object, holders->item[i].site->id, holders->item[i].count);
+        else
+            before += holders->item[i].count;
+    }
+    if (before > 0)
+        json_set_number(object, "before_attach", before);
+    return object;
+}
+
 static json_t *holders_json(const profile_holders *holders)
 {
     json_t *array = json_array();
@@ -143,6 +159,22 @@ static json_t *holders_json(const profile_holders *holders)
     return array;
 }
 
+// Who held most when most were out in each bucket, and who waited.
+static void set_moments(json_t *object, const struct profile_moment *moments, int count)
+{
+    json_t *holders = json_array();
+    json_t *waiting = json_array();
+    json_t *timeouts = json_array();
+    for (int i = 0; i < count; i++) {
+        json_array_append_new(holders, moment_json(&moments[i].holders));
+        json_array_append_new(waiting, json_integer((json_int_t)moments[i].waiting));
+        json_array_append_new(timeouts, json_integer((json_int_t)moments[i].timeouts));
+    }
+    json_object_set_new(object, "holders", holders);
+    json_object_set_new(object, "waiting", waiting);
+    json_object_set_new(object, "timeouts", timeouts);
+}
+
 static json_t *timeline_json(const struct profile_pool *pool)
 {
     const struct trace_timeline *timeline = pool->timeline;
@@ -159,6 +191,8 @@ static json_t *timeline_json(const struct profile_pool *pool)
     for (int i = 0; i < used; i++)
         json_array_append_new(most, json_integer(timeline->most_out[i]));
     json_object_set_new(object, "most_out", most);
+    if (pool->moments)
+        set_moments(object, pool->moments, used);
     return object;
 }
 
@@ -220,6 +254,10 @@ static json_t *pool_json(const struct profile *profile, const struct profile_poo
     json_set_number(object, "failed", pool->failed);
     json_set_number(object, "timeouts", pool->timeouts);
     json_set_number(object, "idle", pool->idle);
+    json_set_histogram(object, "acquire_times", pool->got, TRACE_TOOK_BUCKETS,
+                       UINT64_C(1) << TRACE_TOOK_SHIFT);
+    json_set_histogram(object, "creation_times", pool->created, TRACE_TOOK_BUCKETS,
+                       UINT64_C(1) << TRACE_TOOK_SHIFT);
     set_inherited(object, &pool->inherited);
     json_object_set_new(object, "sizing", sizing_json(profile, pool));
     json_object_set_new(object, "occupancy", timeline_json(pool));
@@ -311,6 +349,7 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     if (site->holds > 0)
         json_object_set_new(object, "mean_hold",
                             json_real((double)site->hold_ns / (double)site->holds / 1e9));
+    json_set_histogram(object, "hold_times", site->held, TRACE_HOLD_BUCKETS, 1000);
     set_churn(object, site);
     set_growth(object, &site->growth);
     json_set_seconds(object, "first", site->first_ns == UINT64_MAX ? 0 : site->first_ns);

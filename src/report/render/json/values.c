@@ -74,6 +74,27 @@ void json_set_seconds(json_t *object, const char *key, uint64_t ns)
     json_object_set_new(object, key, json_real((double)ns / 1e9));
 }
 
+void json_set_histogram(json_t *object, const char *key, const uint64_t *counts, int buckets,
+                        uint64_t first_ns)
+{
+    int used = buckets;
+    while (used > 0 && counts[used - 1] == 0)
+        used--;
+    if (used == 0)
+        return;
+    json_t *below = json_array();
+    json_t *count = json_array();
+    for (int i = 0; i < used; i++) {
+        if (i < buckets - 1)
+            json_array_append_new(below, json_real((double)first_ns / 1e9 * (double)(1ULL << i)));
+        json_array_append_new(count, json_integer((json_int_t)counts[i]));
+    }
+    json_t *histogram = json_object();
+    json_object_set_new(histogram, "below", below);
+    json_object_set_new(histogram, "count", count);
+    json_object_set_new(object, key, histogram);
+}
+
 void json_set_names(json_t *object, const char *key, const profile_names *names)
 {
     json_t *array = json_array();

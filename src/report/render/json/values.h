@@ -18,6 +18,10 @@ void json_print(json_t *document, int indent, FILE *out);
 void json_set_text(json_t *object, const char *key, const char *text);
 void json_set_number(json_t *object, const char *key, uint64_t number);
 void json_set_seconds(json_t *object, const char *key, uint64_t ns);
+// Numbers by a size that doubles: "below" (seconds; the last number has none), "count". first_ns:
+// the end of the first. Without any number nothing is added.
+void json_set_histogram(json_t *object, const char *key, const uint64_t *counts, int buckets,
+                        uint64_t first_ns);
 void json_set_names(json_t *object, const char *key, const profile_names *names);
 
 // "file", "line", "function", "module" (and "offset" without a line) of a frame.
