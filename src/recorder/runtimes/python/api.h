@@ -166,6 +166,7 @@ enum {
     O(PyObject *, PyFrame_GetBack, (PyObject *))               /* from 3.9 */                      \
     O(int, PyFrame_GetLasti, (PyObject *))                     /* from 3.11 */                     \
     M(PyObject, _Py_NoneStruct, )                                                                  \
+    M(PyObject, _Py_TrueStruct, )                                                                  \
     M(PyObject, PyType_Type, )                                                                     \
     M(PyObject, PyBaseObject_Type, )                                                               \
     M(PyObject, PyUnicode_Type, )                                                                  \

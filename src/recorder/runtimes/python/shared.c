@@ -55,6 +55,17 @@ uint64_t python_shared_collected(PyObject *reference)
     return 0;
 }
 
+uint64_t python_shared_dead(void)
+{
+    for (size_t i = count; i-- > 0;)
+        if (py.PyWeakref_GetObject(list[i].reference) == py._Py_NoneStruct) {
+            uint64_t fairy = (uint64_t)(uintptr_t)list[i].fairy;
+            forget(i);
+            return fairy;
+        }
+    return 0;
+}
+
 void python_shared_drop(void)
 {
     while (count > 0)

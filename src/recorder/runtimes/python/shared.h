@@ -21,6 +21,9 @@ bool python_shared_released(PyObject *fairy);
 // The fairy behind `reference` was collected: its address, or 0 if it is not one of these.
 uint64_t python_shared_collected(PyObject *reference);
 
+// One of them that is dead, where it is not said which: its address, or 0 if all are alive.
+uint64_t python_shared_dead(void);
+
 // Forgets all of them. GIL held.
 void python_shared_drop(void);
 

@@ -2,9 +2,9 @@
 //
 // A connection record (sqlalchemy.pool.base._ConnectionRecord) is one place in a pool; a checkout
 // lasts from _ConnectionRecord.checkout to _finalize_fairy, which the code reaches by close() and
-// the garbage collector by a weak reference. Pool events are not used: a checkout listener makes
-// the library take a slower way, and no event tells who returned a connection or that none was
-// left.
+// the garbage collector by a weak reference or, in 2.1, a weakref.finalize. Pool events are not
+// used: a checkout listener makes the library take a slower way, and no event tells who returned a
+// connection or that none was left.
 //
 // The handle of a checkout is the record; where one record serves several checkouts at once
 // (StaticPool) it is the _ConnectionFairy.
@@ -199,44 +199,83 @@ static void note_unknown(PyObject *object, enum trace_end end)
     recorder_leave();
 }
 
-// The collector returns a connection: `reference` to the fairy has died. 0: it was back already.
-static uint64_t collected_handle(PyObject *record, PyObject *reference)
+// How the installed version says that the collector returns a connection. Guarded by the GIL.
+static enum finalizer {
+    FINALIZER_UNKNOWN = 0,
+    FINALIZER_REFERENCE, // 1.4, 2.0: the fourth argument, `ref`, is the reference that died
+    FINALIZER_FLAG,      // 2.1: `is_gc_cleanup` is true; called for each fairy that dies
+} finalizer;
+
+// One call of _finalize_fairy(dbapi_connection, connection_record, pool, [ref,] echo,
+// transaction_was_reset, fairy[, is_gc_cleanup]).
+struct finalized {
+    PyObject *connection, *record, *pool;
+    PyObject *reference; // that died; NULL: not known, or not collected
+    PyObject *fairy;     // the code's; NULL: not said
+    bool collected;
+};
+
+static bool read_finalized(const struct python_invocation *call, struct finalized *of)
 {
-    uint64_t fairy = python_shared_collected(reference);
-    if (fairy)
-        return fairy;
-    PyObject *current = attribute(record, names.fairy_ref);
-    bool same = current == reference;
-    python_drop(current);
-    return same ? (uint64_t)(uintptr_t)record : 0;
+    const bool flag = finalizer == FINALIZER_FLAG;
+    *of = (struct finalized){
+        .connection = python_invocation_argument(call, 0, "dbapi_connection"),
+        .record = python_invocation_argument(call, 1, "connection_record"),
+        .pool = python_invocation_argument(call, 2, "pool"),
+        .reference = flag ? NULL : python_invocation_argument(call, 3, "ref"),
+        .fairy = python_invocation_argument(call, flag ? 5 : 6, "fairy"),
+    };
+    if (of->reference == py._Py_NoneStruct)
+        of->reference = NULL;
+    const PyObject *cleanup = flag ? python_invocation_argument(call, 6, "is_gc_cleanup") : NULL;
+    of->collected = of->reference || (cleanup && cleanup == py._Py_TrueStruct);
+    return of->record && of->record != py._Py_NoneStruct;
 }
 
-// _finalize_fairy(dbapi_connection, connection_record, pool, ref, echo, transaction_was_reset,
-// fairy)
+static bool is_shared(PyObject *object)
+{
+    const struct python_pool *pool = object ? python_sqlalchemy_pool(object) : NULL;
+    return pool && pool->text.shared;
+}
+
+// The session that ends because a fairy has died. 0: it was back already, or another fairy has the
+// record now.
+static uint64_t collected_handle(const struct finalized *of)
+{
+    uint64_t fairy = 0;
+    if (of->reference)
+        fairy = python_shared_collected(of->reference);
+    else if (python_shared_any() && is_shared(of->pool))
+        fairy = python_shared_dead();
+    if (fairy)
+        return fairy;
+    PyObject *current = attribute(of->record, names.fairy_ref);
+    const bool its = of->reference ? current == of->reference
+                                   : current && current != py._Py_NoneStruct &&
+                                         py.PyWeakref_GetObject(current) == py._Py_NoneStruct;
+    py.PyErr_Clear();
+    python_drop(current);
+    return its ? (uint64_t)(uintptr_t)of->record : 0;
+}
+
 static PyObject *finalize_fairy(const struct python_invocation *call)
 {
-    PyObject *connection = python_invocation_argument(call, 0, "dbapi_connection");
-    PyObject *record = python_invocation_argument(call, 1, "connection_record");
-    PyObject *reference = python_invocation_argument(call, 3, "ref");
-    if (!record || record == py._Py_NoneStruct || !reference ||
-        !atomic_load_explicit(&recorder_active, memory_order_relaxed))
+    struct finalized of;
+    if (!read_finalized(call, &of) || !atomic_load_explicit(&recorder_active, memory_order_relaxed))
         return python_invoke(call);
-    uint64_t handle = (uint64_t)(uintptr_t)record;
+    uint64_t handle = (uint64_t)(uintptr_t)of.record;
     enum trace_end end = TRACE_RELEASED;
-    if (reference != py._Py_NoneStruct) {
-        handle = collected_handle(record, reference);
+    if (of.collected) {
+        handle = collected_handle(&of);
         end = python_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
     } else {
-        if (python_shared_any()) {
-            PyObject *fairy = python_invocation_argument(call, 6, "fairy");
-            if (fairy && python_shared_released(fairy))
-                handle = (uint64_t)(uintptr_t)fairy;
-        }
-        if (connection == py._Py_NoneStruct) // invalidate() took it before
+        if (python_shared_any() && of.fairy && python_shared_released(of.fairy))
+            handle = (uint64_t)(uintptr_t)of.fairy;
+        if (of.connection == py._Py_NoneStruct) // invalidate() took it before
             end = TRACE_DISCARDED;
     }
     if (handle && !note_released(handle, end) && recorder_attached)
-        note_unknown(python_invocation_argument(call, 2, "pool"), end);
+        note_unknown(of.pool, end);
     return python_invoke(call);
 }
 
@@ -351,9 +390,30 @@ void python_sqlalchemy_forget(void)
     python_sqlalchemy_pool_forget();
 }
 
+// By the parameters of _finalize_fairy. Where they are others than those known, nothing is wrapped:
+// no checkout is better than one that never ends.
+static bool learn_finalizer(void)
+{
+    PyObject *code = python_find(base, "_finalize_fairy.__code__");
+    PyObject *variables = code ? python_attribute(code, "co_varnames") : NULL;
+    const ssize_t count = variables ? py.PyTuple_Size(variables) : 0;
+    finalizer = FINALIZER_UNKNOWN;
+    for (ssize_t i = 3; i < count && i <= 6; i++) {
+        const char *name = python_text(py.PyTuple_GetItem(variables, i));
+        if (name && i == 3 && strcmp(name, "ref") == 0)
+            finalizer = FINALIZER_REFERENCE;
+        if (name && i == 6 && strcmp(name, "is_gc_cleanup") == 0)
+            finalizer = FINALIZER_FLAG;
+    }
+    py.PyErr_Clear();
+    python_drop(variables);
+    python_drop(code);
+    return finalizer != FINALIZER_UNKNOWN;
+}
+
 void python_sqlalchemy_pools(void)
 {
-    if (!learn_names())
+    if (!learn_names() || !learn_finalizer())
         return;
     // The end before the beginning: no checkout is seen of which the end would not be.
     (void)(python_wrap(base, "_finalize_fairy", finalize_fairy, NULL) &&

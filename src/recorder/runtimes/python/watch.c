@@ -9,11 +9,14 @@
 
 static PyObject *callback;
 
-static enum trace_end end_of(const struct session *session)
+// What a pool opened is the pool's to drop. What a library keeps for the program goes away unclosed
+// with a thread that has ended.
+static enum trace_end end_of(const struct session *session, const struct spec *spec)
 {
-    if (!python_is_shutdown())
-        return TRACE_RECLAIMED;
-    return session->record->flags & TRACE_SESSION_POOLED ? TRACE_RELEASED : TRACE_SHUTDOWN;
+    bool pooled = session->record->flags & TRACE_SESSION_POOLED;
+    if (python_is_shutdown())
+        return pooled ? TRACE_RELEASED : TRACE_SHUTDOWN;
+    return pooled && !spec->kept ? TRACE_RELEASED : TRACE_RECLAIMED;
 }
 
 static PyObject *on_death(PyObject *self, PyObject *reference)
@@ -27,7 +30,7 @@ static PyObject *on_death(PyObject *self, PyObject *reference)
             if (recorder_trace.header &&
                 session_take(name_intern(watched->spec->kind), (uint64_t)(uintptr_t)watched->handle,
                              &session))
-                session_end(&session, end_of(&session), session.taken_ns);
+                session_end(&session, end_of(&session, watched->spec), session.taken_ns);
             recorder_leave();
         }
         watched_remove(watched, true);
