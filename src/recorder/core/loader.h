@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 void *loader_open(const char *file, int mode);          // dlopen
@@ -18,7 +19,20 @@ int loader_address(const void *address, Dl_info *info); // dladdr
 int loader_address_extra(const void *address, Dl_info *info, void **extra, int flags);
 
 // dl_iterate_phdr. `visit` runs with the loader's list of modules locked: no module goes away, and
-// it must not call anything here but this.
+// it must not call anything here but this. In a child that would wait for ever (list_lock.h),
+// nothing is visited.
 int loader_each(int (*visit)(struct dl_phdr_info *info, size_t size, void *data), void *data);
+
+// At the start: learns what is needed around a fork.
+void loader_begin(void);
+
+// Around a fork, by the same thread, which is not inside the recorder: no other thread of ours is
+// loading or unloading, and none, of the program's either, at the list of modules, as far as that
+// can be had without a deadlock.
+void loader_prepare_fork(void);
+void loader_after_fork(bool in_child);
+
+// In a child of a fork that was not prepared, instead.
+void loader_forked_unprepared(void);
 
 #endif

@@ -14,7 +14,7 @@
 enum lock_order {
     LOCK_GIL = LOCK_RANK(1) | LOCK_AGAIN,         // of an interpreter: PyGILState_Ensure
     LOCK_LOADER = LOCK_RANK(2) | LOCK_AGAIN,      // dlopen, dlsym, dladdr, dlclose; constructors
-    LOCK_GATE = LOCK_RANK(3),                     // unwinding; for itself while the process forks
+    LOCK_GATE = LOCK_RANK(3) | LOCK_MANY,         // unwinding; for itself while the process forks
     LOCK_MODULE_LIST = LOCK_RANK(4) | LOCK_AGAIN, // the loader's second: dl_iterate_phdr
     LOCK_OPENING = LOCK_RANK(5),                  // the trace is being opened
     LOCK_SQLITE_COPIES = LOCK_RANK(6),

@@ -16,6 +16,7 @@
 #include "recorder/core/fault.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/journal.h"
+#include "recorder/core/loader.h"
 #include "recorder/core/log.h"
 #include "recorder/core/presence.h"
 #include "recorder/core/recorder.h"
@@ -46,8 +47,8 @@
 #include "trace/lock.h"
 
 // By prepare_fork; of this thread, because several may be forking.
-static __thread bool locked_for_fork;
-static bool forked_cleanly; // the tables were locked while the fork happened
+static __thread bool loader_prepared, locked_for_fork;
+static bool forked_prepared, forked_cleanly; // the tables were locked while the fork happened
 
 // All locks, in the order of core/lock_order.h, but for those that a child makes anew.
 static struct lock *const outer_locks[] = {&opening_lock, &sqlite_copies_lock, &hooks_lock,
@@ -68,14 +69,18 @@ enum {
 
 static void prepare_fork(void)
 {
-    // The lock of the trace is made with the trace.
     // A signal handler that interrupted the recorder on this thread may fork, but must not wait for
     // us.
-    locked_for_fork = recorder_trace.header && !recorder_is_forked() && !recorder_thread.inside;
+    loader_prepared = !recorder_is_forked() && !recorder_thread.inside;
+    // The lock of the trace is made with the trace.
+    locked_for_fork = loader_prepared && recorder_trace.header;
+    if (!loader_prepared)
+        return;
+    lock_order_all(true);
+    capture_prepare_fork();
+    loader_prepare_fork();
     if (!locked_for_fork)
         return;
-    capture_prepare_fork();
-    lock_order_all(true);
     for (int i = 0; i < OUTER_LOCKS; i++)
         lock_take(outer_locks[i]);
     pools_lock_all();
@@ -92,22 +97,30 @@ static void unlock_after_fork(void)
     pools_unlock_all();
     for (int i = OUTER_LOCKS; i-- > 0;)
         lock_give(outer_locks[i]);
-    lock_order_all(false);
+}
+
+static void after_fork(bool in_child)
+{
+    if (locked_for_fork)
+        unlock_after_fork();
+    if (loader_prepared) {
+        loader_after_fork(in_child);
+        capture_after_fork(in_child);
+        lock_order_all(false);
+    }
+    loader_prepared = locked_for_fork = false;
 }
 
 static void parent_forked(void)
 {
-    if (locked_for_fork) {
-        unlock_after_fork();
-        capture_after_fork();
-    }
-    locked_for_fork = false;
+    after_fork(false);
 }
 
 static void child_forked(void)
 {
+    forked_prepared = loader_prepared;
     forked_cleanly = locked_for_fork;
-    parent_forked();
+    after_fork(true);
     recorder_mark_forked();
 }
 
@@ -124,9 +137,12 @@ static void say(const char *what, const char *more)
 static void forked(void)
 {
     bool clean = forked_cleanly || !recorder_trace.header;
-    forked_cleanly = false;
-    if (!clean) { // clone or _Fork: a lock may have been held by a thread that is not here
+    if (!forked_prepared) {
+        loader_forked_unprepared();
         capture_forked_unprepared();
+    }
+    forked_prepared = forked_cleanly = false;
+    if (!clean) { // clone or _Fork: a lock may have been held by a thread that is not here
         for (int i = 0; i < OUTER_LOCKS; i++)
             lock_init(outer_locks[i]);
         for (int i = 0; i < INNER_LOCKS; i++)
@@ -231,6 +247,7 @@ static bool prepare(void)
     functions_load();
     patches_load();
     stubs_name_exported();
+    loader_begin();
     if (!recorder_watch_forks())
         return false;
     register_handlers();

@@ -2,35 +2,26 @@
 // were seen before; nothing of sessions.
 #include "recorder/stacks/capture.h"
 
-#include <sched.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "recorder/core/arch.h"
+#include "recorder/core/fork_gate.h"
+#include "recorder/core/list_lock.h"
 #include "recorder/core/lock_order.h"
 #include "recorder/core/recorder.h"
 #include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
-#include "trace/lock.h"
 
 enum {
     OWN_FRAMES = 12, // of ours at the innermost end, at most
     FRAMES = STACK_FRAMES + OWN_FRAMES,
 };
 
-static struct lock gate = LOCK_OF(LOCK_GATE); // held while a fork is under way
-static atomic_uint unwinding;                 // threads inside libunwind
-static atomic_bool forking;                   // do not go in
+static struct fork_gate gate = FORK_GATE; // threads inside libunwind
 
 static void gate_enter(void)
 {
-    atomic_fetch_add(&unwinding, 1);
-    while (atomic_load(&forking)) {
-        atomic_fetch_sub(&unwinding, 1);
-        lock_take(&gate); // until the fork is over
-        lock_give(&gate);
-        atomic_fetch_add(&unwinding, 1);
-    }
+    fork_gate_enter(&gate);
     lock_order_take(LOCK_GATE, LOCK_HERE);
     // What libunwind takes.
     lock_order_take(LOCK_MODULE_LIST, LOCK_HERE);
@@ -42,29 +33,25 @@ static void gate_enter(void)
 static void gate_leave(void)
 {
     lock_order_give(LOCK_GATE);
-    atomic_fetch_sub(&unwinding, 1);
+    fork_gate_leave(&gate);
 }
 
 void capture_prepare_fork(void)
 {
-    lock_take(&gate);
-    atomic_store(&forking, true);
-    while (atomic_load(&unwinding) > 0)
-        (void)sched_yield();
+    (void)fork_gate_shut(&gate);
 }
 
-void capture_after_fork(void)
+void capture_after_fork(bool in_child)
 {
-    atomic_store(&forking, false);
-    lock_give(&gate);
+    fork_gate_open(&gate);
+    if (in_child)
+        capture_forked_unprepared();
 }
 
 void capture_forked_unprepared(void)
 {
-    if (atomic_exchange(&unwinding, 0) > 0)
-        unwind_backtrace = NULL; // its locks may be taken for ever
-    atomic_store(&forking, false);
-    lock_init(&gate);
+    if (fork_gate_forked(&gate) || list_lock_is_lost())
+        unwind_give_up(); // its locks, or the loader's, may be taken for ever
 }
 
 // Copies what is not the recorder's own. Result: frames looked at.

@@ -21,13 +21,13 @@ void stack_native_from(const struct stack_origin *origin, struct stack *stack);
 // for.
 uint32_t stack_count_returns(const void *one, const void *other);
 
-// Around fork: waits until no thread is unwinding, because libunwind has locks, and keeps it so.
-// Not to be called on a thread that is inside the recorder.
+// Around a fork: waits until no other thread is unwinding, because libunwind has locks, and keeps
+// it so. Not to be called on a thread that is inside the recorder. In a child in which one was that
+// is not there, or in which the loader's list cannot be walked, libunwind is not used any more.
 void capture_prepare_fork(void);
-void capture_after_fork(void);
+void capture_after_fork(bool in_child);
 
-// In a child of a fork that was not prepared: libunwind is not used any more if a thread that is
-// not there was in it.
+// In a child of a fork that was not prepared, instead.
 void capture_forked_unprepared(void);
 
 #endif

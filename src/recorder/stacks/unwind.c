@@ -46,6 +46,7 @@ static struct {
     unw_addr_space_t *local;
 } lib;
 unwind_way unwind_backtrace;
+static bool given_up;
 static unwind_way fast; // libunwind's; NULL: not there
 
 // The fast way begins with a table of 256 kB for the thread, which takes longer than a dozen stacks
@@ -178,7 +179,7 @@ static bool load_libunwind(void)
 
 void unwind_prepare(void)
 {
-    if (unwind_backtrace)
+    if (unwind_backtrace || given_up)
         return;
     if (load_libunwind())
         initialize_without_pipe();
@@ -187,8 +188,17 @@ void unwind_prepare(void)
     (void)dlerror(); // nothing of ours is left for the program to find
 }
 
+void unwind_give_up(void)
+{
+    given_up = true;
+    lib.step = NULL;
+    __atomic_store_n(&unwind_backtrace, NULL, __ATOMIC_RELEASE);
+}
+
 void unwind_distrust(void)
 {
+    if (given_up)
+        return;
     if (lib.flush_cache)
         lib.flush_cache(*lib.local, 0, 0);
     if (lib.step)

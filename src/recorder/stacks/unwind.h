@@ -16,6 +16,9 @@ void unwind_prepare(void);
 // addresses is wrong. From now on each frame is looked up (slower).
 void unwind_distrust(void);
 
+// Not used any more in this process: stacks have one frame.
+void unwind_give_up(void);
+
 // How to unwind: writes the return addresses of this thread's stack, innermost first, at most
 // `depth`, and says how many. NULL before unwind_prepare.
 typedef int (*unwind_way)(void **frames, int depth);
