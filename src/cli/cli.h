@@ -11,6 +11,7 @@ enum { // exit statuses of unclosed itself, as those of env(1)
 // A subcommand: argv[0] is "unclosed NAME", for its messages. Result: the exit status.
 int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_diff(int argc, char **argv);
 int command_held(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_attach(int argc, char **argv);

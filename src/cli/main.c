@@ -17,6 +17,7 @@ static const struct command {
 } commands[] = {
     {"run", command_run, "run a command and report the sessions it never closed"},
     {"report", command_report, "report on traces, in one of several formats"},
+    {"diff", command_diff, "compare two recordings: what leaks anew, more, less, no longer"},
     {"held", command_held, "list the sessions held right now, and by whom"},
     {"top", command_top, "the same live in the terminal, with pools and growth"},
     {"attach", command_attach, "trace a running process"},

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/judging.h"
 #include "cli/report_files.h"
 #include "cli/report_options.h"
 
@@ -14,22 +15,15 @@ struct arguments {
     struct report_options options;
     struct report_files files;
     const char *output;
-    int error_exitcode;
-    bool allow_blind;
+    struct judging judging;
 };
 
-enum { KEY_ERROR_EXITCODE = 0x1000, KEY_GROUP_BY, KEY_ALLOW_BLIND };
+enum { KEY_GROUP_BY = 0x1000 };
 
 static const struct argp_option options[] = {
     {"group-by", KEY_GROUP_BY, "GROUP", 0,
      "Group sessions by site (the default), file, thread, pool or test", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE instead of standard output", 0},
-    {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0,
-     "Exit with N if sessions were never closed, or "
-     "some may have gone unseen",
-     0},
-    {"allow-blind", KEY_ALLOW_BLIND, NULL, 0,
-     "Do not let --error-exitcode fail for what was not seen", 0},
     {0},
 };
 
@@ -45,27 +39,17 @@ static error_t take_group(struct arguments *arguments, const char *value)
 static error_t parse_report_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
-    char *end;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &arguments->options;
         state->child_inputs[1] = &arguments->files;
+        state->child_inputs[2] = &arguments->judging;
         return 0;
     case KEY_GROUP_BY:
         return take_group(arguments, value);
-    case KEY_ALLOW_BLIND:
-        arguments->allow_blind = true;
-        return 0;
     case 'o':
         arguments->output = value;
         return 0;
-    case KEY_ERROR_EXITCODE: {
-        long status = strtol(value, &end, 10);
-        if (end == value || *end || status < 1 || status > 255)
-            exit(cli_fail("--error-exitcode=%s: expected a number from 1 to 255", value));
-        arguments->error_exitcode = (int)status;
-        return 0;
-    }
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -80,17 +64,19 @@ static int print_report(struct arguments *arguments)
                          arguments->output);
     request->files = arguments->files.item;
     request->file_count = arguments->files.count;
+    judging_ask(&arguments->judging, request);
     if (report_print(request, arguments->output ? NULL : stdout, &outcome) != 0)
         return CLI_FAILURE;
-    const bool failed = outcome.never_closed > 0 || (outcome.blind > 0 && !arguments->allow_blind);
-    return failed ? arguments->error_exitcode : 0;
+    return judging_status(&arguments->judging, &outcome);
 }
 
 int command_report(int argc, char **argv)
 {
     struct arguments arguments = {.options = report_options_standard()};
-    const struct argp_child children[] = {
-        {&report_options_argp, 0, NULL, 0}, {&report_files_argp, 0, NULL, 0}, {0}};
+    const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0},
+                                          {&report_files_argp, 0, NULL, 0},
+                                          {&judging_argp, 0, NULL, 0},
+                                          {0}};
     const struct argp argp = {
         .options = options,
         .parser = parse_report_option,
@@ -103,7 +89,9 @@ int command_report(int argc, char **argv)
     report_files_init(&arguments.files);
     (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     report_options_finish(&arguments.options);
-    int status = print_report(&arguments);
+    int status = judging_check(&arguments.judging);
+    if (status == 0)
+        status = print_report(&arguments);
     report_files_free(&arguments.files);
     report_options_free(&arguments.options);
     return status;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "report/code/source_root.h"
+#include "report/compare/baseline.h"
 #include "report/profile/reading.h"
 #include "report/render/text/clean_stream.h"
 #include "shared/clean.h"
@@ -135,6 +136,60 @@ static int write_files(const struct report_request *request, const struct profil
     return result;
 }
 
+static int fail_on_baseline(const struct profile *profile, const char *path, const char *fault,
+                            struct report_outcome *outcome)
+{
+    complain(outcome, arena_format(profile->arena, "%s: %s", path, fault));
+    return REPORT_FAILURE;
+}
+
+// A run that may have missed sessions would excuse too much, or forget what is known.
+static int update_baseline(const struct report_request *request, struct profile *profile,
+                           struct report_outcome *outcome)
+{
+    size_t count = 0;
+    const char *path = request->baseline;
+    if (outcome->traces == 0)
+        return fail_on_baseline(profile, path, "is left as it was, because nothing was recorded",
+                                outcome);
+    if (profile->blind.count > 0 || outcome->problems > 0)
+        return fail_on_baseline(
+            profile, path, "is left as it was, because this run did not see everything", outcome);
+    const char *fault = baseline_write(profile, request->render.root, path, &count);
+    if (fault)
+        return fail_on_baseline(profile, path, fault, outcome);
+    char *shown = arena_text(profile->arena, path);
+    clean_text(shown);
+    fprintf(stderr, "unclosed: %s: %zu %s known from now on\n", shown, count,
+            count == 1 ? "leaking site is" : "leaking sites are");
+    return 0;
+}
+
+// Tells what is known of the sites from what is not, and counts the latter.
+static int judge(const struct report_request *request, struct profile *profile,
+                 struct report_outcome *outcome)
+{
+    outcome->never_closed = outcome->unexpected = profile->total.never_closed;
+    outcome->late = profile->total.late;
+    outcome->blind = profile->blind.count;
+    if (!request->baseline)
+        return 0;
+    if (request->update_baseline) {
+        outcome->unexpected = 0;
+        return update_baseline(request, profile, outcome);
+    }
+    const char *fault = baseline_compare(profile, request->render.root, request->baseline);
+    if (fault)
+        return fail_on_baseline(profile, request->baseline, fault, outcome);
+    outcome->unexpected = 0;
+    for (size_t i = 0; i < profile->sites.count; i++) {
+        const struct profile_site *site = profile->sites.item[i];
+        if (site->change == PROFILE_NEW || site->change == PROFILE_WORSE)
+            outcome->unexpected += site->tally.never_closed;
+    }
+    return 0;
+}
+
 static int print_on(const struct renderer *renderer, render *function,
                     const struct report_request *request, const struct profile *profile, FILE *out,
                     struct report_outcome *outcome)
@@ -168,11 +223,9 @@ static int print(const struct renderer *renderer, render *function,
         struct report_request complete = *request;
         if (!complete.render.root)
             complete.render.root = source_root(profile->arena);
-        outcome->never_closed = profile->total.never_closed;
-        outcome->late = profile->total.late;
-        outcome->blind = profile->blind.count;
-        if (out)
-            result = print_on(renderer, function, &complete, profile, out, outcome);
+        result = judge(&complete, profile, outcome);
+        if (out && print_on(renderer, function, &complete, profile, out, outcome) != 0)
+            result = REPORT_FAILURE;
         if (write_files(&complete, profile, outcome) != 0)
             result = REPORT_FAILURE;
     }

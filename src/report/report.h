@@ -35,10 +35,13 @@ struct report_request {
     uint64_t run_id;       // only traces with this trace_header.run_id; 0: all
     now_look *look;        // held: asks where the holders are now; NULL: nobody is asked
     bool none_is_fine;     // a folder without traces is an empty report, not a failure
+    const char *baseline;  // file of known leaks to compare with, see baseline.h; NULL: none
+    bool update_baseline;  // write it instead
 };
 
 struct report_outcome {
     uint64_t never_closed; // sessions judged never closed, after threshold
+    uint64_t unexpected;   // of these, those of sites that the baseline does not excuse
     uint64_t late;         // sessions released, but held longer than threshold_ns (at least)
     uint64_t blind;        // things that sessions may have gone unseen by, the caller's included
     unsigned traces;       // traces read

@@ -21,21 +21,9 @@
 #include "shared/spec.h"
 
 enum {
-    KEY_ERROR_EXITCODE = 'e' + 0x100,
-    KEY_ALLOW_BLIND,
-    KEY_NO_PATCH,
+    KEY_NO_PATCH = 'e' + 0x100,
     KEY_PATCH_IN,
 };
-
-static int parse_exitcode(const char *text)
-{
-    char *end = NULL;
-    errno = 0;
-    long number = strtol(text, &end, 10);
-    if (errno || *end || end == text || number < 1 || number > 255)
-        exit(cli_fail("--error-exitcode '%s': expected an exit status from 1 to 255", text));
-    return (int)number;
-}
 
 static error_t parse_run_option(int key, char *value, struct argp_state *state)
 {
@@ -44,12 +32,7 @@ static error_t parse_run_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &run->table;
         state->child_inputs[1] = &run->files;
-        return 0;
-    case KEY_ERROR_EXITCODE:
-        run->error_exitcode = parse_exitcode(value);
-        return 0;
-    case KEY_ALLOW_BLIND:
-        run->allow_blind = true;
+        state->child_inputs[2] = &run->judging;
         return 0;
     case KEY_NO_PATCH:
         run->no_patch = true;
@@ -69,12 +52,6 @@ static error_t parse_run_option(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp_option own_options[] = {
-    {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0,
-     "Exit with N if the command succeeded, but sessions were never closed, or calls that "
-     "may have had sessions were not seen",
-     0},
-    {"allow-blind", KEY_ALLOW_BLIND, NULL, 0,
-     "Do not let --error-exitcode fail for what was not seen; it is still said", 0},
     {"patch-in", KEY_PATCH_IN, "FILE", 0,
      "Also trace calls inside FILE, a program that the command starts or a library that "
      "it loads, by patching functions in memory; may be repeated",
@@ -87,7 +64,7 @@ static const struct argp_option own_options[] = {
 static void parse_command_line(struct run *run, int argc, char **argv)
 {
     static const struct argp_child children[] = {
-        {.argp = &table_argp}, {.argp = &report_files_argp}, {0}};
+        {.argp = &table_argp}, {.argp = &report_files_argp}, {.argp = &judging_argp}, {0}};
     const struct argp argp = {
         .options = own_options,
         .children = children,
@@ -107,7 +84,7 @@ static void parse_command_line(struct run *run, int argc, char **argv)
     struct table *table = &run->table;
     table->options.pools = run_pools_text(table->pools, table->pool_count);
     free(table->pools);
-    if (!table->options.pools)
+    if (!table->options.pools || judging_check(&run->judging) != 0)
         exit(CLI_FAILURE);
 }
 
@@ -162,10 +139,9 @@ static void say_no_sessions(const struct run *run, const struct blind *blind)
         cli_message("no sessions: %s called none of the traced functions", run->command[0]);
 }
 
-// What came of the run: sessions never closed, and places where some may have gone unseen.
+// What came of the run.
 struct verdict {
-    uint64_t never_closed;
-    size_t blind;
+    int status;     // for what was found: 0, or what --error-exitcode says
     bool unwritten; // a file that was asked for
 };
 
@@ -175,7 +151,7 @@ static struct verdict report_on(struct run *run, char **paths, size_t count,
 {
     struct report_outcome outcome = {0};
     struct profile_blind *spots = blind_spots(blind);
-    const struct report_request request = {
+    struct report_request request = {
         .sources = (const char *const *)paths,
         .source_count = count,
         .run_id = run->run_id,
@@ -186,9 +162,11 @@ static struct verdict report_on(struct run *run, char **paths, size_t count,
         .blind_count = blind_count(blind),
         .none_is_fine = count == 0,
     };
+    judging_ask(&run->judging, &request);
     const bool failed = report_print(&request, count > 0 ? stderr : NULL, &outcome) != 0;
     free(spots);
-    return (struct verdict){outcome.never_closed, outcome.blind, failed && run->files.count > 0};
+    return (struct verdict){judging_status(&run->judging, &outcome),
+                            failed && (run->files.count > 0 || run->judging.baseline)};
 }
 
 static struct verdict report(struct run *run)
@@ -222,12 +200,11 @@ int command_run(int argc, char **argv)
     (void)signal(SIGPIPE,
                  SIG_IGN); // whoever reads the report may stop: the status is the command's
     const struct verdict verdict = report(&run);
-    const bool failed = verdict.never_closed > 0 || (verdict.blind > 0 && !run.allow_blind);
     journal_remove(run.journal);
     const bool succeeded = WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0;
     if (succeeded && verdict.unwritten)
         return CLI_FAILURE;
-    if (succeeded && failed && run.error_exitcode)
-        return run.error_exitcode;
+    if (succeeded && verdict.status)
+        return verdict.status;
     run_end_alike(run.status);
 }

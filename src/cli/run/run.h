@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/judging.h"
 #include "cli/report_files.h"
 #include "cli/table.h"
 #include "cli/watch.h"
@@ -15,10 +16,9 @@
 
 struct run {
     // What the user said.
-    char **command;        // NULL-terminated
-    int error_exitcode;    // 0: none
+    char **command; // NULL-terminated
+    struct judging judging;
     bool no_patch;         // --no-patch
-    bool allow_blind;      // --allow-blind
     const char **patch_in; // --patch-in: files
     size_t patch_in_count;
     struct table table;        // the recorder's options, from flags or the environment

@@ -149,6 +149,17 @@ struct profile_untested {
 // What a process is called if it is itself the test: its program with its arguments.
 const char *profile_process_as_test(struct arena *arena, const struct profile_process *process);
 
+// What became of a site since a baseline or another run. The order is the one to tell of them.
+enum profile_change {
+    PROFILE_UNCOMPARED = 0,
+    PROFILE_NEW,   // it leaks, and did not, or cannot be told from one that did not
+    PROFILE_WORSE, // a larger share is never closed, or in a way it was not before
+    PROFILE_BETTER,
+    PROFILE_KNOWN, // it leaks as it did
+    PROFILE_GONE,  // it leaked
+    PROFILE_CHANGES,
+};
+
 // A site as a trace has it.
 struct profile_site_ref {
     const struct profile_process *process;
@@ -193,6 +204,7 @@ struct profile_site {
     profile_names threads, tests, tasks, databases, details;
     LIST(struct profile_caller) callers; // the most never closed first
     LIST(struct profile_site_ref) refs;  // what was merged into it
+    enum profile_change change;          // since the baseline, if there is one
 };
 
 struct profile_holder {
@@ -299,6 +311,8 @@ struct profile_blind {
     const char *remedy;
 };
 
+struct comparison; // see report/compare/compare.h
+
 struct profile {
     struct arena *arena;
     struct profile_cache *own_cache; // if it was given none
@@ -317,8 +331,9 @@ struct profile {
     LIST(const char *) problems;                   // what is missing from all this, and why
     struct profile_tally totals[TRACE_KINDS];      // by kind
     struct profile_inherited inherited[TRACE_KINDS];
-    struct profile_tally total; // of all kinds but statements
-    uint64_t running;           // processes that still run
+    struct profile_tally total;          // of all kinds but statements
+    uint64_t running;                    // processes that still run
+    const struct comparison *comparison; // with the baseline; NULL: there is none
 };
 
 struct profile_builder; // opaque

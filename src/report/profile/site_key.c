@@ -57,18 +57,24 @@ void site_key_normalize(char *to, size_t bytes, const char *line, const char *la
 
 const char *site_key_without_literals(struct arena *arena, const char *code)
 {
-    char *text = arena_text(arena, code);
+    static const char left_out[] = "...";
+    char *text = arena_take(arena, strlen(code) * 4 + 1);
     char *to = text;
     char quote = 0;
+    bool said = false;
     for (const char *at = code; *at; at++) {
-        if (quote && *at == '\\' && at[1]) {
-            at++;
+        if (quote && *at != quote) {
+            if (!said) {
+                memcpy(to, left_out, sizeof left_out);
+                to += sizeof left_out - 1;
+            }
+            said = true;
+            at += *at == '\\' && at[1];
             continue;
         }
-        if (quote && *at != quote)
-            continue;
         if (*at == '"' || *at == '\'')
             quote = quote ? 0 : *at;
+        said = false;
         *to++ = *at;
     }
     *to = 0;
@@ -250,14 +256,18 @@ static int compare_numbered(const void *a, const void *b)
     return (x->frame->offset > y->frame->offset) - (x->frame->offset < y->frame->offset);
 }
 
-// Lines that cannot be read are told apart by the order of those that the profile has.
-static void number_unreadable(struct numbered *same, size_t count)
+// Lines that cannot be read, and equal ones of functions of one name in one file, are told apart by
+// the order of those that the profile has. same: sites of one hash and file, by line.
+static void number_alike(struct numbered *same, size_t count)
 {
+    bool numbered = true; // by the source
     for (size_t i = 0; i < count; i++)
-        if (same[i].key->code[0] == 0) {
-            same[i].key->ordinal = (unsigned)i + 1;
-            same[i].key->equals = (unsigned)count;
-        }
+        numbered &= same[i].key->code[0] != 0 &&
+                    (i == 0 || same[i].key->ordinal > same[i - 1].key->ordinal);
+    for (size_t i = 0; i < count && !numbered; i++) {
+        same[i].key->ordinal = (unsigned)i + 1;
+        same[i].key->equals = (unsigned)count;
+    }
 }
 
 // sorted: sites of one hash, by file.
@@ -280,10 +290,10 @@ static void number_equals(const struct profile *profile, struct site_key *keys)
         for (to = from; to < count && strcmp(sorted[to].key->hash, sorted[from].key->hash) == 0;
              to++)
             if (strcmp(sorted[to].key->file, sorted[file].key->file) != 0) {
-                number_unreadable(sorted + file, to - file);
+                number_alike(sorted + file, to - file);
                 file = to;
             }
-        number_unreadable(sorted + file, to - file);
+        number_alike(sorted + file, to - file);
         number_places(sorted + from, to - from);
     }
 }

@@ -7,6 +7,7 @@
 
 #include "report/profile/groups.h"
 #include "report/profile/site_key.h"
+#include "report/render/changes.h"
 #include "report/render/json/values.h"
 #include "report/render/renderer.h"
 #include "report/render/tallies.h"
@@ -342,6 +343,7 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     json_object_set_new(object, "key", key_json(key));
     json_set_text(object, "kind", profile_kind_name(site->kind));
     json_set_place(object, site->name);
+    json_set_text(object, "baseline", change_name(site->change));
     set_tally(object, &site->tally);
     json_set_seconds(object, "longest", site->longest_ns);
     if (site->longest_least)
@@ -511,6 +513,11 @@ void json_report(const struct profile *profile, const struct render_options *opt
     json_object_set_new(root, "unseen", texts_json(profile->unseen.item, profile->unseen.count));
     json_object_set_new(root, "problems",
                         texts_json(profile->problems.item, profile->problems.count));
+    if (profile->comparison) {
+        json_t *baseline = json_changes(profile->comparison, true);
+        json_set_text(baseline, "file", profile->comparison->before->source);
+        json_object_set_new(root, "baseline", baseline);
+    }
     if (profile->threshold_ns)
         json_set_seconds(root, "threshold", profile->threshold_ns);
     if (options->group_by != GROUP_BY_SITE)

@@ -8,25 +8,6 @@
 
 #include "shared/clean.h"
 
-json_t *json_text(const char *text)
-{
-    json_t *json = json_string(text);
-    if (json)
-        return json;
-    char *copy = strdup(text);
-    if (!copy)
-        memory_exhausted();
-    size_t taken;
-    for (char *at = copy; *at; at += taken)
-        if (clean_character(at, strlen(at), &taken) == 0xfffd && taken == 1)
-            *at = '?';
-    json = json_string(copy);
-    free(copy);
-    if (!json)
-        memory_exhausted();
-    return json;
-}
-
 // One character of JSON that may not be shown; beyond U+FFFF as a pair of surrogates, see RFC 8259.
 static void print_escaped(uint32_t character, FILE *out)
 {

@@ -6,10 +6,8 @@
 
 #include <jansson.h>
 
+#include "report/compare/json_text.h"
 #include "report/profile/profile.h"
-
-// A text; bytes that are not UTF-8 become "?". Never NULL.
-json_t *json_text(const char *text);
 
 // Prints a document and gives it up. What may not be shown (see shared/clean.h) is escaped: a
 // terminal may be reading.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "report/code/owners.h"
+#include "report/render/changes.h"
 #include "report/render/text/text.h"
 #include "shared/trace_words.h"
 
@@ -208,6 +209,19 @@ static void print_problems(const struct text *text)
                        0));
 }
 
+// What is not as the baseline has it.
+static void print_changes(const struct text *text)
+{
+    const struct comparison *comparison = text->profile->comparison;
+    if (!comparison)
+        return;
+    fputc('\n', text->sheet.out);
+    sheet_print(&text->sheet, SHEET_BOLD, "baseline %s",
+                sheet_clean(text->sheet.arena, comparison->before->source, 0));
+    fprintf(text->sheet.out, ": %s\n", change_counts(text->sheet.arena, comparison, false));
+    text_changes(&text->sheet, comparison, text->options->limit);
+}
+
 static void print_summary(const struct text *text)
 {
     const struct profile *profile = text->profile;
@@ -224,6 +238,8 @@ static void print_summary(const struct text *text)
     if (count > 0)
         fprintf(text->sheet.out, ", %s, %s", text_count(arena, sites, "site", "sites"),
                 text_count(arena, profile_file_count(profile), "file", "files"));
+    if (profile->comparison)
+        fprintf(text->sheet.out, " (sites: %s)", change_counts(arena, profile->comparison, false));
     if (profile->total.closer_unknown)
         fprintf(text->sheet.out, "; %" PRIu64 " closed by a runtime, not known why",
                 profile->total.closer_unknown);
@@ -261,6 +277,7 @@ void text_report(const struct profile *profile, const struct render_options *opt
     text_inherited(&text);
     text_unseen(&text);
     print_problems(&text);
+    print_changes(&text);
     print_summary(&text);
     sheet_end(&text.sheet);
 }

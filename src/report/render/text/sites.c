@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/code/owners.h"
+#include "report/render/changes.h"
 #include "report/render/text/text.h"
 
 enum {
@@ -189,6 +190,8 @@ static void print_site(const struct text *text, const struct profile_site *site,
     const struct sheet *sheet = &text->sheet;
     const char *place = sheet_frame(sheet->arena, site->name, directory_of(site));
     const char *words = verdict(text, site);
+    if (site->change)
+        words = arena_format(sheet->arena, "%s [%s]", words, change_name(site->change));
     unsigned used = (unsigned)fprintf(sheet->out, "%zu. ", number);
     sheet_print(sheet, SHEET_BOLD, "%s", place);
     used += sheet_columns(place);

@@ -1,0 +1,90 @@
+// Options that make a report fail: see judging.h.
+#include "cli/judging.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "report/compare/baseline.h"
+
+enum { KEY_ERROR_EXITCODE = 0x4000, KEY_ALLOW_BLIND, KEY_BASELINE, KEY_UPDATE_BASELINE };
+
+static const struct argp_option options[] = {
+    {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0,
+     "Exit with N if sessions were never closed, or calls that may have had sessions were not seen "
+     "(run: if the command succeeded)",
+     0},
+    {"allow-blind", KEY_ALLOW_BLIND, NULL, 0,
+     "Do not let --error-exitcode fail for what was not seen; it is still said", 0},
+    {"baseline", KEY_BASELINE, "FILE", 0,
+     "Fail only for sites that FILE does not have, or that leak more than it says; with "
+     "--error-exitcode, or with 1",
+     0},
+    {"update-baseline", KEY_UPDATE_BASELINE, NULL, 0,
+     "Write the sites that leak to the file of --baseline", 0},
+    {0},
+};
+
+static int parse_exitcode(const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (errno || *end || end == text || number < 1 || number > 255)
+        exit(cli_fail("--error-exitcode '%s': expected an exit status from 1 to 255", text));
+    return (int)number;
+}
+
+static error_t parse_judging_option(int key, char *value, struct argp_state *state)
+{
+    struct judging *judging = state->input;
+    switch (key) {
+    case KEY_ERROR_EXITCODE:
+        judging->error_exitcode = parse_exitcode(value);
+        return 0;
+    case KEY_ALLOW_BLIND:
+        judging->allow_blind = true;
+        return 0;
+    case KEY_BASELINE:
+        judging->baseline = value;
+        return 0;
+    case KEY_UPDATE_BASELINE:
+        judging->update_baseline = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp judging_argp = {.options = options, .parser = parse_judging_option};
+
+int judging_check(const struct judging *judging)
+{
+    if (judging->update_baseline && !judging->baseline)
+        return cli_fail("--update-baseline: name the file with --baseline FILE");
+    if (!judging->baseline)
+        return 0;
+    struct arena *arena = arena_new();
+    const char *fault = judging->update_baseline ? report_file_fault(judging->baseline)
+                                                 : baseline_fault(arena, judging->baseline);
+    if (fault)
+        (void)cli_fail(judging->update_baseline ? "--baseline %s: cannot be written: %s"
+                                                : "--baseline %s: %s; --update-baseline makes one",
+                       judging->baseline, fault);
+    arena_free(arena);
+    return fault ? CLI_FAILURE : 0;
+}
+
+void judging_ask(const struct judging *judging, struct report_request *request)
+{
+    request->baseline = judging->baseline;
+    request->update_baseline = judging->update_baseline;
+}
+
+int judging_status(const struct judging *judging, const struct report_outcome *outcome)
+{
+    const bool failed = outcome->unexpected > 0 || (outcome->blind > 0 && !judging->allow_blind);
+    if (!failed)
+        return 0;
+    return judging->error_exitcode ? judging->error_exitcode : judging->baseline ? 1 : 0;
+}

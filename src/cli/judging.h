@@ -1,0 +1,32 @@
+// What makes `run` and `report` fail for what they found: the options, and the exit status.
+#ifndef UNCLOSED_CLI_JUDGING_H
+#define UNCLOSED_CLI_JUDGING_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+#include "report/report.h"
+
+struct judging {
+    int error_exitcode; // 0: nothing was said
+    bool allow_blind;
+    const char *baseline; // NULL: none
+    bool update_baseline;
+};
+
+// The flags; the input of this child (state->child_inputs) is a struct judging, zeroed. Ends the
+// process with CLI_FAILURE and a message if a value is not of the expected form.
+extern const struct argp judging_argp;
+
+// After parsing: refuses options that do not go together and a baseline that cannot be read, before
+// anything starts. Result: 0, or CLI_FAILURE with a message.
+int judging_check(const struct judging *judging);
+
+// Puts it into a request.
+void judging_ask(const struct judging *judging, struct report_request *request);
+
+// The exit status for what was found: 0, or the one of --error-exitcode. A baseline asks for one
+// by itself, which is 1.
+int judging_status(const struct judging *judging, const struct report_outcome *outcome);
+
+#endif
