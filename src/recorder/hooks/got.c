@@ -246,6 +246,7 @@ static void patch_slot(const struct patching *patching, const struct function *f
     }
     if (function->special == FUNCTION_TRACED) {
         stubs_note_traced();
+        modules_note_traced(module->start);
         struct trace_function *record = function_record(function);
         if (record)
             __atomic_add_fetch(&record->hooked, 1, __ATOMIC_RELAXED);

@@ -2,6 +2,7 @@
 // stacks must be forgotten when another module takes the place of an unloaded one.
 #include "recorder/stacks/modules.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -288,6 +289,27 @@ void modules_note_jumps(uint64_t address)
         if (modules[i]->mapped && address >= modules[i]->start && address < modules[i]->end)
             modules[i]->jumps = true;
     lock_give(&modules_lock);
+}
+
+static atomic_uint traced_count;
+
+void modules_note_traced(uint64_t address)
+{
+    lock_take(&modules_lock);
+    for (uint32_t i = 0; i < module_count; i++) {
+        const bool has =
+            modules[i]->mapped && address >= modules[i]->start && address < modules[i]->end;
+        if (has && !modules[i]->traced) {
+            modules[i]->traced = true;
+            atomic_fetch_add(&traced_count, 1);
+        }
+    }
+    lock_give(&modules_lock);
+}
+
+unsigned modules_traced(void)
+{
+    return atomic_load_explicit(&traced_count, memory_order_relaxed);
 }
 
 void modules_forget_hooks(void)

@@ -25,7 +25,8 @@ struct module {
     uint64_t mapped_ns, unmapped_ns;
     uint32_t ref; // in the trace; TRACE_NONE: not written yet
     bool mapped, seen, hooked;
-    bool jumps; // it refers to functions by which a signal handler may leave for good
+    bool jumps;  // it refers to functions by which a signal handler may leave for good
+    bool traced; // it calls traced functions
     uint8_t build_id_bytes;
     uint8_t build_id[TRACE_BUILD_ID_BYTES];
 };
@@ -45,6 +46,11 @@ bool module_find(uint64_t address, struct module *module);
 
 // The module that has `address` jumps.
 void modules_note_jumps(uint64_t address);
+
+// The module that has `address` calls traced functions. How many such were noted so far: whether
+// there are new ones. Any thread.
+void modules_note_traced(uint64_t address);
+unsigned modules_traced(void);
 
 // All modules are to be hooked again (after detach).
 void modules_forget_hooks(void);

@@ -4,6 +4,8 @@
 // made a task; everything else is the coroutine's.
 #include "recorder/runtimes/python/await.h"
 
+#include "recorder/core/recorder.h"
+
 struct awaitable { // the object
     PyObject head;
     PyObject *coroutine;
@@ -43,8 +45,13 @@ static void note_end(struct awaitable *self)
 static PyObject *call_method(PyObject *self, const char *name, PyObject *args)
 {
     struct awaitable *awaitable = (struct awaitable *)self;
+    const struct python_await *watch = &awaitable->watch;
+    const bool owns = watch->owner != TRACE_NONE && watch->generation == recorder_generation;
     PyObject *method = py.PyObject_GetAttrString(awaitable->coroutine, name);
+    uint32_t before = owns ? session_thread_owner(watch->owner) : TRACE_NONE;
     PyObject *result = method ? py.PyObject_CallObject(method, args) : NULL;
+    if (owns)
+        (void)session_thread_owner(before);
     python_drop(method);
     if (!result)
         note_end(awaitable);

@@ -10,6 +10,7 @@ struct python_await {
     void (*done)(PyObject *result, void *data);
     void (*drop)(void *data); // the data is not needed any more
     void *data;
+    uint32_t owner, generation; // what a step of it opens belongs to this pool, in this recording
 };
 
 // Whether it is a coroutine, to be wrapped.

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,6 +22,7 @@
 #include "recorder/runtimes/python/audit.h"
 #include "recorder/runtimes/python/await.h"
 #include "recorder/runtimes/python/context.h"
+#include "recorder/runtimes/python/drivers.h"
 #include "recorder/runtimes/python/frames.h"
 #include "recorder/runtimes/python/holders.h"
 #include "recorder/runtimes/python/inherit.h"
@@ -44,6 +46,7 @@ static unsigned patience;     // events until it is taken for one that cannot be
 static __thread bool looking; // what is done about an event raises events itself
 
 static void look_again(void);
+static void register_at_exit(void);
 
 static atomic_uint flags;
 
@@ -129,6 +132,30 @@ static void all_pending(void)
     python_methods_imported();
 }
 
+// The extension module that is being imported. If it is a driver its types may not have been made
+// yet: settling. What a driver imports meanwhile does not change that. Guarded by the GIL.
+static char extension[256];
+static bool settling;
+
+static void before_extension(const char *name)
+{
+    if (!settling && !python_drivers_new())
+        snprintf(extension, sizeof extension, "%s", name);
+    look_again();
+}
+
+// An extension module that calls traced functions has been loaded, or used for the first time.
+static void meet_driver(void)
+{
+    PyObject *type, *value, *traceback;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    register_at_exit();
+    check_layout();
+    python_traceback_watch();
+    python_drivers_look();
+    py.PyErr_Restore(type, value, traceback);
+}
+
 // Looks at what has been imported; keeps the exception that may be set. executed: a module of which
 // the code has just run, or NULL.
 static void look_at_modules(const char *executed)
@@ -185,6 +212,7 @@ static PyObject *at_exit(PyObject *self, PyObject *unused)
     python_traceback_drop();
     python_sqlalchemy_drop();
     python_sqlite_drop();
+    python_drivers_drop();
     python_shared_drop();
     python_inherit_drop();
     python_context_drop();
@@ -244,6 +272,30 @@ static void follow_importlib(void)
     followed = true;
 }
 
+// importlib._bootstrap._verbose_message(text, name, ...), called when an extension module has been
+// loaded, when its code has run, and when its import ends.
+static PyObject *import_told(const struct python_invocation *call)
+{
+    PyObject *text = python_invocation_argument(call, 0, NULL);
+    PyObject *name = python_invocation_argument(call, 1, NULL);
+    const char *told = settling ? python_text(text) : NULL, *of = python_text(name);
+    if (told && of && strcmp(of, extension) == 0 && may_look()) {
+        looking = true;
+        meet_driver();
+        settling = strncmp(told, "import ", 7) != 0;
+        looking = false;
+    }
+    return python_invoke(call);
+}
+
+static void begin_settling(void)
+{
+    meet_driver();
+    follow_importlib();
+    (void)python_wrap("_frozen_importlib", "_verbose_message", import_told, NULL);
+    settling = true;
+}
+
 static bool prepared; // sqlite3 has been looked at
 
 static void prepare_sqlite(void)
@@ -285,10 +337,24 @@ static int look_when_safe(void *unused)
 {
     (void)unused;
     asked_to_look = false;
-    if (!pending || !may_look())
+    if (!may_look())
         return 0;
     looking = true;
-    look_at_modules(NULL);
+    if (python_drivers_new())
+        begin_settling();
+    if (pending)
+        look_at_modules(NULL);
+    looking = false;
+    return 0;
+}
+
+static int look_when_used(void *unused)
+{
+    (void)unused;
+    if (!may_look())
+        return 0;
+    looking = true;
+    meet_driver();
     looking = false;
     return 0;
 }
@@ -324,9 +390,13 @@ static void on_event(enum event event, PyObject *args)
         const char *module = python_text(py.PyTuple_GetItem(args, 0));
         if (module)
             before_import(module);
+        if (module && py.PyTuple_GetItem(args, 1) != py._Py_NoneStruct)
+            before_extension(module); // it has a file
     } else if (event == EVENT_CONNECT) {
         before_connect();
     }
+    if (python_drivers_new())
+        begin_settling();
     if (pending) {
         register_at_exit();
         follow_importlib();
@@ -354,13 +424,14 @@ static void forget(void)
     python_methods_forget();
     python_shared_forget();
     python_sqlite_forget();
+    python_drivers_forget();
     python_watch_forget();
     python_pool_forget();
     python_inherit_forget();
     python_sqlalchemy_forget();
     python_await_forget();
     python_wrap_forget();
-    hooked = followed = pending = prepared = asked_to_look = registered = false;
+    hooked = followed = pending = prepared = asked_to_look = registered = settling = false;
     atomic_store(&python_found, false);
 }
 
@@ -376,7 +447,7 @@ static int on_audit(const char *name, PyObject *args, void *data)
 {
     enum event event = event_of(name);
     (void)data;
-    if (event == EVENT_OTHER && !pending)
+    if (event == EVENT_OTHER && !pending && !python_drivers_new())
         return 0;
     if (event == EVENT_END) {
         (void)python_is_shutdown();
@@ -423,6 +494,7 @@ static void join(void)
     listen();
     python_holders_prepare();
     python_sqlite_prepare();
+    meet_driver();
     all_pending();
     look_at_modules(NULL);
     python_inherit_checkouts();
@@ -437,6 +509,7 @@ static void leave(void)
     python_wrap_undo();
     python_traceback_undo();
     python_sqlite_undo();
+    python_drivers_undo();
     python_methods_forget();
     python_watch_drop();
     python_shared_drop();
@@ -538,6 +611,22 @@ static void python_leave(void)
         (void)nanosleep(&pause, NULL);
 }
 
+// A handle is being opened: by then the types of the module that opens it have been made.
+static void python_frames(struct stack *stack)
+{
+    python_frames_append(stack);
+    if (atomic_load_explicit(&listening, memory_order_relaxed) &&
+        py.PyGILState_GetThisThreadState() && python_drivers_used())
+        (void)py.Py_AddPendingCall(look_when_used, NULL);
+}
+
+// CPython's sqlite3 first: it is a driver as well, and better known.
+static enum runtime_closer python_closer(const struct runtime_call *call)
+{
+    enum runtime_closer closer = python_sqlite_closer(call);
+    return closer != RUNTIME_NOT_MINE ? closer : python_drivers_closer(call);
+}
+
 static bool python_is_found(void)
 {
     return !recorder_options.python || atomic_load(&python_found);
@@ -547,8 +636,8 @@ const struct runtime python_runtime = {
     .name = "python",
     .start = python_start,
     .found = python_is_found,
-    .frames = python_frames_append,
-    .closer = python_sqlite_closer,
+    .frames = python_frames,
+    .closer = python_closer,
     .flags = python_flags,
     .leave = python_leave,
 };

@@ -71,6 +71,7 @@ struct method_call {
     const struct spec *spec;
     PyObject *handle;            // borrowed; NULL: to be the result
     PyObject *pool;              // borrowed or NULL
+    uint32_t owner, generation;  // what it opens belongs to this pool; see struct python_await
     const char *name, *database; // or NULL
     uint64_t started;
     bool finalizer; // a release by the object itself, when it dies
@@ -315,7 +316,7 @@ static void call_done(PyObject *result, void *data)
     struct method_call *call = data;
     if (call->spec->verb == TRACE_ACQUIRE)
         acquire_done(result, call);
-    else
+    else if (call->spec->verb != TRACE_FILL)
         release_done(result, call);
 }
 
@@ -341,7 +342,11 @@ static PyObject *await_later(PyObject *coroutine, const struct method_call *call
         py.Py_IncRef(kept->handle);
     if (kept->pool)
         py.Py_IncRef(kept->pool);
-    const struct python_await watch = {.done = call_done, .drop = drop_call, .data = kept};
+    const struct python_await watch = {.done = call_done,
+                                       .drop = drop_call,
+                                       .data = kept,
+                                       .owner = kept->owner,
+                                       .generation = kept->generation};
     return python_await_wrap(coroutine, &watch);
 }
 
@@ -353,7 +358,9 @@ static PyObject *invoke_for_pool(const struct python_invocation *invocation,
         call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     if (!recorder_enter_trace())
         return python_invoke(invocation);
-    uint32_t before = session_thread_owner(pool_reference(call, pool));
+    call->owner = pool_reference(call, pool);
+    call->generation = recorder_generation;
+    uint32_t before = session_thread_owner(call->owner);
     count_call(call->spec);
     recorder_leave();
     call->started = recorder_now_coarse(); // after what we did, which is not the program's
@@ -374,7 +381,7 @@ static PyObject *follow(const struct python_invocation *invocation, struct metho
     PyObject *result = release ? python_invoke(invocation) : invoke_for_pool(invocation, call);
     if (result && python_await_is_coroutine(result))
         result = await_later(result, call);
-    else if (call->spec->verb != TRACE_FILL)
+    else
         call_done(result, call);
     if (handle) {
         PyObject *type, *value, *traceback;

@@ -1,0 +1,94 @@
+"""What becomes of three sessions of a Python driver or pool, and who closed them: the right answers.
+
+A driver's program (tests/programs/python) opens COUNT sessions at the line that is marked with the
+cell's name, in the way that the name says, and prints what it counts itself. A cell's answer is
+`closed_by` of the report, with "open" for what was still out when the process ended.
+Read by test_drivers.py and by scripts/driver-matrix.
+"""
+
+import collections
+import json
+import os
+import subprocess
+
+COUNT = 3
+
+CELLS = {
+    "kept": "kept in a global until the end",
+    "dropped": "dropped",
+    "cycle": "dropped in a cycle, then a collection",
+    "closed": "closed or given back",
+    "closed_at_exit": "closed by code that runs at exit",
+    "exception": "an exception before close()",
+    "thread": "in a thread that ended",
+    "killed": "kill -9",
+    "exhausted": "one more than the pool has",
+}
+
+CLOSED = ("code", "code_at_exit")  # by the code
+
+HANDLE = {"kept": "end_of_runtime", "dropped": "reclaimed", "cycle": "reclaimed", "closed": "code",
+          "closed_at_exit": "code", "exception": "reclaimed", "thread": "reclaimed",
+          "killed": "open"}
+
+# module: what has to be there for it. servers: of servers.py. answers: {cell: who}. pool: its kind
+# in the report. newest_only: Debian has none, or none that counts.
+Driver = collections.namedtuple(
+    "Driver", "name module servers kind answers pool program", defaults=(None, "drivers.py"))
+
+DRIVERS = [
+    Driver("psycopg2", "psycopg2", ["postgres"], "handle", HANDLE),
+    Driver("psycopg", "psycopg", ["postgres"], "handle", HANDLE),
+    Driver("mysqlclient", "MySQLdb", ["mysql"], "handle", HANDLE),
+    Driver("pyodbc", "pyodbc", ["postgres"], "handle", HANDLE),
+    Driver("apsw", "apsw", [], "handle", HANDLE),
+    Driver("sqlite3", "sqlite3", [], "handle", HANDLE),
+]
+
+
+def marker(cell):
+    """The mark of the line where the cell's sessions are opened."""
+    return "kept" if cell in ("exhausted", "killed") else cell
+
+
+def command(driver, cell, python, ports, sources):
+    return [python, os.path.join(sources, "python", driver.program), driver.name, cell,
+            *(f"{name}={ports[name]}" for name in driver.servers)]
+
+
+def version(driver, python):
+    """The driver's version there, "" if that does not say, or None if it is not there."""
+    code = (f"import importlib; m = importlib.import_module({driver.module!r}); "
+            "import sys; top = sys.modules[m.__name__.split('.')[0]]; "
+            "v = getattr(top, '__version__', None) or getattr(top, 'version', ''); "
+            "print(v if isinstance(v, str) else '')")
+    result = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False,
+                            timeout=60)
+    return result.stdout.strip().split(" ")[0] if result.returncode == 0 else None
+
+
+def answer(report, kind):
+    """{who: count} of the sessions of a kind in a report."""
+    totals = report["totals"][kind]
+    who = {name: number for name, number in totals["closed_by"].items() if number}
+    if totals["live"]:
+        who["open"] = totals["live"]
+    return who
+
+
+def places(report, kind):
+    """Where they were opened: {(file, line): opened}."""
+    return {(os.path.basename(site.get("file") or site.get("module") or ""), site.get("line")):
+            site["opened"] for site in report["sites"] if site["kind"] == kind}
+
+
+def other_kinds(report, kind):
+    """Sessions that were counted as well, as something else: there must be none."""
+    return {name: totals["opened"] for name, totals in report["totals"].items()
+            if name not in (kind, "statement") and totals["opened"] > 0}
+
+
+def read_report(cli, folder):
+    result = subprocess.run([cli, "report", "--format", "json", "-n", "0", folder],
+                            capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(result.stdout)
