@@ -335,6 +335,22 @@ unsigned hook_before(struct call *call)
     return mode;
 }
 
+// Where the stack of a call begins.
+static struct stack_origin origin_of(const struct call *call)
+{
+    return (struct stack_origin){call->frame + CALL_RETURN_SLOT, call->frame};
+}
+
+// The pool of a runtime that what was acquired belongs to.
+static uint32_t owner_of(const struct call *call)
+{
+    if (recorder_thread.owner != TRACE_NONE)
+        return recorder_thread.owner;
+    const struct stack_origin origin = origin_of(call);
+    const struct runtime_call made = {(const void *)call->return_address, &origin}; // NOLINT
+    return runtimes_owner(&made);
+}
+
 static void fill_acquire(const struct call *call, struct acquire *acquire)
 {
     *acquire = (struct acquire){
@@ -354,9 +370,7 @@ static void fill_acquire(const struct call *call, struct acquire *acquire)
     else if (around.spec && around.spec->session != TRACE_HANDLE)
         acquire->owner = pool_intern(function_kind(around.spec), around.pool_address, TRACE_NONE);
     else
-        acquire->owner = recorder_thread.owner != TRACE_NONE
-                             ? recorder_thread.owner
-                             : runtimes_owner((const void *)call->return_address); // NOLINT
+        acquire->owner = owner_of(call);
     // apr_dbd_open has opened a sqlite3*: both are one connection.
     acquire->wrapper = !from_pool && recorder_thread.acquires != call->acquires_before &&
                        recorder_thread.acquired_kind != acquire->kind;
@@ -377,7 +391,7 @@ static void after_acquire(struct call *call)
     count_call(call);
     fill_acquire(call, &acquire);
     acquire.stack = &stack;
-    const struct stack_origin origin = {call->frame + CALL_RETURN_SLOT, call->frame};
+    const struct stack_origin origin = origin_of(call);
     stack_capture_from(&origin, &stack);
     if (acquire.handle == 0 || (!success && !call->spec->kept_on_failure)) {
         if (is_within(call, true))
@@ -399,7 +413,7 @@ static enum trace_end end_of(const struct call *call)
     if (call->hook->sqlite && session_word(&call->session) == 0)
         return TRACE_RELEASED;
     bool pooled = call->session.record->flags & TRACE_SESSION_POOLED;
-    const struct stack_origin origin = {call->frame + CALL_RETURN_SLOT, call->frame};
+    const struct stack_origin origin = origin_of(call);
     const struct runtime_call released = {(const void *)call->return_address, // NOLINT
                                           &origin};
     return runtimes_end(&released, pooled);

@@ -141,11 +141,11 @@ enum trace_end runtimes_end(const struct runtime_call *call, bool pooled)
     return TRACE_RELEASED;
 }
 
-uint32_t runtimes_owner(const void *caller)
+uint32_t runtimes_owner(const struct runtime_call *call)
 {
     unsigned bits = atomic_load_explicit(&joined, memory_order_acquire);
     uint32_t owner = TRACE_NONE;
     for (const struct runtime *runtime; owner == TRACE_NONE && (runtime = next_joined(&bits));)
-        owner = runtime->owner ? runtime->owner(caller) : TRACE_NONE;
+        owner = runtime->owner ? runtime->owner(call) : TRACE_NONE;
     return owner;
 }

@@ -23,6 +23,12 @@ static inline bool native_is_in(uint64_t address, const struct native_function *
 }
 bool native_is_under(const struct stack *stack, const struct native_function *function);
 
+// Where the function begins that has a return address in `module`, by the module's table for
+// unwinding. 0: not known, or the address is not in the module. part: it does not begin as a
+// function does, so that the compiler seems to have put a part of one there. The module must be in
+// use by a function on this thread's stack.
+uint64_t native_function_of(uint64_t address, const struct module *module, bool *part);
+
 // Which modules a runtime calls its own, remembered: see native_is_own.
 struct native_modules {
     bool (*is_own)(const struct module *module);

@@ -63,10 +63,10 @@ struct runtime {
     // What is to be said of it in trace_header.flags. NULL: nothing.
     uint32_t (*flags)(void);
 
-    // The pool of this runtime that a handle belongs to which a call from `caller` has just opened
-    // on this thread, because the runtime keeps it for whoever asks next: a TRACE_POOLS reference
+    // The pool of this runtime that a handle belongs to which this call has just opened on this
+    // thread, because the runtime keeps it for whoever asks next: a TRACE_POOLS reference
     // or TRACE_NONE. Inside recorder_enter, with a trace open. NULL: there is no such thing.
-    uint32_t (*owner)(const void *caller);
+    uint32_t (*owner)(const struct runtime_call *call);
 
     // What such a pool has at the end of the runtime was kept open by it until then; else it counts
     // as released.
@@ -92,7 +92,7 @@ void runtimes_leave(void);
 enum trace_end runtimes_end(const struct runtime_call *call, bool pooled);
 
 // What keeps a handle open for the next who asks; TRACE_NONE: nothing. See struct runtime.
-uint32_t runtimes_owner(const void *caller);
+uint32_t runtimes_owner(const struct runtime_call *call);
 
 // For runtimes: says what is seen of one, in this trace and those to come. Version: as its makers
 // write it.

@@ -7,6 +7,7 @@
 #include "recorder/runtimes/perl/perl.h"
 #include "recorder/runtimes/php/php.h"
 #include "recorder/runtimes/python/python.h"
+#include "recorder/runtimes/ruby/ruby.h"
 #include "recorder/runtimes/runtime.h"
 
 static const struct runtime *const known[] = {&python_runtime, &php_runtime, &perl_runtime,

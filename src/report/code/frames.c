@@ -48,6 +48,16 @@ void frames_reader_free(struct frames_reader *reader)
 
 typedef LIST(struct frame) frame_list;
 
+static const char *language_of(const struct trace_location *location)
+{
+    static const char *const names[TRACE_LANGUAGES] = {
+        [TRACE_PYTHON] = "python", [TRACE_PHP] = "php", [TRACE_PERL] = "perl",
+        [TRACE_RUBY] = "ruby",     [TRACE_LUA] = "lua",
+    };
+    const char *name = location->language < TRACE_LANGUAGES ? names[location->language] : NULL;
+    return name ? name : "unknown";
+}
+
 static void add_location(struct frames_reader *reader, frame_list *list, uint64_t word)
 {
     const struct trace_location *location = reader_location(reader->trace, (uint32_t)word);
@@ -59,7 +69,7 @@ static void add_location(struct frames_reader *reader, frame_list *list, uint64_
         .file = file,
         .line = location->line,
         .owner = owners_of_source(file),
-        .language = location->language == TRACE_PYTHON ? "python" : "unknown",
+        .language = language_of(location),
         .runtime = true,
     };
 }

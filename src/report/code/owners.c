@@ -121,7 +121,7 @@ static bool is_database_package(const char *file)
 
 enum frame_owner owners_of_source(const char *file)
 {
-    if (begins(file, "<frozen "))
+    if (begins(file, "<frozen ") || begins(file, "<internal:")) // Python, Ruby
         return FRAME_LIBRARY;
     return is_package_folder(file) || is_database_package(file) ? FRAME_LIBRARY : FRAME_USER;
 }

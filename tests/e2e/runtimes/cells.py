@@ -17,6 +17,7 @@ CELLS = {
     "closed_at_exit": "closed by code that runs at exit",
     "early_return": "a return before close()",
     "exception": "an exception before close()",
+    "ensured": "an exception, and ensure closes",
     "runtime_end": "dropped in a cycle, no collection",
     "killed": "kill -9",
     "persistent": "kept by the runtime for the next one",
@@ -47,6 +48,12 @@ LANGUAGES = {
         kept="end_of_runtime", scope_end="scope_end", closed="code",
         closed_at_exit="code_at_exit", early_return="scope_end", exception="scope_end",
         runtime_end="end_of_runtime", killed="open", persistent="pool"),
+    # Nothing is dropped before a collection, and the program lets none run but where it says so.
+    "ruby": Language(
+        "Ruby", ["ruby"], "cells.rb",
+        kept="end_of_runtime", collected="collector", closed="code",
+        closed_at_exit="code_at_exit", early_return="end_of_runtime", exception="end_of_runtime",
+        ensured="code", runtime_end="end_of_runtime", killed="open"),
 }
 
 

@@ -30,6 +30,8 @@ class Cells(harness.TestCase):
         self.assertEqual(cells.answer(report), {LANGUAGE.answers[cell]: cells.COUNT})
         self.assertEqual(totals["never_closed"], LANGUAGE.never_closed(cell))
         self.assertEqual(report["misuse"], [])
+        languages = {site["frames"][0]["language"] for site in report["sites"]}
+        self.assertEqual(languages, {LANGUAGE.name.lower()})
 
 
 for name in LANGUAGE.answers:

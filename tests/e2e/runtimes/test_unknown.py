@@ -36,7 +36,7 @@ class Unknown(harness.TestCase):
 
 
 class NotLookedInto(harness.TestCase):
-    """Ruby and Lua: what leaks is never said to be released, and the report says what is not seen."""
+    """Lua: what leaks is never said to be released, and the report says what is not seen."""
 
     def check(self, language, command):
         run = self.trace(command)
@@ -49,11 +49,6 @@ class NotLookedInto(harness.TestCase):
         self.assertIn("is not looked into", run.err)
         failed = self.unclosed("run", "--error-exitcode=9", "--", *command)
         self.assertEqual(failed.returncode, 9, failed.stderr)
-
-    @harness.needs("ruby")
-    def test_ruby(self):
-        self.check("Ruby", ["ruby", "-e", "require 'sqlite3'; $x = []; "
-                            "5.times { $x << SQLite3::Database.new(':memory:') }"])
 
     @harness.needs("lua5.4")
     def test_lua(self):

@@ -1,12 +1,12 @@
-// Runtimes that are recognized and not looked into: Ruby and Lua.
+// A runtime that is recognized and not looked into: Lua.
 //
-// Their lines are not seen, and a handle that one of their modules closes may have been closed by
+// Its lines are not seen, and a handle that one of its modules closes may have been closed by
 // the code or by the runtime: it ends as "not known why", never as released by the code.
 #ifndef UNCLOSED_RECORDER_RUNTIMES_OTHER_OTHER_H
 #define UNCLOSED_RECORDER_RUNTIMES_OTHER_OTHER_H
 
 #include "recorder/runtimes/runtime.h"
 
-extern const struct runtime ruby_runtime, lua_runtime;
+extern const struct runtime lua_runtime;
 
 #endif

@@ -85,9 +85,9 @@ static enum runtime_closer perl_closer(const struct runtime_call *call)
     return under(&stack, LOOP) || under(&stack, DEBUG_LOOP) ? RUNTIME_SCOPE : RUNTIME_UNKNOWN;
 }
 
-static uint32_t perl_owner(const void *caller)
+static uint32_t perl_owner(const struct runtime_call *call)
 {
-    if (!native_is_own(&modules, caller) || !perl_frames_runs("connect_cached"))
+    if (!native_is_own(&modules, call->caller) || !perl_frames_runs("connect_cached"))
         return TRACE_NONE;
     return pool_intern(name_intern("DBI connect_cached"), 0, TRACE_NONE);
 }

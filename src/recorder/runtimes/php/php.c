@@ -151,12 +151,12 @@ static bool is_persistent(uint64_t frame)
            php_read(inner + PHP_PDO_PERSISTENT, &flags) && (flags & 1);
 }
 
-static uint32_t php_owner(const void *caller)
+static uint32_t php_owner(const struct runtime_call *call)
 {
     uint64_t frame;
     struct running running;
-    if (!native_is_own(&modules, caller) || !php_engine_is_here() || !php_engine_frame(&frame) ||
-        frame == 0 || !read_running(frame, &running) || running.user)
+    if (!native_is_own(&modules, call->caller) || !php_engine_is_here() ||
+        !php_engine_frame(&frame) || frame == 0 || !read_running(frame, &running) || running.user)
         return TRACE_NONE;
     bool kept = text_is(&running.name, "pg_pconnect");
     if (!kept && text_is(&running.class, "PDO") && text_is(&running.name, "__construct"))
