@@ -62,8 +62,7 @@ static int print_report(struct arguments *arguments)
     if (arguments->output)
         report_files_add(&arguments->files, "-o", request->format ? request->format : "text",
                          arguments->output);
-    request->files = arguments->files.item;
-    request->file_count = arguments->files.count;
+    report_files_ask(&arguments->files, request);
     judging_ask(&arguments->judging, request);
     if (report_print(request, arguments->output ? NULL : stdout, &outcome) != 0)
         return CLI_FAILURE;

@@ -1,19 +1,25 @@
 // The files that reports are written to: see report_files.h.
 #include "cli/report_files.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
-enum { KEY_WRITE = 0x4000, KEY_FORMATS, FORMATS_MOST = 32 };
+enum { KEY_WRITE = 0x4000, KEY_SOURCE_ROOT, KEY_FORMATS, FORMATS_MOST = 32 };
+enum { OWN_FLAGS = 2 };
 
 // --write, and a flag for each renderer.
-static struct argp_option flags[FORMATS_MOST + 2] = {
+static struct argp_option flags[OWN_FLAGS + FORMATS_MOST + 1] = {
     {"write", KEY_WRITE, "FORMAT=FILE", 0,
      "Also write the report to FILE in FORMAT; may be repeated. --FORMAT FILE is short for it. "
      "FORMAT is one of: ",
+     0},
+    {"source-root", KEY_SOURCE_ROOT, "FOLDER", 0,
+     "Name source files from FOLDER, in formats that need it (sarif); default: the folder of the "
+     "git repository",
      0},
 };
 
@@ -21,10 +27,10 @@ void report_files_init(struct report_files *files)
 {
     *files = (struct report_files){0};
     for (size_t i = 0; i < renderer_count && i < FORMATS_MOST; i++)
-        flags[1 + i] = (struct argp_option){.name = renderers[i].name,
-                                            .key = KEY_FORMATS + (int)i,
-                                            .arg = "FILE",
-                                            .flags = OPTION_HIDDEN};
+        flags[OWN_FLAGS + i] = (struct argp_option){.name = renderers[i].name,
+                                                    .key = KEY_FORMATS + (int)i,
+                                                    .arg = "FILE",
+                                                    .flags = OPTION_HIDDEN};
 }
 
 void report_files_add(struct report_files *files, const char *option, const char *format,
@@ -55,11 +61,38 @@ static void take_write(struct report_files *files, char *value)
     report_files_add(files, "--write", value, equals + 1);
 }
 
+// It need not be here: traces may be of another machine.
+static void take_source_root(struct report_files *files, const char *value)
+{
+    free(files->source_root);
+    files->source_root = realpath(value, NULL);
+    if (!files->source_root && value[0] != '/')
+        exit(cli_fail("--source-root '%s': %s; name another folder", value, strerror(errno)));
+    if (!files->source_root)
+        files->source_root = strdup(value);
+    if (!files->source_root)
+        cli_no_memory();
+    for (size_t length = strlen(files->source_root);
+         length > 1 && files->source_root[length - 1] == '/'; length--)
+        files->source_root[length - 1] = '\0';
+}
+
+void report_files_ask(const struct report_files *files, struct report_request *request)
+{
+    request->files = files->item;
+    request->file_count = files->count;
+    request->render.root = files->source_root;
+}
+
 static error_t parse_file_option(int key, char *value, struct argp_state *state)
 {
     struct report_files *files = state->input;
     if (key == KEY_WRITE) {
         take_write(files, value);
+        return 0;
+    }
+    if (key == KEY_SOURCE_ROOT) {
+        take_source_root(files, value);
         return 0;
     }
     const size_t format = (size_t)key - KEY_FORMATS;
@@ -89,5 +122,6 @@ const struct argp report_files_argp = {
 void report_files_free(struct report_files *files)
 {
     free(files->item);
+    free(files->source_root);
     *files = (struct report_files){0};
 }

@@ -11,6 +11,7 @@
 struct report_files {
     struct report_file *item; // in the order in which they were given
     size_t count;
+    char *source_root; // --source-root: absolute; NULL: not said
 };
 
 // Sets up an empty list, and the flags. To be called before parsing.
@@ -23,6 +24,8 @@ extern const struct argp report_files_argp;
 // Adds a file; ends the process as above. option: what the user said it with.
 void report_files_add(struct report_files *files, const char *option, const char *format,
                       const char *path);
+// Fills in what a request has of these. They have to outlive it.
+void report_files_ask(const struct report_files *files, struct report_request *request);
 void report_files_free(struct report_files *files);
 
 #endif

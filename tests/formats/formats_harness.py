@@ -116,6 +116,25 @@ def trace_all():
     return traces
 
 
+def npm_package(test, name):
+    """Folder of a package of npm's registry, kept beside the tests' programs. Skips the test if it cannot be had."""
+    folder = os.path.join(os.path.dirname(program("x")), "npm")
+    path = os.path.join(folder, "node_modules", *name.split("/"))
+    if os.path.isdir(path):
+        return path
+    if not shutil.which("npm"):
+        test.skipTest(f"{name} is not here, and there is no npm to get it with")
+    os.makedirs(folder, exist_ok=True)
+    try:
+        got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder,
+                              name], capture_output=True, text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        test.skipTest(f"npm did not get {name} in time")
+    if got.returncode != 0 or not os.path.isdir(path):
+        test.skipTest(f"npm cannot get {name}: {got.stderr[-300:]}")
+    return path
+
+
 class FormatsTestCase(TestCase):
     """All tests of a class look at the same traces."""
 
@@ -199,7 +218,24 @@ def read_openmetrics(data):
     return _without_zeros(numbers)
 
 
+def sarif_run(data):
+    document = json.loads(data)
+    assert document["version"] == "2.1.0" and len(document["runs"]) == 1
+    return document["runs"][0]
+
+
+def read_sarif(data):
+    run = sarif_run(data)
+    numbers = dict(run["properties"]["leftOut"]["never_closed"])
+    for result in run["results"]:
+        properties = result.get("properties", {})
+        if "site" in properties:
+            _add(numbers, properties["kind"], properties.get("never_closed", 0))
+    return _without_zeros(numbers)
+
+
 READERS = {
+    "sarif": read_sarif,
     "text": read_text,
     "csv": read_csv,
     "folded": read_folded,

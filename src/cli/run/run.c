@@ -156,12 +156,11 @@ static struct verdict report_on(struct run *run, char **paths, size_t count,
         .source_count = count,
         .run_id = run->run_id,
         .render = {.limit = REPORT_DEFAULT_LIMIT, .blind_told = true},
-        .files = run->files.item,
-        .file_count = run->files.count,
         .blind = spots,
         .blind_count = blind_count(blind),
         .none_is_fine = count == 0,
     };
+    report_files_ask(&run->files, &request);
     judging_ask(&run->judging, &request);
     const bool failed = report_print(&request, count > 0 ? stderr : NULL, &outcome) != 0;
     free(spots);

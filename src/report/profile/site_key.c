@@ -81,8 +81,7 @@ const char *site_key_without_literals(struct arena *arena, const char *code)
     return text;
 }
 
-// "src/../lib/a.c" is "lib/a.c". In place.
-static void drop_dots(char *path)
+void site_key_drop_dots(char *path)
 {
     char *to = path;
     const char *at = path;
@@ -113,7 +112,7 @@ static const char *relative_file(const struct keys *keys, const struct profile_s
     struct arena *arena = keys->profile->arena;
     char *path =
         file[0] == '/' ? arena_text(arena, file) : arena_format(arena, "%s/%s", directory, file);
-    drop_dots(path);
+    site_key_drop_dots(path);
     const char *relative = keys->root ? owners_relative_path(path, keys->root) : path;
     if (relative[0] == '/')
         relative = owners_relative_path(path, directory);

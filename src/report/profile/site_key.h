@@ -33,6 +33,9 @@ const struct site_key *site_keys_make(const struct profile *profile, const char 
 // language: of the frame, see struct frame. In texts in quotes nothing is changed.
 void site_key_normalize(char *to, size_t bytes, const char *line, const char *language);
 
+// Makes a path plain, in place: "src/../lib/./a.c" is "lib/a.c".
+void site_key_drop_dots(char *path);
+
 // The text with what is between quotes left out: connect("...") of connect("postgresql://u:p@h/d").
 // Lives as long as the arena.
 const char *site_key_without_literals(struct arena *arena, const char *code);

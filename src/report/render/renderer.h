@@ -16,10 +16,12 @@
 // What to show of a profile. A renderer takes no notice of what its format has no place for.
 struct render_options {
     enum group_by group_by;
-    unsigned limit;   // entries to list; 0: all
-    bool all_frames;  // whole stacks, library and interpreter frames included
-    bool blind_told;  // what the profile's maker was told was not seen has been said already
-    const char *root; // absolute path of the folder that keys name files from; NULL: see site_key.h
+    unsigned limit;  // entries to list; 0: all
+    bool all_frames; // whole stacks, library and interpreter frames included
+    bool blind_told; // what the profile's maker was told was not seen has been said already
+    // Absolute path of the folder that keys and SARIF name files from, without a slash at its end;
+    // NULL: see site_key.h.
+    const char *root;
 };
 
 // Prints to `out`; errors of writing are left in ferror(out). Not thread-safe.
@@ -58,5 +60,6 @@ render csv_report, csv_held;
 render folded_report;
 render markdown_report;
 render openmetrics_report;
+render sarif_report;
 
 #endif
