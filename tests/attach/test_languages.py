@@ -4,6 +4,7 @@ Each program does as many as the line it reads says, and answers. Before the att
 already (early) or has not loaded SQLite yet (late).
 """
 
+import time
 import os
 import shutil
 import subprocess
@@ -112,6 +113,7 @@ class Languages(harness.AttachTest):
         """What the trace of an attach says of `number` opens and closes, and one open, in it."""
         self.cli("attach", process.pid, "-o", name)
         self.work(process, number)
+        time.sleep(1.5) # what is open still is not under way
         self.cli("detach", process.pid)
         self.assert_clean(process.pid)
         report = self.report(name)

@@ -331,7 +331,8 @@ int process_detach(void)
     if (!atomic_load(&recorder_active))
         return -EALREADY;
     recorder_set_active(false);
-    (void)presence_wait(&recorder_thread); // a thread may be hooking what it has just loaded
+    const uint64_t end_ns = recorder_now(); // from here on nothing is recorded
+    (void)presence_wait(&recorder_thread);  // a thread may be hooking what it has just loaded
     runtimes_leave();
     got_unhook_all();
     api_note_connect_all(false);
@@ -341,7 +342,7 @@ int process_detach(void)
     struct trace_header *header = recorder_trace.header;
     if (header) {
         header->flags |= TRACE_FLAG_DETACHED;
-        header->end_ns = header->last_ns = recorder_now();
+        header->end_ns = end_ns;
     }
     say_lost();
     say("no longer traced", "");

@@ -3,34 +3,60 @@
 #include "report/profile/build.h"
 #include "trace/trace_ends.h"
 
-// How long sessions of a site usually are held: as long as the longest that the code released;
-// where others were reclaimed as well, which may be those, the end of the bucket of nine out of
-// ten. 0: not known, for there were few, or the code closes too few of them to be believed.
-static uint64_t usual_hold(const struct trace_site *record)
+enum { MILLISECOND = 1000000, SECOND = 1000 * MILLISECOND };
+
+// How long sessions of a site can be held and still be usual. What is under way is more often a
+// long one than a short one, and on a busy machine a moment is longer: so four times the longest
+// that the code released, and where there were enough to tell, at least a tenth of a second. Where
+// others were reclaimed as well, which may be the longest, the end of the bucket of nine out of ten
+// counts. few_ns: the result where there were few; 0: the code closes too few of them to be
+// believed.
+static uint64_t usual_hold(const struct trace_site *record, uint64_t few_ns)
 {
-    enum { LEAST = 4, ONE_IN = 10 };
-    uint64_t ended = 0, before = 0;
+    enum { LEAST = 4, ENOUGH = 20, ONE_IN = 10 };
+    uint64_t ended = 0, before = 0, longest_ns = 0;
     for (int end = 0; end < TRACE_ENDS; end++)
         ended += record->ended[end];
     const uint64_t others = ended - trace_count_released(record->ended);
-    if (ended < LEAST || others > ended / ONE_IN)
+    if (others > ended / ONE_IN)
         return 0;
+    if (ended < LEAST)
+        return few_ns;
     if (others == 0)
-        return record->longest_ns;
-    for (int bucket = 0; bucket < TRACE_HOLD_BUCKETS; bucket++) {
+        longest_ns = record->longest_ns;
+    for (int bucket = 0; bucket < TRACE_HOLD_BUCKETS && longest_ns == 0; bucket++) {
         before += record->hold[bucket];
         if (before >= ended - ended / ONE_IN)
-            return UINT64_C(1000) << bucket;
+            longest_ns = UINT64_C(1000) << bucket;
     }
-    return 0;
+    if (longest_ns > UINT64_MAX / 4)
+        return longest_ns;
+    return ended >= ENOUGH && 4 * longest_ns < 100 * MILLISECOND ? 100 * MILLISECOND
+                                                                 : 4 * longest_ns;
+}
+
+// The age of a session without what a detach made of it: it pauses the program for some time, and
+// nothing is recorded meanwhile.
+static uint64_t own_age(const struct trace_header *header, const struct profile_session *session)
+{
+    uint64_t pause_ns = header->end_ns > header->last_ns ? header->end_ns - header->last_ns : 0;
+    if (!(header->flags & TRACE_FLAG_DETACHED))
+        pause_ns = 0;
+    if (pause_ns > 300 * MILLISECOND) // the program was quiet by itself
+        pause_ns = 300 * MILLISECOND;
+    return session->age_ns > pause_ns ? session->age_ns - pause_ns : 0;
 }
 
 bool profile_is_under_way(const struct trace_site *record, const struct profile_session *session)
 {
     const uint32_t stuck = TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED | TRACE_SESSION_EXCEPTION |
                            TRACE_SESSION_THREAD_ENDED;
+    const struct profile_process *process = session->process;
     // A process ends by itself in its first thread, as a rule, which had nothing under way then.
-    const bool left =
-        session->process->state == READER_EXITED && session->tid == session->process->header->pid;
-    return !left && !(session->flags & stuck) && session->age_ns < usual_hold(record);
+    const bool left = process->state == READER_EXITED && session->tid == process->header->pid;
+    if (left || session->flags & stuck)
+        return false;
+    // A detach says nothing of the program: what it began in the last second it may well close.
+    const uint64_t few_ns = process->state == READER_DETACHED ? SECOND : 0;
+    return own_age(process->header, session) < usual_hold(record, few_ns);
 }

@@ -24,6 +24,9 @@ static struct python_method *replaced; // where close_method stands
 static PyObject *(*real_close)(PyObject *self, PyObject *unused);
 static atomic_uintptr_t module_start, module_end; // of the code that calls sqlite3_close_v2
 
+// When close_method was put there, if the recorder came into a running process.
+static _Atomic uint64_t replaced_ns;
+
 static __thread unsigned closing __attribute__((tls_model("initial-exec")));
 
 static PyObject *close_method(PyObject *self, PyObject *unused)
@@ -82,6 +85,7 @@ static void prepare(bool main_interpreter)
             real_close = definition->function;
             __atomic_store_n(&definition->function, close_method, __ATOMIC_RELEASE);
             replaced = definition;
+            atomic_store(&replaced_ns, recorder_attached ? recorder_now() : 0);
             atomic_store(&module_end, search.end);
             atomic_store(&module_start, search.start);
         }
@@ -140,6 +144,15 @@ void python_sqlite_forget(void)
     connection_type = NULL;
 }
 
+// Whether this thread may have been in the method already when it was replaced: it comes here once
+// it is on a processor, and is then on its way, without the interpreter's lock.
+static bool may_have_been_closing(void)
+{
+    enum { SECOND = 1000000000 };
+    const uint64_t since_ns = atomic_load_explicit(&replaced_ns, memory_order_relaxed);
+    return since_ns != 0 && recorder_now() - since_ns < SECOND;
+}
+
 enum runtime_closer python_sqlite_closer(const struct runtime_call *call)
 {
     uintptr_t caller = (uintptr_t)call->caller;
@@ -149,6 +162,8 @@ enum runtime_closer python_sqlite_closer(const struct runtime_call *call)
         return RUNTIME_NOT_MINE;
     if (closing)
         return RUNTIME_CODE;
+    if (may_have_been_closing())
+        return RUNTIME_UNKNOWN;
     return python_finalizing() ? RUNTIME_END : RUNTIME_REFERENCE;
 }
 
