@@ -7,7 +7,14 @@
 #include "cli/cli.h"
 #include "report/compare/baseline.h"
 
-enum { KEY_ERROR_EXITCODE = 0x4000, KEY_ALLOW_BLIND, KEY_BASELINE, KEY_UPDATE_BASELINE };
+enum {
+    KEY_ERROR_EXITCODE = 0x4000,
+    KEY_ALLOW_BLIND,
+    KEY_BASELINE,
+    KEY_UPDATE_BASELINE,
+    KEY_SUPPRESSIONS,
+    KEY_NO_SUPPRESSIONS
+};
 
 static const struct argp_option options[] = {
     {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0,
@@ -22,6 +29,11 @@ static const struct argp_option options[] = {
      0},
     {"update-baseline", KEY_UPDATE_BASELINE, NULL, 0,
      "Write the sites that leak to the file of --baseline", 0},
+    {"suppressions", KEY_SUPPRESSIONS, "FILE", 0,
+     "Do not count sessions that a line of FILE fits (leak:PATTERN); may be repeated. "
+     ".unclosed.supp in this folder or above it, and in the home folder, is used without",
+     0},
+    {"no-suppressions", KEY_NO_SUPPRESSIONS, NULL, 0, "Use no suppressions that are not named", 0},
     {0},
 };
 
@@ -51,6 +63,16 @@ static error_t parse_judging_option(int key, char *value, struct argp_state *sta
     case KEY_UPDATE_BASELINE:
         judging->update_baseline = true;
         return 0;
+    case KEY_SUPPRESSIONS:
+        judging->files =
+            reallocarray(judging->files, judging->file_count + 1, sizeof *judging->files);
+        if (!judging->files)
+            cli_no_memory();
+        judging->files[judging->file_count++] = value;
+        return 0;
+    case KEY_NO_SUPPRESSIONS:
+        judging->no_found = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -58,8 +80,45 @@ static error_t parse_judging_option(int key, char *value, struct argp_state *sta
 
 const struct argp judging_argp = {.options = options, .parser = parse_judging_option};
 
-int judging_check(const struct judging *judging)
+// Result: false with a message.
+static bool read_suppressions(struct suppressions *suppressions, const char *path, bool found)
 {
+    const char *warning = NULL;
+    const char *fault = suppressions_read(suppressions, path, found, &warning);
+    if (warning)
+        cli_message("%s", warning);
+    if (fault)
+        cli_message("%s%s", found ? "" : "--suppressions: ", fault);
+    return !fault;
+}
+
+static bool take_suppressions(struct judging *judging)
+{
+    struct arena *arena = arena_new();
+    struct suppressions *suppressions = arena_take(arena, sizeof *suppressions);
+    const char *found[2];
+    bool good = true;
+    suppressions->arena = arena;
+    judging->suppressions = suppressions;
+    for (size_t i = 0; i < judging->file_count && good; i++)
+        good = read_suppressions(suppressions, judging->files[i], false);
+    const size_t count = judging->no_found ? 0 : suppressions_find(arena, found);
+    for (size_t i = 0; i < count && good; i++)
+        good = read_suppressions(suppressions, found[i], true);
+    return good;
+}
+
+void judging_free(struct judging *judging)
+{
+    free(judging->files);
+    if (judging->suppressions)
+        arena_free(judging->suppressions->arena);
+}
+
+int judging_check(struct judging *judging)
+{
+    if (!take_suppressions(judging))
+        return CLI_FAILURE;
     if (judging->update_baseline && !judging->baseline)
         return cli_fail("--update-baseline: name the file with --baseline FILE");
     if (!judging->baseline)
@@ -79,6 +138,7 @@ void judging_ask(const struct judging *judging, struct report_request *request)
 {
     request->baseline = judging->baseline;
     request->update_baseline = judging->update_baseline;
+    request->suppressions = judging->suppressions;
 }
 
 int judging_status(const struct judging *judging, const struct report_outcome *outcome)

@@ -12,15 +12,19 @@ struct judging {
     bool allow_blind;
     const char *baseline; // NULL: none
     bool update_baseline;
+    bool no_found;      // --no-suppressions: only those that were named
+    const char **files; // --suppressions, in order
+    size_t file_count;
+    struct suppressions *suppressions; // from judging_check on
 };
 
 // The flags; the input of this child (state->child_inputs) is a struct judging, zeroed. Ends the
 // process with CLI_FAILURE and a message if a value is not of the expected form.
 extern const struct argp judging_argp;
 
-// After parsing: refuses options that do not go together and a baseline that cannot be read, before
-// anything starts. Result: 0, or CLI_FAILURE with a message.
-int judging_check(const struct judging *judging);
+// After parsing: refuses options that do not go together, and a baseline and suppressions that
+// cannot be read, before anything starts. Result: 0, or CLI_FAILURE with a message.
+int judging_check(struct judging *judging);
 
 // Puts it into a request.
 void judging_ask(const struct judging *judging, struct report_request *request);
@@ -28,5 +32,8 @@ void judging_ask(const struct judging *judging, struct report_request *request);
 // The exit status for what was found: 0, or the one of --error-exitcode. A baseline asks for one
 // by itself, which is 1.
 int judging_status(const struct judging *judging, const struct report_outcome *outcome);
+
+// When there are no more reports.
+void judging_free(struct judging *judging);
 
 #endif

@@ -18,11 +18,13 @@ struct arguments {
     struct judging judging;
 };
 
-enum { KEY_GROUP_BY = 0x1000 };
+enum { KEY_GROUP_BY = 0x1000, KEY_GEN_SUPPRESSIONS };
 
 static const struct argp_option options[] = {
     {"group-by", KEY_GROUP_BY, "GROUP", 0,
      "Group sessions by site (the default), file, thread, pool or test", 0},
+    {"gen-suppressions", KEY_GEN_SUPPRESSIONS, NULL, 0,
+     "Print suppressions for all that is never closed: --format=supp", 0},
     {"output", 'o', "FILE", 0, "Write the report to FILE instead of standard output", 0},
     {0},
 };
@@ -47,6 +49,9 @@ static error_t parse_report_option(int key, char *value, struct argp_state *stat
         return 0;
     case KEY_GROUP_BY:
         return take_group(arguments, value);
+    case KEY_GEN_SUPPRESSIONS:
+        arguments->options.request.format = "supp";
+        return 0;
     case 'o':
         arguments->output = value;
         return 0;
@@ -91,6 +96,7 @@ int command_report(int argc, char **argv)
     int status = judging_check(&arguments.judging);
     if (status == 0)
         status = print_report(&arguments);
+    judging_free(&arguments.judging);
     report_files_free(&arguments.files);
     report_options_free(&arguments.options);
     return status;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "report/code/now.h"
+#include "report/profile/suppressions.h"
 #include "report/render/renderer.h"
 
 enum { REPORT_DEFAULT_LIMIT = 10, REPORT_FAILURE = MEMORY_FAILURE };
@@ -31,6 +32,7 @@ struct report_request {
     size_t file_count;
     const struct profile_blind *blind; // what the caller knows was not seen; added to the profile
     size_t blind_count;
+    struct suppressions *suppressions; // what is not counted, see suppressions.h; NULL: nothing is
     uint64_t threshold_ns; // judge only sessions held longer than this; 0: all
     uint64_t run_id;       // only traces with this trace_header.run_id; 0: all
     now_look *look;        // held: asks where the holders are now; NULL: nobody is asked

@@ -180,6 +180,7 @@ static struct verdict report(struct run *run)
     const struct verdict verdict = report_on(run, paths, count, &blind);
     run_traces_free(paths, count);
     blind_free(&blind);
+    judging_free(&run->judging);
     report_files_free(&run->files);
     return verdict;
 }

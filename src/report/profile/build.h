@@ -19,6 +19,7 @@ struct profile_builder {
     struct profile_cache *cache;
     LIST(struct source *) sources;
     struct profile_asking asking;
+    struct suppressions *suppressions; // or NULL
 };
 
 // Merges the sites and the sessions still out into profile->sites and profile->sessions.

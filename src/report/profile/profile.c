@@ -25,6 +25,12 @@ void profile_ask(struct profile_builder *builder, const struct profile_asking *a
     builder->asking = *asking;
 }
 
+void profile_suppress(struct profile_builder *builder, struct suppressions *suppressions)
+{
+    builder->suppressions = suppressions;
+    builder->profile->suppressions = suppressions;
+}
+
 void profile_add_problem(struct profile_builder *builder, const char *message)
 {
     struct profile *profile = builder->profile;

@@ -29,9 +29,8 @@ struct profile_process {
     bool has_tests; // sessions never closed were opened by tests that are known by name
 };
 
-// Numbers of sessions. opened = released + discarded + unseen + never_closed + pooled + below +
-// releasing + under_way +
-// closer_unknown.
+// Numbers of sessions. opened = released + discarded + unseen + never_closed + suppressed + pooled
+// + below + releasing + under_way + closer_unknown.
 struct profile_tally {
     uint64_t opened;
     uint64_t released;     // by the code
@@ -55,10 +54,10 @@ struct profile_tally {
     uint64_t releasing;      // in the program's release call, which had not come back
     uint64_t under_way;      // still out, but not for as long as sessions of the site usually are
     uint64_t inherited;      // open before fork or attach; not in `opened`
-    uint64_t suppressed;
-    uint64_t late;    // released, but held longer than the threshold (at least so many)
-    uint64_t overdue; // of the never closed: still out, and for longer than the threshold
-    uint64_t failed;  // acquires that failed; not in `opened`
+    uint64_t suppressed;     // would be never closed, but a suppression fits: in no other number
+    uint64_t late;           // released, but held longer than the threshold (at least so many)
+    uint64_t overdue;        // of the never closed: still out, and for longer than the threshold
+    uint64_t failed;         // acquires that failed; not in `opened`
 };
 
 // How often a name (thread, test, database ...) occurs.
@@ -311,7 +310,8 @@ struct profile_blind {
     const char *remedy;
 };
 
-struct comparison; // see report/compare/compare.h
+struct comparison;   // see report/compare/compare.h
+struct suppressions; // see suppressions.h
 
 struct profile {
     struct arena *arena;
@@ -331,9 +331,10 @@ struct profile {
     LIST(const char *) problems;                   // what is missing from all this, and why
     struct profile_tally totals[TRACE_KINDS];      // by kind
     struct profile_inherited inherited[TRACE_KINDS];
-    struct profile_tally total;          // of all kinds but statements
-    uint64_t running;                    // processes that still run
-    const struct comparison *comparison; // with the baseline; NULL: there is none
+    struct profile_tally total;              // of all kinds but statements
+    uint64_t running;                        // processes that still run
+    const struct suppressions *suppressions; // with how often each was used; NULL: none
+    const struct comparison *comparison;     // with the baseline; NULL: there is none
 };
 
 struct profile_builder; // opaque
@@ -353,6 +354,8 @@ struct profile_asking {
     void *data;
 };
 void profile_ask(struct profile_builder *builder, const struct profile_asking *asking);
+// Leaves out of the numbers what these fit, which outlive the profile, and counts it with them.
+void profile_suppress(struct profile_builder *builder, struct suppressions *suppressions);
 // Names and merges the sites. The builder is gone afterwards.
 struct profile *profile_finish(struct profile_builder *builder);
 void profile_free(struct profile *profile);

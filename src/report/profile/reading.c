@@ -27,6 +27,7 @@ struct profile *reading_profile(const struct reading *reading, unsigned *traces)
     profile_ask(builder, &asking);
     for (size_t i = 0; i < reading->blind_count; i++)
         profile_add_blind(builder, &reading->blind[i]);
+    profile_suppress(builder, reading->suppressions);
     *traces = 0;
     for (size_t i = 0; i < reading->sources->list.count; i++)
         *traces += add_trace(reading, builder, &reading->sources->list.item[i]);

@@ -11,8 +11,9 @@ struct reading {
     uint64_t run_id;                   // as in struct report_request
     const struct profile_blind *blind; // as in struct report_request
     size_t blind_count;
-    struct profile_cache *cache; // outlives the profile; or NULL, see profile_begin
-    now_look *look;              // as in struct report_request
+    struct suppressions *suppressions; // as in struct report_request
+    struct profile_cache *cache;       // outlives the profile; or NULL, see profile_begin
+    now_look *look;                    // as in struct report_request
     // Takes one message for each fault of a trace. It lives only during the call.
     void (*complain)(void *data, const char *message);
     void *data; // for it

@@ -5,6 +5,7 @@
 #include "report/code/naming.h"
 #include "report/code/owners.h"
 #include "report/profile/build.h"
+#include "report/profile/suppressions.h"
 #include "trace/trace_ends.h"
 
 #include "report/code/map.h"
@@ -16,11 +17,13 @@ struct raw_site {
     const struct trace_site *record;
     const struct frames *acquire, *created;
     struct profile_tally tally;
+    struct profile_tally counted; // before suppressions: what pools had to do with
     uint64_t longest_live_ns, in_transaction, exceptions; // of those still out
     uint64_t leaked_live;                                 // see profile_site_numbers
     profile_names threads, tests, tasks, databases, details;
     struct profile_site *site; // what it was merged into
     struct naming naming;      // the frame that names it
+    bool suppressed;
 };
 
 typedef LIST(struct raw_site *) raw_sites;
@@ -43,7 +46,7 @@ const struct profile_tally *profile_site_numbers(const struct source *source, ui
     if (!raw)
         return NULL;
     *leaked_live = raw->leaked_live;
-    return &raw->tally;
+    return &raw->counted;
 }
 
 // Of the ended sessions, those certainly held longer than `threshold_ns`. The recorder counts
@@ -362,7 +365,7 @@ static void merge_numbers(struct profile_site *site, const struct raw_site *raw)
     profile_tally_add(&site->tally, &raw->tally);
     site->refusals += record->refusals;
     site->zombies += record->zombies;
-    site->exceptions += record->exceptions + raw->exceptions;
+    site->exceptions += (raw->suppressed ? 0 : record->exceptions) + raw->exceptions;
     site->in_transaction += raw->in_transaction;
     site->longest_live_ns = larger(site->longest_live_ns, raw->longest_live_ns);
     if (larger(record->longest_ns, raw->longest_live_ns) >= site->longest_ns) {
@@ -393,7 +396,7 @@ static void merge_context(struct profile_builder *builder, struct profile_site *
     struct arena *arena = builder->profile->arena;
     const struct trace_site *record = raw->record;
     uint64_t never_closed = trace_count_reclaimed(record->ended);
-    if (never_closed == 0)
+    if (never_closed == 0 || raw->suppressed)
         return;
     profile_count_name(arena, &site->tests, profile_text(builder, raw->source, record->test),
                        never_closed);
@@ -519,6 +522,35 @@ static void add_ways(struct arena *arena, const struct raw_site *raw, struct nam
         naming->ways[naming->way_count++] = (struct naming_way){.frames = used, .count = 1};
 }
 
+// Takes what would be never closed out of all numbers.
+static void suppress(struct raw_site *raw, struct suppression *suppression)
+{
+    struct profile_tally *tally = &raw->tally;
+    suppression->used += tally->never_closed;
+    tally->suppressed = tally->never_closed;
+    tally->never_closed = tally->live = tally->held = tally->overdue = 0;
+    tally->reclaimed = tally->shutdown = tally->collected = tally->request = 0;
+    tally->refused = tally->zombie = 0;
+    raw->longest_live_ns = raw->in_transaction = raw->exceptions = 0;
+    raw->threads.count = raw->tests.count = raw->tasks.count = 0;
+    raw->databases.count = raw->details.count = 0;
+    raw->suppressed = true;
+}
+
+static void suppress_all(struct profile_builder *builder, const raw_sites *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct raw_site *raw = list->item[i];
+        raw->counted = raw->tally;
+        if (raw->tally.never_closed == 0 || !builder->suppressions)
+            continue;
+        struct suppression *one = suppressions_match(
+            builder->suppressions, (enum trace_kind)raw->record->kind, raw->acquire, raw->created);
+        if (one)
+            suppress(raw, one);
+    }
+}
+
 static void merge_sites(struct profile_builder *builder, const raw_sites *list)
 {
     struct arena *arena = builder->profile->arena;
@@ -582,12 +614,14 @@ void profile_build_sites(struct profile_builder *builder)
         add_raw_sites(builder, builder->sources.item[i], &list);
         add_sessions(builder, builder->sources.item[i], &sessions);
     }
+    suppress_all(builder, &list);
     merge_sites(builder, &list);
     for (size_t i = 0; i < sessions.count; i++) {
         struct profile_session *session = sessions.item[i].session;
         const struct raw_site *raw = sessions.item[i].raw;
         if (raw) {
             session->site = raw->site;
+            session->never_closed &= !raw->suppressed;
             session->named = raw->naming.frames;
             session->named_index = raw->naming.index;
         }

@@ -61,5 +61,6 @@ render folded_report;
 render markdown_report;
 render openmetrics_report;
 render sarif_report;
+render supp_report;
 
 #endif

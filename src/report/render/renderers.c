@@ -11,6 +11,7 @@ const struct renderer renderers[] = {
     {"markdown", "a summary for a pull request", RENDERER_UTF8, markdown_report, NULL, NULL},
     {"openmetrics", "for Prometheus", RENDERER_UTF8, openmetrics_report, NULL, NULL},
     {"sarif", "for code hosts and editors", RENDERER_UTF8, sarif_report, NULL, NULL},
+    {"supp", "suppressions for all of it", RENDERER_UTF8, supp_report, NULL, NULL},
 };
 const size_t renderer_count = sizeof renderers / sizeof renderers[0];
 

@@ -7,6 +7,7 @@
 
 #include "report/profile/groups.h"
 #include "report/profile/site_key.h"
+#include "report/profile/suppressions.h"
 #include "report/render/changes.h"
 #include "report/render/json/values.h"
 #include "report/render/renderer.h"
@@ -482,6 +483,23 @@ static json_t *blind_json(const struct profile *profile)
     return array;
 }
 
+static json_t *suppressions_json(const struct suppressions *suppressions)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; suppressions && i < suppressions->list.count; i++) {
+        const struct suppression *one = &suppressions->list.item[i];
+        json_t *object = json_object();
+        json_set_text(object, "kind", one->kind);
+        json_set_text(object, "pattern", one->pattern);
+        json_set_text(object, "reason", one->reason);
+        json_set_text(object, "file", one->file);
+        json_set_number(object, "line", one->line);
+        json_set_number(object, "used", one->used);
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 void json_report(const struct profile *profile, const struct render_options *options, FILE *out)
 {
     json_t *root = json_object();
@@ -513,6 +531,7 @@ void json_report(const struct profile *profile, const struct render_options *opt
     json_object_set_new(root, "unseen", texts_json(profile->unseen.item, profile->unseen.count));
     json_object_set_new(root, "problems",
                         texts_json(profile->problems.item, profile->problems.count));
+    json_object_set_new(root, "suppressions", suppressions_json(profile->suppressions));
     if (profile->comparison) {
         json_t *baseline = json_changes(profile->comparison, true);
         json_set_text(baseline, "file", profile->comparison->before->source);

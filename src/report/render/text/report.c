@@ -238,6 +238,11 @@ static void print_summary(const struct text *text)
     if (count > 0)
         fprintf(text->sheet.out, ", %s, %s", text_count(arena, sites, "site", "sites"),
                 text_count(arena, profile_file_count(profile), "file", "files"));
+    uint64_t suppressed = 0;
+    for (int kind = TRACE_HANDLE; kind < TRACE_KINDS; kind++)
+        suppressed += kind == TRACE_STATEMENT ? 0 : profile->totals[kind].suppressed;
+    if (suppressed > 0)
+        fprintf(text->sheet.out, "; %" PRIu64 " suppressed", suppressed);
     if (profile->comparison)
         fprintf(text->sheet.out, " (sites: %s)", change_counts(arena, profile->comparison, false));
     if (profile->total.closer_unknown)
@@ -277,6 +282,7 @@ void text_report(const struct profile *profile, const struct render_options *opt
     text_inherited(&text);
     text_unseen(&text);
     print_problems(&text);
+    text_suppressions(&text);
     print_changes(&text);
     print_summary(&text);
     sheet_end(&text.sheet);

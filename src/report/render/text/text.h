@@ -23,6 +23,7 @@ void text_churn(const struct text *text);
 void text_growth(const struct text *text, const struct profile_site *site);
 void text_misuses(const struct text *text);
 void text_inherited(const struct text *text);
+void text_suppressions(const struct text *text);
 void text_unseen(const struct text *text);
 
 // Frames of a stack from `name` on: the user's own, or all of them if the request says so.
