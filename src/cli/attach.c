@@ -84,7 +84,7 @@ static void parse_command_line(struct arguments *arguments, int argc, char **arg
             "recorder in the process, until `unclosed detach PID`. Nothing is installed where the "
             "process runs; one of its threads is paused for about a millisecond."};
     table_init(&arguments->table, argc);
-    (void)argp_parse(&argp, argc, argv, 0, NULL, arguments);
+    cli_parse(&argp, argc, argv, 0, arguments);
 }
 
 // A text made as by printf, never NULL.

@@ -18,6 +18,20 @@ int command_attach(int argc, char **argv);
 int command_detach(int argc, char **argv);
 int command_dump(int argc, char **argv);
 
+struct cli_command {
+    const char *name;
+    int (*function)(int argc, char **argv);
+    const char *summary; // for --help
+};
+
+struct argp;
+
+// Parses a subcommand's options, as argp_parse does; ends the process if they are wrong.
+void cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input);
+
+// From now on cli_parse calls this instead, and ends the process with 0.
+void cli_describe(void (*function)(const struct argp *argp));
+
 // Prints "unclosed: " and the message as one line on standard error: the thing, the reason and the
 // remedy. errno is kept. cli_fail returns CLI_FAILURE.
 void cli_message(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -18,7 +18,7 @@ struct arguments {
 enum { KEY_FORMAT = 0x1000, KEY_ERROR_EXITCODE };
 
 static const struct argp_option options[] = {
-    {"format", KEY_FORMAT, "FORMAT", 0, "text (the default) or json", 0},
+    {"format", KEY_FORMAT, "text|json", 0, "What to print (default: text)", 0},
     {NULL, 'n', "N", 0, "List N changes; 0: all (default: 0)", 0},
     {"error-exitcode", KEY_ERROR_EXITCODE, "N", 0, "Exit with N if a site is new or worse", 0},
     {0},
@@ -74,7 +74,7 @@ int command_diff(int argc, char **argv)
                "more, less, or no longer. Each is a trace, a folder of traces, a process, a JSON "
                "report, or a baseline.",
     };
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    cli_parse(&argp, argc, argv, 0, &arguments);
     if (diff_print(&arguments.request, stdout, &outcome) != 0)
         return CLI_FAILURE;
     return outcome.new_sites + outcome.worse > 0 ? arguments.error_exitcode : 0;

@@ -44,7 +44,7 @@ int command_held(int argc, char **argv)
                "held at its end: for how long, by which thread, and where they were opened. The "
                "process is not stopped unless --stacks is given.",
     };
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
+    cli_parse(&argp, argc, argv, 0, &options);
     if (options.count == 0)
         return cli_fail("no process or trace given; for example: unclosed held 4711");
     report_options_finish(&options);

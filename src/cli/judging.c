@@ -8,7 +8,7 @@
 #include "report/compare/baseline.h"
 
 enum {
-    KEY_ERROR_EXITCODE = 0x4000,
+    KEY_ERROR_EXITCODE = 0x5000,
     KEY_ALLOW_BLIND,
     KEY_BASELINE,
     KEY_UPDATE_BASELINE,

@@ -46,7 +46,7 @@ int live_request(int argc, char **argv, const char *doc,
     struct failure failure;
     pid_t pid = 0;
     const struct argp argp = {.parser = parse_pid_argument, .args_doc = "PID", .doc = doc};
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &pid);
+    cli_parse(&argp, argc, argv, 0, &pid);
     if (ask(pid, &report, &failure) != 0)
         return cli_fail("%s", failure.text);
     say(pid, &report);

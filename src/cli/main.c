@@ -1,5 +1,6 @@
 // The entry: finds the subcommand. Knows the names of the subcommands and nothing of what they do.
 #include "cli/cli.h"
+#include "cli/completion/print.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -10,11 +11,9 @@
 
 #include "report/render/text/clean_stream.h"
 
-static const struct command {
-    const char *name;
-    int (*function)(int argc, char **argv);
-    const char *summary;
-} commands[] = {
+static int command_completion(int argc, char **argv);
+
+static const struct cli_command commands[] = {
     {"run", command_run, "run a command and report the sessions it never closed"},
     {"report", command_report, "report on traces, in one of several formats"},
     {"diff", command_diff, "compare two recordings: what leaks anew, more, less, no longer"},
@@ -23,18 +22,43 @@ static const struct command {
     {"attach", command_attach, "trace a running process"},
     {"detach", command_detach, "stop tracing a process"},
     {"dump", command_dump, "make a traced process print its summary"},
+    {"completion", command_completion, "print completions for bash, zsh or fish"},
 };
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const struct command *find_command(const char *name)
+static error_t parse_shell(int key, char *value, struct argp_state *state)
 {
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    if (key != ARGP_KEY_ARG || state->arg_num > 0)
+        return ARGP_ERR_UNKNOWN;
+    *(const char **)state->input = value;
+    return 0;
+}
+
+// unclosed completion bash|zsh|fish
+static int command_completion(int argc, char **argv)
+{
+    const char *shell = NULL;
+    const struct argp argp = {
+        .parser = parse_shell,
+        .args_doc = "bash|zsh|fish",
+        .doc = "Prints a script that completes the commands and options of unclosed; for example: "
+               "source <(unclosed completion bash)"};
+    cli_parse(&argp, argc, argv, 0, &shell);
+    if (!shell)
+        return cli_fail("name the shell: unclosed completion bash|zsh|fish");
+    return completion_print(shell, commands, COMMANDS);
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     }
     return NULL;
 }
 
-static int run_command(const struct command *command, int argc, char **argv)
+static int run_command(const struct cli_command *command, int argc, char **argv)
 {
     char title[64];
     (void)snprintf(title, sizeof title, "unclosed %s", command->name);
@@ -49,8 +73,8 @@ static int print_help(FILE *out)
                 "Finds the database sessions that a program opens or checks out and never gives "
                 "back.\n\n",
                 out);
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    for (size_t i = 0; i < COMMANDS; i++)
+        (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     (void)fputs("\n'unclosed COMMAND --help' lists the options of a command, "
                 "'man unclosed-COMMAND' explains them.\n"
                 "Try: unclosed run -- python3 app.py\n",
@@ -68,7 +92,7 @@ static int print_command_help(int argc, char **argv)
 {
     if (argc < 2)
         return print_help(stdout);
-    const struct command *command = find_command(argv[1]);
+    const struct cli_command *command = find_command(argv[1]);
     if (!command)
         return unknown_command(argv[1]);
     char help[] = "--help";
@@ -95,6 +119,6 @@ int main(int argc, char **argv)
         return puts("unclosed " CLI_VERSION) < 0 ? CLI_FAILURE : 0;
     if (strcmp(name, "help") == 0)
         return print_command_help(argc - 1, argv + 1);
-    const struct command *command = find_command(name);
+    const struct cli_command *command = find_command(name);
     return command ? run_command(command, argc - 1, argv + 1) : unknown_command(name);
 }

@@ -21,7 +21,7 @@ struct arguments {
 enum { KEY_GROUP_BY = 0x1000, KEY_GEN_SUPPRESSIONS };
 
 static const struct argp_option options[] = {
-    {"group-by", KEY_GROUP_BY, "GROUP", 0,
+    {"group-by", KEY_GROUP_BY, "site|file|thread|pool|test", 0,
      "Group sessions by site (the default), file, thread, pool or test", 0},
     {"gen-suppressions", KEY_GEN_SUPPRESSIONS, NULL, 0,
      "Print suppressions for all that is never closed: --format=supp", 0},
@@ -91,7 +91,7 @@ int command_report(int argc, char **argv)
                "merged. Without an argument: the traces in the current folder.",
     };
     report_files_init(&arguments.files);
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    cli_parse(&argp, argc, argv, 0, &arguments);
     report_options_finish(&arguments.options);
     int status = judging_check(&arguments.judging);
     if (status == 0)

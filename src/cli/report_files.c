@@ -30,6 +30,7 @@ void report_files_init(struct report_files *files)
         flags[OWN_FLAGS + i] = (struct argp_option){.name = renderers[i].name,
                                                     .key = KEY_FORMATS + (int)i,
                                                     .arg = "FILE",
+                                                    .doc = renderers[i].help, // completion shows it
                                                     .flags = OPTION_HIDDEN};
 }
 

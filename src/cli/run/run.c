@@ -80,7 +80,7 @@ static void parse_command_line(struct run *run, int argc, char **argv)
         cli_no_memory();
     table_init(&run->table, argc);
     report_files_init(&run->files);
-    (void)argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, run);
+    cli_parse(&argp, argc, argv, ARGP_IN_ORDER, run);
     struct table *table = &run->table;
     table->options.pools = run_pools_text(table->pools, table->pool_count);
     free(table->pools);

@@ -203,7 +203,7 @@ int command_top(int argc, char **argv)
                "and which of these grow. Press h for the keys. The process is not stopped. Without "
                "a terminal it prints one snapshot and exits.",
     };
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    cli_parse(&argp, argc, argv, 0, &arguments);
     if (arguments.count == 0)
         return cli_fail("no process or trace given; for example: unclosed top 4711");
     struct top_target *target =
