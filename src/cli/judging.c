@@ -13,7 +13,9 @@ enum {
     KEY_BASELINE,
     KEY_UPDATE_BASELINE,
     KEY_SUPPRESSIONS,
-    KEY_NO_SUPPRESSIONS
+    KEY_NO_SUPPRESSIONS,
+    KEY_MAX_SESSIONS,
+    KEY_MAX_HELD
 };
 
 static const struct argp_option options[] = {
@@ -29,6 +31,12 @@ static const struct argp_option options[] = {
      0},
     {"update-baseline", KEY_UPDATE_BASELINE, NULL, 0,
      "Write the sites that leak to the file of --baseline", 0},
+    {"max-sessions", KEY_MAX_SESSIONS, "[pool:NAME=|test:NAME=]N", 0,
+     "Fail if more than N sessions were never closed, in all or of a pool or test whose name NAME "
+     "fits, instead of for any; may be repeated",
+     0},
+    {"max-held", KEY_MAX_HELD, "[pool:NAME=|test:NAME=]TIME", 0,
+     "Fail if a session was held for longer than TIME; may be repeated", 0},
     {"suppressions", KEY_SUPPRESSIONS, "FILE", 0,
      "Do not count sessions that a line of FILE fits (leak:PATTERN); may be repeated. "
      ".unclosed.supp in this folder or above it, and in the home folder, is used without",
@@ -45,6 +53,17 @@ static int parse_exitcode(const char *text)
     if (errno || *end || end == text || number < 1 || number > 255)
         exit(cli_fail("--error-exitcode '%s': expected an exit status from 1 to 255", text));
     return (int)number;
+}
+
+static void take_limit(struct judging *judging, const char *value, bool held)
+{
+    struct limit limit;
+    if (!judging->arena)
+        judging->arena = arena_new();
+    const char *expected = limit_parse(judging->arena, value, held, &limit);
+    if (expected)
+        exit(cli_fail("--max-%s '%s': expected %s", held ? "held" : "sessions", value, expected));
+    *LIST_ADD(judging->arena, &judging->limits) = limit;
 }
 
 static error_t parse_judging_option(int key, char *value, struct argp_state *state)
@@ -69,6 +88,10 @@ static error_t parse_judging_option(int key, char *value, struct argp_state *sta
         if (!judging->files)
             cli_no_memory();
         judging->files[judging->file_count++] = value;
+        return 0;
+    case KEY_MAX_SESSIONS:
+    case KEY_MAX_HELD:
+        take_limit(judging, value, key == KEY_MAX_HELD);
         return 0;
     case KEY_NO_SUPPRESSIONS:
         judging->no_found = true;
@@ -113,6 +136,7 @@ void judging_free(struct judging *judging)
     free(judging->files);
     if (judging->suppressions)
         arena_free(judging->suppressions->arena);
+    arena_free(judging->arena);
 }
 
 int judging_check(struct judging *judging)
@@ -139,12 +163,15 @@ void judging_ask(const struct judging *judging, struct report_request *request)
     request->baseline = judging->baseline;
     request->update_baseline = judging->update_baseline;
     request->suppressions = judging->suppressions;
+    request->limits = &judging->limits;
 }
 
 int judging_status(const struct judging *judging, const struct report_outcome *outcome)
 {
-    const bool failed = outcome->unexpected > 0 || (outcome->blind > 0 && !judging->allow_blind);
+    const bool failed = outcome->unexpected > 0 || outcome->excesses > 0 ||
+                        (outcome->blind > 0 && !judging->allow_blind);
+    const bool asked = judging->baseline || judging->limits.count > 0;
     if (!failed)
         return 0;
-    return judging->error_exitcode ? judging->error_exitcode : judging->baseline ? 1 : 0;
+    return judging->error_exitcode ? judging->error_exitcode : asked ? 1 : 0;
 }

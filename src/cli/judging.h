@@ -16,6 +16,8 @@ struct judging {
     const char **files; // --suppressions, in order
     size_t file_count;
     struct suppressions *suppressions; // from judging_check on
+    struct arena *arena;               // of the limits
+    limit_list limits;                 // --max-sessions, --max-held
 };
 
 // The flags; the input of this child (state->child_inputs) is a struct judging, zeroed. Ends the
@@ -29,8 +31,8 @@ int judging_check(struct judging *judging);
 // Puts it into a request.
 void judging_ask(const struct judging *judging, struct report_request *request);
 
-// The exit status for what was found: 0, or the one of --error-exitcode. A baseline asks for one
-// by itself, which is 1.
+// The exit status for what was found: 0, or the one of --error-exitcode. A baseline and limits ask
+// for one by themselves, which is 1.
 int judging_status(const struct judging *judging, const struct report_outcome *outcome);
 
 // When there are no more reports.

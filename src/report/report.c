@@ -166,6 +166,18 @@ static int update_baseline(const struct report_request *request, struct profile 
     return 0;
 }
 
+// Whether a number of sessions never closed was allowed: it then takes the place of none.
+static bool check_limits(const struct report_request *request, struct profile *profile)
+{
+    bool allowed = false;
+    if (!request->limits)
+        return false;
+    limits_check(profile, request->limits);
+    for (size_t i = 0; i < request->limits->count; i++)
+        allowed |= !request->limits->item[i].held;
+    return allowed;
+}
+
 // Tells what is known of the sites from what is not, and counts the latter.
 static int judge(const struct report_request *request, struct profile *profile,
                  struct report_outcome *outcome)
@@ -173,6 +185,9 @@ static int judge(const struct report_request *request, struct profile *profile,
     outcome->never_closed = outcome->unexpected = profile->total.never_closed;
     outcome->late = profile->total.late;
     outcome->blind = profile->blind.count;
+    if (check_limits(request, profile))
+        outcome->unexpected = 0;
+    outcome->excesses = profile->excesses.count;
     if (!request->baseline)
         return 0;
     if (request->update_baseline) {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "report/code/now.h"
+#include "report/compare/limit.h"
 #include "report/profile/suppressions.h"
 #include "report/render/renderer.h"
 
@@ -33,17 +34,19 @@ struct report_request {
     const struct profile_blind *blind; // what the caller knows was not seen; added to the profile
     size_t blind_count;
     struct suppressions *suppressions; // what is not counted, see suppressions.h; NULL: nothing is
-    uint64_t threshold_ns; // judge only sessions held longer than this; 0: all
-    uint64_t run_id;       // only traces with this trace_header.run_id; 0: all
-    now_look *look;        // held: asks where the holders are now; NULL: nobody is asked
-    bool none_is_fine;     // a folder without traces is an empty report, not a failure
-    const char *baseline;  // file of known leaks to compare with, see baseline.h; NULL: none
-    bool update_baseline;  // write it instead
+    uint64_t threshold_ns;             // judge only sessions held longer than this; 0: all
+    uint64_t run_id;                   // only traces with this trace_header.run_id; 0: all
+    now_look *look;           // held: asks where the holders are now; NULL: nobody is asked
+    bool none_is_fine;        // a folder without traces is an empty report, not a failure
+    const limit_list *limits; // see limit.h; NULL: none
+    const char *baseline;     // file of known leaks to compare with, see baseline.h; NULL: none
+    bool update_baseline;     // write it instead
 };
 
 struct report_outcome {
     uint64_t never_closed; // sessions judged never closed, after threshold
-    uint64_t unexpected;   // of these, those of sites that the baseline does not excuse
+    uint64_t unexpected;   // of these, those that neither the baseline nor a limit excuses
+    size_t excesses;       // limits that were exceeded
     uint64_t late;         // sessions released, but held longer than threshold_ns (at least)
     uint64_t blind;        // things that sessions may have gone unseen by, the caller's included
     unsigned traces;       // traces read

@@ -337,6 +337,82 @@ class Native(Baselines):
         self.assertIn("now also close refused", self.last.err)
 
 
+class Limits(Baselines):
+    def setUp(self):
+        super().setUp()
+        self.write("test_app.py", "import sqlite3, time\nKEEP = []\n"
+                   "def test_two():\n"
+                   "    KEEP.extend((sqlite3.connect(':memory:'), sqlite3.connect(':memory:')))\n"
+                   "def test_one():\n    KEEP.append(sqlite3.connect(':memory:'))\n"
+                   "def test_slow():\n    db = sqlite3.connect(':memory:')\n"
+                   "    time.sleep(0.3)\n    db.close()\n")
+        self.write("run.py", "import os, test_app\nfor name in ('two', 'one', 'slow'):\n"
+                   "    os.environ['PYTEST_CURRENT_TEST'] = f'test_app.py::test_{name} (call)'\n"
+                   "    getattr(test_app, 'test_' + name)()\n")
+        self.run_ = self.trace(["/usr/bin/python3", "-B", "run.py"])
+        self.assertEqual(self.run_.status, 0, self.run_.err)
+
+    def judged(self, *options):
+        """Exit status, and what was exceeded as (of, name, value, most)."""
+        text = self.unclosed("report", *options, self.run_.folder)
+        result = self.unclosed("report", "--format", "json", *options, self.run_.folder)
+        self.assertEqual(text.returncode, result.returncode)
+        report = json.loads(result.stdout)
+        self.assertEqual(text.stdout.count("limit: "), len(report["excesses"]), text.stdout)
+        self.text = text.stdout
+        return result.returncode, [(one.get("of", ""), one.get("name", ""), one["value"],
+                                    one["most"]) for one in report["excesses"]]
+
+    def test_sessions(self):
+        self.assertEqual(self.judged("--max-sessions", "3"), (0, []))
+        self.assertEqual(self.judged("--max-sessions", "2"), (1, [("", "", 3, 2)]))
+        self.assertIn("limit: 3 sessions never closed, at most 2 allowed", self.text)
+        self.assertEqual(self.judged("--max-sessions", "0", "--error-exitcode", "9"),
+                         (9, [("", "", 3, 0)]))
+        self.assertEqual(self.judged("--max-sessions", "test:*=2"), (0, []))
+        two = ("test", "test_app.py::test_two", 2, 1)
+        self.assertEqual(self.judged("--max-sessions", "test:*=1"), (1, [two]))
+        self.assertEqual(self.judged("--max-sessions", "test:_one=0"),
+                         (1, [("test", "test_app.py::test_one", 1, 0)]))
+        self.assertEqual(self.judged("--max-sessions", "pool:*=0"), (0, []))  # there is none
+
+    def test_held(self):
+        status, found = self.judged("--max-held", "200ms")
+        self.assertEqual((status, len(found)), (1, 1))
+        self.assertGreaterEqual(found[0][2], 0.3)
+        self.assertEqual(self.judged("--max-held", "1h"), (1, []))  # leaks still fail ...
+        self.assertEqual(self.judged("--max-held", "1h", "--max-sessions", "3"), (0, []))
+
+    def test_with_a_baseline(self):
+        """What is known may not become too much; what is new fails whatever is allowed."""
+        self.unclosed("report", "--baseline", "b", "--update-baseline", self.run_.folder)
+        self.assertEqual(self.judged("--baseline", "b", "--max-sessions", "3")[0], 0)
+        self.assertEqual(self.judged("--baseline", "b", "--max-sessions", "2")[0], 1)
+        self.write("b", '{"sites": []}')
+        self.assertEqual(self.judged("--baseline", "b", "--max-sessions", "3")[0], 1)
+
+    def test_pools(self):
+        self.write("pool.py", "import sqlalchemy as s\n"
+                   "e = s.create_engine('sqlite:///a.db', poolclass=s.pool.QueuePool)\n"
+                   "kept = [e.connect() for _ in range(3)]\n")
+        run = self.trace(["/usr/bin/python3", "-B", "pool.py"])
+        self.assertEqual(run.status, 0, run.err)
+        self.run_ = run
+        status, found = self.judged("--max-sessions", "pool:Queue*=2")
+        self.assertEqual((status, [(one[0], *one[2:]) for one in found]), (1, [("pool", 3, 2)]))
+        self.assertEqual(self.judged("--max-sessions", "pool:Queue*=3")[0], 0)
+        self.assertEqual(self.judged("--max-sessions", "pool:Null*=1")[0], 0)
+
+    def test_bad_limits(self):
+        for option, value in (("sessions", "x"), ("sessions", "-1"), ("sessions", "pool:a"),
+                              ("sessions", "test:=1"), ("sessions", "test:a=1s"),
+                              ("sessions", "9" * 30), ("held", "3"), ("held", "0"),
+                              ("held", "pool:a=3")):
+            result = self.unclosed("report", f"--max-{option}", value, self.run_.folder)
+            self.assertEqual(result.returncode, 125, (option, value))
+            self.assertRegex(result.stderr, rf"^unclosed: --max-{option} '.*': expected ")
+
+
 class Diffs(Baselines):
     def two(self):
         """Traces and JSON reports of two versions: one site new, gone, worse, better, known each."""

@@ -310,6 +310,14 @@ struct profile_blind {
     const char *remedy;
 };
 
+// What is beyond a limit that was set, see report/compare/limit.h.
+struct profile_excess {
+    const char *of;   // "pool", "test" or ""
+    const char *name; // of that
+    bool held;        // times in ns, else numbers of sessions never closed
+    uint64_t value, most;
+};
+
 struct comparison;   // see report/compare/compare.h
 struct suppressions; // see suppressions.h
 
@@ -334,7 +342,8 @@ struct profile {
     struct profile_tally total;              // of all kinds but statements
     uint64_t running;                        // processes that still run
     const struct suppressions *suppressions; // with how often each was used; NULL: none
-    const struct comparison *comparison;     // with the baseline; NULL: there is none
+    LIST(struct profile_excess) excesses;
+    const struct comparison *comparison; // with the baseline; NULL: there is none
 };
 
 struct profile_builder; // opaque

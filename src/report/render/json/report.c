@@ -500,6 +500,27 @@ static json_t *suppressions_json(const struct suppressions *suppressions)
     return array;
 }
 
+static json_t *excesses_json(const struct profile *profile)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < profile->excesses.count; i++) {
+        const struct profile_excess *excess = &profile->excesses.item[i];
+        json_t *object = json_object();
+        json_set_text(object, "limit", excess->held ? "held" : "sessions");
+        json_set_text(object, "of", excess->of);
+        json_set_text(object, "name", excess->name);
+        if (excess->held) {
+            json_set_seconds(object, "value", excess->value);
+            json_set_seconds(object, "most", excess->most);
+        } else {
+            json_set_number(object, "value", excess->value);
+            json_set_number(object, "most", excess->most);
+        }
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 void json_report(const struct profile *profile, const struct render_options *options, FILE *out)
 {
     json_t *root = json_object();
@@ -532,6 +553,7 @@ void json_report(const struct profile *profile, const struct render_options *opt
     json_object_set_new(root, "problems",
                         texts_json(profile->problems.item, profile->problems.count));
     json_object_set_new(root, "suppressions", suppressions_json(profile->suppressions));
+    json_object_set_new(root, "excesses", excesses_json(profile));
     if (profile->comparison) {
         json_t *baseline = json_changes(profile->comparison, true);
         json_set_text(baseline, "file", profile->comparison->before->source);

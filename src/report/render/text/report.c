@@ -209,6 +209,29 @@ static void print_problems(const struct text *text)
                        0));
 }
 
+// "limit: 3 sessions of test a.py::test_b never closed, at most 2 may be"
+static void print_excesses(const struct text *text)
+{
+    struct arena *arena = text->sheet.arena;
+    for (size_t i = 0; i < text->profile->excesses.count; i++) {
+        const struct profile_excess *excess = &text->profile->excesses.item[i];
+        const char *name = excess->of[0] ? arena_format(arena, " of %s %s", excess->of,
+                                                        sheet_clean(arena, excess->name, 0))
+                                         : "";
+        const char *words =
+            excess->held
+                ? arena_format(arena, "limit: a session%s was held for %s, at most %s is allowed",
+                               name, sheet_duration(arena, excess->value),
+                               sheet_duration(arena, excess->most))
+                : arena_format(arena, "limit: %s%s never closed, at most %" PRIu64 " allowed",
+                               text_count(arena, excess->value, "session", "sessions"), name,
+                               excess->most);
+        if (i == 0)
+            fputc('\n', text->sheet.out);
+        sheet_wrap(&text->sheet, SHEET_BAD, 2, words);
+    }
+}
+
 // What is not as the baseline has it.
 static void print_changes(const struct text *text)
 {
@@ -284,6 +307,7 @@ void text_report(const struct profile *profile, const struct render_options *opt
     print_problems(&text);
     text_suppressions(&text);
     print_changes(&text);
+    print_excesses(&text);
     print_summary(&text);
     sheet_end(&text.sheet);
 }
