@@ -202,13 +202,20 @@ static void a_tool_that_never_comes_is_not_waited_for(void **state)
     assert_int_equal(lines_with("still held after 10.5 s"), 1);
 }
 
+static void flag(uint64_t handle, uint32_t flags)
+{
+    struct trace_session *record =
+        trace_record(&recorder_trace, TRACE_SESSIONS, session_slot(kind, handle));
+    record->flags |= flags;
+}
+
 static void what_is_not_judged_is_not_told(void **state)
 {
     (void)state;
     acquire(0x10, 7, 0);
     acquire(0x20, 7, 0);
-    session_record(kind, 0x10)->flags |= TRACE_SESSION_POOLED;
-    session_record(kind, 0x20)->flags |= TRACE_SESSION_INHERITED;
+    flag(0x10, TRACE_SESSION_POOLED);
+    flag(0x20, TRACE_SESSION_INHERITED);
     overdue_check(at(5000));
     assert_string_equal(written(), "");
 }

@@ -107,9 +107,9 @@ bool session_take_back(struct session *session, uint32_t use);
 // session.
 bool session_set_owner(uint32_t kind, uint64_t handle, uint32_t pool);
 
-// The record of a session that is out and was acquired in this process; NULL: there is none. It is
-// another's once that session has ended.
-struct trace_session *session_record(uint32_t kind, uint64_t handle);
+// The record (a TRACE_SESSIONS reference) of a session that is out and was acquired in this
+// process; TRACE_NONE: there is none. It is another's once that session has ended.
+uint32_t session_slot(uint32_t kind, uint64_t handle);
 
 // A session of `site` that the code never closed was left by an exception, as is known only now
 // that it has ended.

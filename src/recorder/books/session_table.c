@@ -97,14 +97,14 @@ bool entry_change(uint32_t kind, uint64_t handle,
     return entry != NULL;
 }
 
-struct trace_session *session_record(uint32_t kind, uint64_t handle)
+uint32_t session_slot(uint32_t kind, uint64_t handle)
 {
     struct shard *shard;
     struct entry *entry = entry_lock(kind, handle, &shard);
-    struct trace_session *record =
-        entry && entry->generation == recorder_generation ? entry->record : NULL;
+    const uint32_t slot =
+        entry && entry->generation == recorder_generation ? entry->slot : TRACE_NONE;
     lock_give(&shard->lock);
-    return record;
+    return slot;
 }
 
 void session_each(void (*visit)(struct trace_session *record, uint32_t slot, void *data),

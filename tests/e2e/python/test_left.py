@@ -42,6 +42,31 @@ for bad in (0, 1, 0, 1):
         pass
 """
 
+# A connection in a cycle with the exception that left its function.
+CYCLE = """
+import gc
+import sqlite3
+
+
+class Own(sqlite3.Connection):
+    pass
+
+
+def fetch(factory):
+    db = sqlite3.connect(":memory:", factory=factory)  # site: fetch
+    db.execute("select 1")
+    raise KeyError(factory)
+
+
+gc.disable()
+for factory in (sqlite3.Connection, Own) * 2:
+    try:
+        fetch(factory)
+    except KeyError as error:
+        error.me = error
+gc.collect()
+"""
+
 
 class Left(python_harness.PythonTestCase):
     @unittest.skipUnless(python_harness.has_module("sqlalchemy"), "SQLAlchemy is not installed")
@@ -65,6 +90,19 @@ class Left(python_harness.PythonTestCase):
                 self.assertIn("some path skips close(), an exception in 3", text)
                 self.assertIn("3 of 3 never closed: left by an exception in 3", text)
                 self.assertNotIn("no path closes it", text)
+
+    def test_cycles(self):
+        """The collector may close the connection before it looks at the traceback."""
+        path = self.write("cycle.py", CYCLE)
+        for version, python in python_harness.interpreters().items():
+            with self.subTest(version):
+                if not python_harness.has_module("sqlite3", python):
+                    print(f"{python} has no sqlite3: skipped")
+                    continue
+                run = self.assert_same_behaviour([python, path])
+                site, = run.report()["sites"]
+                self.assertEqual((site["line"], site["never_closed"], site["exceptions"]),
+                                 (python_harness.line_of(path, "fetch"), 4, 4))
 
     def test_own_pool(self):
         """Also where nothing but the pool that --pool names is imported, and what is left is

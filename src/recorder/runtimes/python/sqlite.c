@@ -4,6 +4,10 @@
 // of an object that was open already. Only the first is the program's doing. The C function of the
 // method is replaced in the method's definition (a PyMethodDef in the module's writable data),
 // where nothing in Python can see it; it notes that close() is under way on this thread.
+//
+// From 3.12 on the destructor is a finalizer, which the collector runs before it takes anything
+// apart. The handle of a connection that is finalized is gone when a traceback that has the
+// connection is looked at: so the class's finalizer is replaced too, and remembers the session.
 #include "recorder/runtimes/python/sqlite.h"
 
 #include <link.h>
@@ -13,11 +17,13 @@
 #include "recorder/books/session.h"
 #include "recorder/core/loader.h"
 #include "recorder/core/recorder.h"
+#include "recorder/runtimes/python/created.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/shutdown.h"
 
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.15
 enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
+enum { TYPE_FINALIZE = 392 };    // PyTypeObject: tp_finalize, likewise
 
 static PyObject *connection_type;      // of the main interpreter
 static struct python_method *replaced; // where close_method stands
@@ -35,6 +41,73 @@ static PyObject *close_method(PyObject *self, PyObject *unused)
     PyObject *result = real_close(self, unused);
     closing--;
     return result;
+}
+
+static void (*real_finalize)(PyObject *self);
+
+// The session of a connection that is open; TRACE_NONE. Inside recorder_enter.
+static uint32_t slot_of(PyObject *connection)
+{
+    const uint64_t handle = (uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB);
+    return handle && recorder_trace.header ? session_slot(name_intern("sqlite3"), handle)
+                                           : TRACE_NONE;
+}
+
+static void finalize(PyObject *self)
+{
+    if (connection_type && python_at(self, CONNECTION_DB) && recorder_enter()) {
+        const uint32_t slot = python_main_interpreter() ? slot_of(self) : TRACE_NONE;
+        if (slot != TRACE_NONE)
+            python_created_hold(self, slot);
+        recorder_leave();
+    }
+    real_finalize(self);
+}
+
+static void **finalizer_of(PyObject *type)
+{
+    return (void **)((char *)type + TYPE_FINALIZE);
+}
+
+static void exchange_finalizer(PyObject *type, void *from, void *to, int depth);
+
+// Classes that are derived from it have copied the pointer.
+static void exchange_in_subclasses(PyObject *type, void *from, void *to, int depth)
+{
+    PyObject *method = python_attribute(type, "__subclasses__");
+    PyObject *list = method ? python_call(method, NULL, 0, NULL) : NULL;
+    for (ssize_t i = 0; list && i < py.PyList_Size(list); i++)
+        exchange_finalizer(py.PyList_GetItem(list, i), from, to, depth);
+    python_drop(list);
+    python_drop(method);
+    py.PyErr_Clear();
+}
+
+static void exchange_finalizer(PyObject *type, void *from, void *to, int depth)
+{
+    enum { DEEPEST = 16 };
+    if (depth >= DEEPEST)
+        return;
+    if (*finalizer_of(type) == from) {
+        __atomic_store_n(finalizer_of(type), to, __ATOMIC_RELEASE);
+        exchange_in_subclasses(type, from, to, depth + 1);
+    }
+}
+
+static void replace_finalizer(PyObject *type)
+{
+    void *there = *finalizer_of(type);
+    if (!there || there == (void *)finalize ||
+        there != py.PyType_GetSlot(type, PYTHON_SLOT_FINALIZE))
+        return;
+    *(void **)&real_finalize = there;
+    exchange_finalizer(type, there, (void *)finalize, 0);
+}
+
+static void restore_finalizer(void)
+{
+    if (connection_type)
+        exchange_finalizer(connection_type, (void *)finalize, *(void **)&real_finalize, 0);
 }
 
 // The module that an address is in, and whether another address in it may be written.
@@ -91,10 +164,10 @@ static void prepare(bool main_interpreter)
         }
     }
     python_drop(method);
-    if (main_interpreter)
-        connection_type = type; // kept
-    else
+    if (!main_interpreter)
         python_drop(type);
+    else if ((connection_type = type)) // kept
+        replace_finalizer(type);
 }
 
 void python_sqlite_prepare(void)
@@ -118,9 +191,10 @@ bool python_sqlite_is_some_connection(PyObject *object)
 
 struct trace_session *python_sqlite_session(PyObject *connection)
 {
-    uint64_t handle = (uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB);
-    struct trace_session *record =
-        handle && recorder_trace.header ? session_record(name_intern("sqlite3"), handle) : NULL;
+    const uint32_t slot = slot_of(connection);
+    if (slot == TRACE_NONE)
+        return python_created_session(connection);
+    struct trace_session *record = trace_record(&recorder_trace, TRACE_SESSIONS, slot);
     return record && !(record->flags & TRACE_SESSION_POOLED) ? record : NULL;
 }
 
@@ -129,12 +203,12 @@ void python_sqlite_undo(void)
     if (replaced && replaced->function == (void *)close_method)
         __atomic_store_n(&replaced->function, (void *)real_close, __ATOMIC_RELEASE);
     replaced = NULL;
-    python_drop(connection_type);
-    connection_type = NULL;
+    python_sqlite_drop();
 }
 
 void python_sqlite_drop(void)
 {
+    restore_finalizer();
     python_drop(connection_type);
     connection_type = NULL;
 }

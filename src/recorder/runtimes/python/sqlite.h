@@ -12,7 +12,8 @@
 void python_sqlite_prepare(void);
 
 // Whether it is a connection, also of a class derived from sqlite3.Connection, and its session if
-// that is out and belongs to no pool; else NULL. The session: inside recorder_enter. GIL held.
+// that is out, or was when the connection was finalized, and belongs to no pool; else NULL. The
+// session: inside recorder_enter. GIL held.
 bool python_sqlite_is_some_connection(PyObject *object);
 struct trace_session *python_sqlite_session(PyObject *connection);
 

@@ -6,6 +6,7 @@
 
 #include "recorder/books/session.h"
 #include "recorder/core/intern.h"
+#include "recorder/core/recorder.h"
 
 static struct watched *handles, *references;
 
@@ -62,10 +63,11 @@ void watched_shutdown(void)
 {
     struct watched *watched, *next;
     HASH_ITER (by_handle, handles, watched, next) {
-        struct trace_session *record = watched->spec->kept
-                                           ? session_record(name_intern(watched->spec->kind),
-                                                            (uint64_t)(uintptr_t)watched->handle)
-                                           : NULL;
+        const uint32_t slot = watched->spec->kept
+                                  ? session_slot(name_intern(watched->spec->kind),
+                                                 (uint64_t)(uintptr_t)watched->handle)
+                                  : TRACE_NONE;
+        struct trace_session *record = trace_record(&recorder_trace, TRACE_SESSIONS, slot);
         if (record && !thread_runs(record->tid))
             __atomic_and_fetch(&record->flags, ~(uint32_t)TRACE_SESSION_POOLED, __ATOMIC_RELAXED);
     }
