@@ -12,6 +12,7 @@
 //                          pushes it
 //   ARCH_UNWINDS_FAST      whether libunwind's unw_backtrace can be used in signal handlers, too
 //   ARCH_RETURN_ADDRESS()  a return address, of what unw_backtrace says
+//   ARCH_SAVED_ADDRESS()   a return address, of the word that a function saved
 //   ARCH_PATCHES           defined where entries of functions can be patched
 //   ARCH_STEP_STUBS        defined where sqlite3_step has stubs of its own, which cost next to
 //   nothing ARCH_CONTEXT_INLINE    defined where libunwind's getcontext is no function

@@ -32,6 +32,7 @@
 // frame for a later function). Seen to crash; unw_step is right, and takes longer.
 #define ARCH_UNWINDS_FAST 0
 #define ARCH_RETURN_ADDRESS(address) (address)
+#define ARCH_SAVED_ADDRESS(word) arch_saved_address(word)
 
 #ifndef __ASSEMBLER__
 
@@ -39,6 +40,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+// Functions built with -mbranch-protection sign the return address that they save (paciasp).
+static inline uint64_t arch_saved_address(uint64_t word)
+{
+    register uint64_t address __asm__("x30") = word;
+    __asm__("hint #7" : "+r"(address)); // xpaclri: takes the signature away; older ones do nothing
+    return address;
+}
 
 static inline bool arch_has_shadow_stack(void)
 {

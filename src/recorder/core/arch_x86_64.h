@@ -28,6 +28,7 @@
 #define ARCH_FRAME_REGISTER UNW_X86_64_RBP
 #define ARCH_UNWINDS_FAST 1
 #define ARCH_RETURN_ADDRESS(address) (address)
+#define ARCH_SAVED_ADDRESS(word) (word)
 
 #ifndef __ASSEMBLER__
 

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "recorder/core/arch.h"
 #include "recorder/core/table.h"
 #include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
@@ -179,8 +180,8 @@ static bool walk(struct walked *walked, void *const *frames, uint32_t count,
     struct stack_step step;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t address = (uint64_t)(uintptr_t)frames[i];
-        if (!next(data, &step) || step.address != address || *step.slot != address ||
-            step.slot <= walked->last_slot)
+        if (!next(data, &step) || step.address != address ||
+            ARCH_SAVED_ADDRESS(*step.slot) != address || step.slot <= walked->last_slot)
             return false;
         walked->last_slot = step.slot;
         if (!add_word(walked, step.slot, false))
