@@ -6,6 +6,7 @@
 Each fault must be found by one of the programs of some seeds. Takes some minutes; exits 1 if one was not found.
 """
 import os
+import shutil
 import subprocess
 import sys
 
@@ -59,9 +60,7 @@ def build(folder):
 
 
 def prepare(folder):
-    os.makedirs(folder, exist_ok=True)
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=SOURCE, capture_output=True, check=True)
-    subprocess.run(["cpio", "-pdmu", "--quiet", folder], input=files.stdout, cwd=SOURCE, check=True)
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("build", "build-*", ".git"), dirs_exist_ok=True)
     if not os.path.exists(os.path.join(folder, "build", "build.ninja")):
         subprocess.run(["meson", "setup", "build"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     assert build(folder).returncode == 0, "the source itself does not build"

@@ -8,7 +8,7 @@ other tests trace.
 
     program.py SEED FOLDER      writes a program, and says what is right
 """
-import importlib.util
+import functools
 import json
 import os
 import random
@@ -23,6 +23,14 @@ import cells_python
 LANGUAGES = ("python", "alchemy", "c", "cxx")
 
 
+PYTHON = os.environ.get("GENERATOR_PYTHON", "/usr/bin/python3")
+
+
+@functools.cache
+def has_sqlalchemy():
+    return subprocess.run([PYTHON, "-c", "import sqlalchemy"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def faulty(count, m, r):
     return sum(1 for i in range(count) if i % m == r)
 
@@ -31,8 +39,9 @@ class Program:
     def __init__(self, seed, language=None, only=None):
         self.seed = seed
         self.random = random.Random(seed)
-        self.language = language or self.random.choice(LANGUAGES)
-        if self.language == "alchemy" and not importlib.util.find_spec("sqlalchemy"):
+        chosen = self.random.choice(LANGUAGES) # in any case: the seed gives the same pieces of a language
+        self.language = language or chosen
+        if self.language == "alchemy" and not has_sqlalchemy():
             self.language = "python"
         self.only = only
         self.elsewhere = [0, 0] # opened, never closed: on lines that are not marked
@@ -126,7 +135,7 @@ class Program:
             file.write(self.text)
         database = os.path.join(folder, "data.db")
         if suffix == ".py":
-            return [os.environ.get("GENERATOR_PYTHON", "/usr/bin/python3"), source, database]
+            return [PYTHON, source, database]
         level = random.Random(self.seed + 1).choice(("-O0", "-O1", "-O2"))
         program = source.rsplit(".", 1)[0]
         compiler = ["gcc", "-std=gnu17"] if suffix == ".c" else ["g++", "-std=c++17"]

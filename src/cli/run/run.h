@@ -35,7 +35,8 @@ struct run {
     const char *reason; // why nothing may be recorded although traced; or NULL
     // What came of it.
     pid_t pid;
-    int status; // as from waitpid
+    int status;      // as from waitpid
+    uint64_t end_ns; // when that was known, CLOCK_MONOTONIC
 };
 
 // pools.c: the text of specs that the values of --pool and UNCLOSED_POOLS stand for, to be

@@ -249,6 +249,7 @@ static void watch_command(struct run *run, const struct waiting *waiting, bool t
     if (traced)
         helpers.ends = ends_new(run);
     run->status = wait_for(run, waiting, &helpers);
+    run->end_ns = clock_now(CLOCK_MONOTONIC);
     end_waiting(waiting);
     ends_free(helpers.ends);
     if (helpers.signals >= 0)

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "shared/output_name.h"
-#include "trace/clock.h"
 #include "trace/proc.h"
 
 struct found {
@@ -151,7 +150,8 @@ static void complete_header(const struct run *run, const char *path)
     if (fd < 0)
         return;
     if (header.ended == TRACE_ENDED_UNKNOWN) {
-        header.end_ns = clock_now(CLOCK_MONOTONIC);
+        if (header.end_ns == 0) // else it was seen to end
+            header.end_ns = run->end_ns;
         header.ended = WIFSIGNALED(status) ? TRACE_ENDED_SIGNAL : TRACE_ENDED_EXIT;
         header.end_status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
         size_t from = offsetof(struct trace_header, end_ns);

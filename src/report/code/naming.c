@@ -48,9 +48,10 @@ static const struct frame *named(const struct naming *stack)
     return frame->owner == FRAME_USER && frame->function ? frame : NULL;
 }
 
-static const char *function_key(struct arena *arena, const struct frame *frame)
+static const char *function_key(struct arena *arena, const struct naming *stack,
+                                const struct frame *frame)
 {
-    return arena_format(arena, "%s|%s",
+    return arena_format(arena, "%u|%s|%s", stack->kind,
                         frame->file     ? frame->file
                         : frame->module ? frame->module
                                         : "",
@@ -87,7 +88,7 @@ static struct function *find_function(struct map *functions, struct arena *arena
                                       struct code_text *code, const struct naming *stack)
 {
     const struct frame *frame = named(stack);
-    const char *key = function_key(arena, frame);
+    const char *key = function_key(arena, stack, frame);
     struct function *function = map_get_text(functions, key);
     if (!function) {
         function = arena_take(arena, sizeof *function);
@@ -102,6 +103,13 @@ static const char *line_key(struct arena *arena, const struct frame *frame)
     return arena_format(arena, "%s|%s|%u|%llx", frame->file ? frame->file : "",
                         frame->function ? frame->function : "", frame->line,
                         frame->line ? 0 : (unsigned long long)frame->offset);
+}
+
+// The line that a stack has come to, for sessions of its kind.
+static const char *place_key(struct arena *arena, const struct naming *stack)
+{
+    return arena_format(arena, "%u|%s", stack->kind,
+                        line_key(arena, &stack->frames->frame[stack->index]));
 }
 
 static void note_caller(struct function *function, struct arena *arena, const struct naming *stack,
@@ -243,16 +251,15 @@ static bool take_back_weak(struct arena *arena, struct naming *stacks, size_t co
         const struct frame *passed = last_weak(&stacks[i]);
         if (!passed)
             continue;
-        const char *line = line_key(arena, &stacks[i].frames->frame[stacks[i].index]);
-        const char *function = function_key(arena, passed);
+        const char *line = place_key(arena, &stacks[i]);
+        const char *function = function_key(arena, &stacks[i], passed);
         note_passed(&functions, arena, function, line);
         note_passed(&lines, arena, line, function);
     }
     for (size_t i = 0; i < count; i++) {
         const struct frame *passed = last_weak(&stacks[i]);
-        if (!passed ||
-            (has_several(&functions, function_key(arena, passed)) &&
-             !has_several(&lines, line_key(arena, &stacks[i].frames->frame[stacks[i].index]))))
+        if (!passed || (has_several(&functions, function_key(arena, &stacks[i], passed)) &&
+                        !has_several(&lines, place_key(arena, &stacks[i]))))
             continue;
         stacks[i].index = stacks[i].step[--stacks[i].steps].from;
         any = true;

@@ -28,6 +28,8 @@ enum { NAMING_ROUNDS = 4 }; // factories that call factories
 struct naming {
     const struct frames *frames;
     const char *directory; // that its relative file names are relative to
+    unsigned
+        kind; // of sessions: those of another kind say nothing of what a function does with these
     uint64_t opened, never_closed;
     struct naming_way *ways;
     size_t way_count;

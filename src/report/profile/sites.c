@@ -559,6 +559,7 @@ static void merge_sites(struct profile_builder *builder, const raw_sites *list)
         namings[i] = (struct naming){
             .frames = naming_stack(list->item[i]),
             .directory = list->item[i]->source->process->header->directory,
+            .kind = list->item[i]->record->kind,
             .opened = list->item[i]->tally.opened,
             .never_closed = list->item[i]->tally.never_closed,
         };
