@@ -428,6 +428,36 @@ static void what_was_under_way_gets_no_verdict(void **state)
     json_decref(root);
 }
 
+// That it is not known who closes them says nothing against them; nor that a thread has ended in
+// which the end of the interpreter stopped them.
+static void stopped_thread(const char *path, bool python)
+{
+    struct trace_builder builder;
+    builder_begin(&builder, path);
+    const struct builder_frame frames[] = {{"/srv/trader/a.py", 7, "f"}, {0}};
+    uint32_t ref = add_site(&builder, frames, 0, 0);
+    struct trace_site *site = trace_record(&builder.writer, TRACE_SITES, ref);
+    site->ended[TRACE_CLOSER_UNKNOWN] = 30;
+    site->longest_ns = BUILDER_SECOND / 1000;
+    builder.writer.header->last_ns = BUILDER_START + 181 * BUILDER_SECOND; // 1.3 s before the end
+    builder.writer.header->flags = python ? TRACE_FLAG_PYTHON : 0;
+    builder_session(&builder, ref, 180.99)->flags = TRACE_SESSION_THREAD_ENDED;
+    builder_session(&builder, ref, 180.5)->flags = TRACE_SESSION_THREAD_ENDED;
+    builder_end(&builder);
+    json_t *root = json_of_file(path);
+    assert_int_equal(number(total(root, "checkout"), "under_way"), python ? 1 : 0);
+    assert_int_equal(number(total(root, "checkout"), "never_closed"), python ? 1 : 2);
+    json_decref(root);
+}
+
+static void what_python_stopped_was_under_way(void **state)
+{
+    struct fixture *fixture = *state;
+    stopped_thread(fixture->path, false);
+    assert_int_equal(unlink(fixture->path), 0);
+    stopped_thread(fixture->path, true);
+}
+
 static void the_threshold_excuses_what_is_young(void **state)
 {
     struct fixture *fixture = *state;
@@ -540,6 +570,7 @@ int main(void)
         TEST(processes_are_merged),
         TEST(holders_at_the_peak_follow_the_peaks_number),
         TEST(what_was_under_way_gets_no_verdict),
+        TEST(what_python_stopped_was_under_way),
         TEST(the_threshold_excuses_what_is_young),
         TEST(unseen_functions_are_those_never_called_anywhere),
         TEST(texts_that_are_not_utf8_are_still_json),

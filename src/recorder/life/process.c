@@ -203,7 +203,7 @@ static void finish(int status)
     sqlite_tell_all();
     overdue_finish();
     session_each(mark_thread_ended, &(struct thread_look){0});
-    header->end_ns = header->last_ns = recorder_now();
+    header->end_ns = recorder_now();
     if (status != STATUS_UNKNOWN) {
         header->end_status = status & 0xff;
         header->ended = TRACE_ENDED_EXIT;

@@ -3,7 +3,7 @@
 #include "report/profile/build.h"
 #include "trace/trace_ends.h"
 
-enum { MILLISECOND = 1000000, SECOND = 1000 * MILLISECOND };
+static const uint64_t MILLISECOND = 1000000, SECOND = 1000000000;
 
 // How long sessions of a site can be held and still be usual. What is under way is more often a
 // long one than a short one, and on a busy machine a moment is longer: so four times the longest
@@ -17,7 +17,7 @@ static uint64_t usual_hold(const struct trace_site *record, uint64_t few_ns)
     uint64_t ended = 0, before = 0, longest_ns = 0;
     for (int end = 0; end < TRACE_ENDS; end++)
         ended += record->ended[end];
-    const uint64_t others = ended - trace_count_released(record->ended);
+    const uint64_t others = trace_count_reclaimed(record->ended);
     if (others > ended / ONE_IN)
         return 0;
     if (ended < LEAST)
@@ -35,28 +35,44 @@ static uint64_t usual_hold(const struct trace_site *record, uint64_t few_ns)
                                                                  : 4 * longest_ns;
 }
 
-// The age of a session without what a detach made of it: it pauses the program for some time, and
-// nothing is recorded meanwhile.
-static uint64_t own_age(const struct trace_header *header, const struct profile_session *session)
+// A Python interpreter that ends stops all threads but its own, wherever they are, and some time
+// before the process ends.
+static bool stopped_threads(const struct profile_process *process)
 {
+    return process->state == READER_EXITED && process->header->flags & TRACE_FLAG_PYTHON;
+}
+
+// How long the program cannot have gone on before it was left, at most. A detach pauses it.
+static uint64_t longest_pause(const struct profile_process *process)
+{
+    if (process->state == READER_DETACHED)
+        return 300 * MILLISECOND;
+    return stopped_threads(process) ? 3 * SECOND : 0;
+}
+
+// The age of a session without such a pause, in which nothing was recorded.
+static uint64_t own_age(const struct profile_process *process,
+                        const struct profile_session *session)
+{
+    const struct trace_header *header = process->header;
+    const uint64_t longest_ns = longest_pause(process);
     uint64_t pause_ns = header->end_ns > header->last_ns ? header->end_ns - header->last_ns : 0;
-    if (!(header->flags & TRACE_FLAG_DETACHED))
-        pause_ns = 0;
-    if (pause_ns > 300 * MILLISECOND) // the program was quiet by itself
-        pause_ns = 300 * MILLISECOND;
+    if (pause_ns > longest_ns) // the program was quiet by itself
+        pause_ns = longest_ns;
     return session->age_ns > pause_ns ? session->age_ns - pause_ns : 0;
 }
 
 bool profile_is_under_way(const struct trace_site *record, const struct profile_session *session)
 {
-    const uint32_t stuck = TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED | TRACE_SESSION_EXCEPTION |
-                           TRACE_SESSION_THREAD_ENDED;
     const struct profile_process *process = session->process;
+    uint32_t stuck = TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED | TRACE_SESSION_EXCEPTION;
+    if (!stopped_threads(process))
+        stuck |= TRACE_SESSION_THREAD_ENDED;
     // A process ends by itself in its first thread, as a rule, which had nothing under way then.
     const bool left = process->state == READER_EXITED && session->tid == process->header->pid;
     if (left || session->flags & stuck)
         return false;
     // A detach says nothing of the program: what it began in the last second it may well close.
     const uint64_t few_ns = process->state == READER_DETACHED ? SECOND : 0;
-    return own_age(process->header, session) < usual_hold(record, few_ns);
+    return own_age(process, session) < usual_hold(record, few_ns);
 }
