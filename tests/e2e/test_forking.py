@@ -12,8 +12,9 @@ PROGRAM = harness.program("forking")
 class Forking(harness.TestCase):
     def check(self, what, times, plugin="plugin_a.so", **arguments):
         shutil.copy(harness.program("plugins/" + plugin), self.path(plugin))
-        run = self.assert_same_behaviour([PROGRAM, what, str(times), self.path(plugin)],
-                                         how="preload", **arguments)
+        # Not compared: untraced, a fork that meets a dlopen leaves such a child now and then.
+        run = self.trace([PROGRAM, what, str(times), self.path(plugin)], how="preload",
+                         **arguments)
         self.assertEqual((run.status, run.out), (0, "hung=0\n"))
         return run
 
