@@ -155,7 +155,8 @@ class Processes(harness.TestCase):
     def test_signal_to_run(self):
         """A signal sent to `unclosed run` reaches the command, whose death it then shares."""
         live = self.start([harness.program("storm"), "2", self.path("tally")])
-        self.eventually(lambda: "storming" in live.text("out"), "storm")
+        self.eventually(lambda: "storming" in live.text("out") and os.listdir(live.traces_folder),
+                        "storm")
         live.process.send_signal(signal.SIGTERM)
         self.assertEqual(live.wait().status, -signal.SIGTERM)
         self.assertIn("SUMMARY", live.text("err"))

@@ -3,6 +3,7 @@
 
 #include "recorder/books/session.h"
 #include "recorder/books/sites.h"
+#include "recorder/core/own_stack.h"
 #include "recorder/core/recorder.h"
 #include "recorder/stacks/capture.h"
 
@@ -23,12 +24,28 @@ static struct trace_way *way_of(struct trace_site *site, uint32_t stack)
     return NULL;
 }
 
-// The stack of this moment; TRACE_NONE: lost, or nothing is seen.
-static uint32_t here(uint64_t now_ns)
+struct moment {
+    uint64_t now_ns;
+    uint32_t stack; // TRACE_NONE: lost, or nothing is seen
+};
+
+static void look(void *data)
 {
+    struct moment *moment = data;
     struct stack stack;
     stack_capture(&stack);
-    return stack.count > 0 ? stack_intern(&stack, now_ns) : TRACE_NONE;
+    moment->stack = stack.count > 0 ? stack_intern(&stack, moment->now_ns) : TRACE_NONE;
+}
+
+// The stack of this moment.
+static uint32_t here(uint64_t now_ns)
+{
+    struct moment moment = {now_ns, TRACE_NONE};
+    if (recorder_language_frames) // asks where its thread's stack ends
+        look(&moment);
+    else
+        own_stack_call(look, &moment);
+    return moment.stack;
 }
 
 void way_note_release(struct trace_site *site, uint64_t now_ns)

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/core/own_stack.h"
 #include "recorder/core/presence.h"
 #include "trace/clock.h"
 
@@ -80,6 +81,12 @@ bool recorder_is_child(void)
     return is_child;
 }
 
+static void forked_there(void *unused)
+{
+    (void)unused;
+    recorder_life->forked();
+}
+
 static void notice_fork(void)
 {
     unsigned born = BORN;
@@ -89,7 +96,7 @@ static void notice_fork(void)
         atomic_fetch_add(&recorder_generation, 1);
         is_child = true;
         recorder_start_ns = recorder_now();
-        recorder_life->forked();
+        own_stack_call(forked_there, NULL);
         atomic_store(life, ALIVE);
     }
     while (atomic_load(life) != ALIVE)
@@ -227,10 +234,22 @@ void recorder_start(void)
         recorder_life->start();
 }
 
+static void open_there(void *data)
+{
+    bool *is_open = data;
+    *is_open = recorder_life->open();
+}
+
+static __attribute__((noinline, cold)) bool open_now(void)
+{
+    bool is_open = false;
+    own_stack_call(open_there, &is_open); // paths take room
+    return is_open;
+}
+
 bool recorder_open_trace(void)
 {
-    return __builtin_expect(atomic_load_explicit(&opened, memory_order_acquire), 1) ||
-           recorder_life->open();
+    return __builtin_expect(atomic_load_explicit(&opened, memory_order_acquire), 1) || open_now();
 }
 
 bool recorder_enter_trace(void)

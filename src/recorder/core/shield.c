@@ -24,7 +24,7 @@ static void put_off_cancellation(struct shield *shield)
         shield->raised |= SHIELD_CANCEL;
 }
 
-static void hold_back_signals(struct shield *shield)
+void shield_hold_signals(struct shield *shield)
 {
     uint64_t before;
     if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, &held_back, &before, sizeof before) != 0)
@@ -38,7 +38,7 @@ void shield_raise(struct shield *shield)
     int kept = errno;
     unsigned needed = atomic_load_explicit(&shield_needed, memory_order_relaxed);
     if (needed & SHIELD_SIGNALS)
-        hold_back_signals(shield);
+        shield_hold_signals(shield);
     if (needed & SHIELD_CANCEL)
         put_off_cancellation(shield);
     errno = kept;

@@ -27,6 +27,9 @@ struct shield {
 void shield_raise(struct shield *shield);
 void shield_lower(struct shield *shield);
 
+// Holds signals back whether or not there is a need.
+void shield_hold_signals(struct shield *shield);
+
 // Both are for the thread that calls, keep errno, and do nothing where there is no need.
 // Async-signal-safe.
 static inline void shield_up(struct shield *shield)

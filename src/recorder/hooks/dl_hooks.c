@@ -110,6 +110,7 @@ static void look_at_modules(const struct call *call)
     dl_hooks_modules_changed();
 }
 
+__attribute__((noinline)) // as signal_hooks_after
 void dl_hooks_after(struct call *call)
 {
     if (!recorder_enter())

@@ -17,6 +17,7 @@
 #include "recorder/core/intern.h"
 #include "recorder/core/journal.h"
 #include "recorder/core/log.h"
+#include "recorder/core/own_stack.h"
 #include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/redacted.h"
@@ -146,12 +147,30 @@ static void count_call(const struct call *call)
         record->calls = 1;
 }
 
-static void misuse(const struct call *call, enum trace_misuse_kind kind, uint64_t now)
+struct misused {
+    const struct call *call;
+    enum trace_misuse_kind kind;
+    uint64_t now;
+};
+
+static void misuse_there(void *data)
 {
+    const struct misused *misused = data;
+    const struct call *call = misused->call;
     struct stack stack;
     stack_capture(&stack);
-    session_misuse(kind, function_kind(call->spec), call->handle, call->hook->function->ref, &stack,
-                   now);
+    session_misuse(misused->kind, function_kind(call->spec), call->handle,
+                   call->hook->function->ref, &stack, misused->now);
+}
+
+static __attribute__((noinline, cold)) void misuse(const struct call *call,
+                                                   enum trace_misuse_kind kind, uint64_t now)
+{
+    struct misused misused = {call, kind, now};
+    if (recorder_language_frames) // as in after_acquire_elsewhere
+        misuse_there(&misused);
+    else
+        own_stack_call(misuse_there, &misused);
 }
 
 // Whether a call of the same kind encloses this one, an acquire or else a release: what it does is
@@ -268,12 +287,18 @@ static unsigned before_traced(struct call *call)
     return HOOK_THROUGH;
 }
 
+static void find_real_there(void *data)
+{
+    struct call *call = data;
+    call->target = dl_hooks_real(call->hook, call->return_address, &call->hook->sqlite);
+}
+
 // The real function behind an exported symbol, for this caller.
 static bool find_real(struct call *call)
 {
     call->target = call->hook->real;
     if (call->target == 0)
-        call->target = dl_hooks_real(call->hook, call->return_address, &call->hook->sqlite);
+        own_stack_call(find_real_there, call);
     return call->target != 0;
 }
 
@@ -405,6 +430,22 @@ static void after_acquire(struct call *call)
         sqlite_opened(call, acquire.kind, acquire.handle);
 }
 
+static void after_acquire_there(void *data)
+{
+    after_acquire(data);
+}
+
+// A stack with room for one that was captured takes more than a traced call may. Not where there is
+// a language runtime, which asks where its thread's stack ends (CPython 3.14 ends the process that
+// is on another one).
+static void after_acquire_elsewhere(struct call *call)
+{
+    if (recorder_language_frames)
+        after_acquire(call);
+    else
+        own_stack_call(after_acquire_there, call);
+}
+
 static enum trace_end end_of(const struct call *call)
 {
     if (call->spec->verb == TRACE_DISCARD)
@@ -451,7 +492,7 @@ static void after_traced(struct call *call)
     nesting_leave(call);
     switch (call->spec->verb) {
     case TRACE_ACQUIRE:
-        after_acquire(call);
+        after_acquire_elsewhere(call);
         break;
     case TRACE_RELEASE:
     case TRACE_DISCARD:

@@ -8,12 +8,13 @@
 #include "recorder/core/fork_gate.h"
 #include "recorder/core/list_lock.h"
 #include "recorder/core/lock_order.h"
+#include "recorder/core/own_stack.h"
 #include "recorder/core/recorder.h"
 #include "recorder/stacks/own_code.h"
 #include "recorder/stacks/unwind.h"
 
 enum {
-    OWN_FRAMES = 12, // of ours at the innermost end, at most
+    OWN_FRAMES = 16, // of ours at the innermost end, at most
     FRAMES = STACK_FRAMES + OWN_FRAMES,
 };
 
@@ -77,25 +78,40 @@ static void remember(const struct stack_origin *origin, void *const *frames, int
         unwind_remember(origin, frames + first, (uint32_t)(seen - first), cut);
 }
 
-// Inlined into its callers: each frame of ours costs as much to unwind as one of the program's.
-static inline __attribute__((always_inline)) void unwind_into(const struct stack_origin *origin,
-                                                              struct stack *stack, uint32_t depth)
+struct unwinding {
+    const struct stack_origin *origin; // NULL: none
+    struct stack *stack;
+    uint32_t depth;
+};
+
+// On a stack of our own: libunwind takes some 9 kB.
+static void unwind_there(void *data)
 {
+    const struct unwinding *to = data;
+    struct stack *stack = to->stack;
     void *frames[FRAMES];
-    int most = (int)depth + OWN_FRAMES;
-    gate_enter();
+    int most = (int)to->depth + OWN_FRAMES;
     unwind_way way = unwind_begin();
     if (way) {
         int count = way(frames, most);
         for (int i = 0; i < count; i++)
             frames[i] = ARCH_RETURN_ADDRESS(frames[i]);
-        int seen = copy_frames(stack, depth, frames, count);
+        int seen = copy_frames(stack, to->depth, frames, count);
         stack->cut = seen < count || count == most;
-        if (origin && stack_memo_wants(origin))
-            remember(origin, frames, seen, stack->cut);
-    } else if (origin) {
-        stack->frames[stack->count++] = *origin->return_slot;
+        if (to->origin && stack_memo_wants(to->origin))
+            remember(to->origin, frames, seen, stack->cut);
+    } else if (to->origin) {
+        stack->frames[stack->count++] = *to->origin->return_slot;
     }
+}
+
+// Inlined into its callers: each frame of ours costs as much to unwind as one of the program's.
+static inline __attribute__((always_inline)) void unwind_into(const struct stack_origin *origin,
+                                                              struct stack *stack, uint32_t depth)
+{
+    struct unwinding to = {origin, stack, depth};
+    gate_enter();
+    own_stack_call(unwind_there, &to);
     gate_leave();
 }
 
@@ -130,15 +146,28 @@ void stack_native_from(const struct stack_origin *origin, struct stack *stack)
         unwind_into(origin, stack, recorder_options.depth);
 }
 
-uint32_t stack_count_returns(const void *one, const void *other)
+struct counting {
+    const void *one, *other;
+    uint32_t found;
+};
+
+static void count_there(void *data)
 {
+    struct counting *counting = data;
     void *frames[FRAMES];
-    uint32_t found = 0;
-    gate_enter();
     unwind_way way = unwind_begin();
     int count = way ? way(frames, FRAMES) : 0;
-    for (int i = 0; i < count; i++)
-        found += ARCH_RETURN_ADDRESS(frames[i]) == one || ARCH_RETURN_ADDRESS(frames[i]) == other;
+    for (int i = 0; i < count; i++) {
+        const void *address = ARCH_RETURN_ADDRESS(frames[i]);
+        counting->found += address == counting->one || address == counting->other;
+    }
+}
+
+uint32_t stack_count_returns(const void *one, const void *other)
+{
+    struct counting counting = {one, other, 0};
+    gate_enter();
+    own_stack_call(count_there, &counting);
     gate_leave();
-    return found;
+    return counting.found;
 }

@@ -53,6 +53,8 @@ static unwind_way fast; // libunwind's; NULL: not there
 // the other way. A thread that lives for one request never needs it, nor does one of which the
 // stacks are soon recognized.
 enum { SLOW_UNWINDS = 16 };
+
+enum { OWN_FRAMES = 20 }; // before the first of the program's, at most
 static __thread uint32_t unwinds __attribute__((tls_model("initial-exec")));
 
 enum { CHECKED_PAGES = 8 };
@@ -75,6 +77,12 @@ static bool page_is_readable(uint64_t page)
     return true;
 }
 
+// Whether a word lies on our own part of the stack, which grows down to `bottom`.
+static bool is_own(uint64_t address, uint64_t bottom)
+{
+    return address >= bottom && address + sizeof(unw_word_t) <= checked.frame;
+}
+
 static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write,
                       void *data)
 {
@@ -84,9 +92,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
     uint64_t first = address & ~(uint64_t)(PAGE - 1);
     uint64_t last = (address + sizeof *value - 1) & ~(uint64_t)(PAGE - 1);
     unw_word_t *word = (unw_word_t *)address; // NOLINT(performance-no-int-to-ptr)
-    bool own = address >= (uint64_t)(uintptr_t)__builtin_frame_address(0) &&
-               address + sizeof *word <= checked.frame;
-    if (own) { // libunwind's copy of the registers: read and set each time
+    if (is_own(address, (uint64_t)(uintptr_t)__builtin_frame_address(
+                            0))) { // libunwind's copy of the registers: read and set each time
         if (write)
             *word = *value;
         else
@@ -233,6 +240,7 @@ struct walk {
     unw_context_t context;
     unw_cursor_t cursor;
     const uint64_t *from; // where to begin: a return slot
+    int skipped;          // frames before that: ours, perhaps on a stack of our own
 };
 
 // Where the return address lay that the cursor has just followed; NULL: in no memory.
@@ -264,12 +272,12 @@ static bool walk_step(void *data, struct stack_step *step)
         step->slot = return_slot(&walk->cursor);
         if (!step->slot)
             return false;
-    } while (step->slot < walk->from);
+    } while (walk->from && step->slot != walk->from && walk->skipped++ < OWN_FRAMES);
     if (walk->from && step->slot != walk->from)
         return false;
     walk->from = NULL;
-    bool in_memory =
-        saved.type == UNW_SLT_MEMORY && saved.u.addr + sizeof(uint64_t) > checked.frame;
+    bool in_memory = saved.type == UNW_SLT_MEMORY &&
+                     !is_own(saved.u.addr, (uint64_t)(uintptr_t)__builtin_frame_address(0));
     step->frame_slot = in_memory ? (const uint64_t *)saved.u.addr : NULL; // NOLINT
     return true;
 }
