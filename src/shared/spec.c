@@ -14,7 +14,7 @@ struct parser {
     int line;
     char kind[SPEC_KIND_BYTES];
     uint8_t session; // enum trace_kind
-    bool counted, kept;
+    bool counted, kept, bound;
     struct spec_error *error;
 };
 
@@ -454,7 +454,7 @@ static bool parse_call(struct parser *parser, struct spec *spec)
     return check_verb(parser, spec, where);
 }
 
-// The rest of a line that begins with "kind": NAME [handle] [counted] [kept]
+// The rest of a line that begins with "kind": NAME [handle] [counted] [kept] [bound]
 static bool parse_kind(struct parser *parser)
 {
     struct token name = take_word(parser, "-.+");
@@ -463,7 +463,7 @@ static bool parse_kind(struct parser *parser)
     if (!token_copy(parser, name, parser->kind, sizeof parser->kind))
         return false;
     parser->session = TRACE_CHECKOUT;
-    parser->counted = parser->kept = false;
+    parser->counted = parser->kept = parser->bound = false;
     for (;;) {
         struct token word = take_word(parser, "");
         if (token_is(word, "handle"))
@@ -472,11 +472,13 @@ static bool parse_kind(struct parser *parser)
             parser->counted = true;
         else if (token_is(word, "kept"))
             parser->kept = true;
+        else if (token_is(word, "bound"))
+            parser->bound = true;
         else if (word.bytes == 0 && is_line_end(*parser->at))
             return true;
         else
-            return fail(parser, word.text, "expected handle, counted, kept or the end of the line",
-                        true);
+            return fail(parser, word.text,
+                        "expected handle, counted, kept, bound or the end of the line", true);
     }
 }
 
@@ -500,6 +502,7 @@ static bool parse_statement(struct parser *parser, struct spec *spec, bool *is_s
     spec->session = parser->session;
     spec->counted = parser->counted;
     spec->kept = parser->kept;
+    spec->bound = parser->bound;
     spec->status_bits = 32;
     *is_spec = true;
     return parse_call(parser, spec);

@@ -15,8 +15,8 @@
 // A kind line may go on with `handle`: sessions of that kind are database handles (PQconnectdb),
 // not checkouts from a pool; and with `counted`: a handle that is out may be acquired again, and is
 // then out until it was released as often; and with `kept` (Python only): the library keeps the
-// handles open for the program. `...` as the last argument says that more follow, which are not
-// looked at.
+// handles open for the program; or `bound` (Python only): what is out lives as long as its pool.
+// `...` as the last argument says that more follow, which are not looked at.
 //
 //     kind sqlite3 handle
 //     acquire sqlite3_open(database, *handle) -> 0 or handle     a failed call that leaves a handle
@@ -72,6 +72,7 @@ struct spec {
     bool kept_on_failure; // "or handle": success is also a failed call that leaves a handle
     bool counted;         // a handle may be out several times at once
     bool kept;            // still open at the end it is the library's, no leak
+    bool bound;           // the pool keeps the object that is out, until it goes away itself
     uint8_t argument_count;
     uint8_t status_count;
     uint8_t status_bits; // width of a status in the result register: 8, 16 or 32

@@ -328,7 +328,8 @@ struct trace_growth { // 128 bytes
 
 enum trace_site_flags {
     TRACE_SITE_EXCEPTION = 1 << 0, // an exception was seen to leave the function that acquired
-    TRACE_SITE_WRAPPER = 1 << 1,   // of handles around those of another library, which are counted
+    TRACE_SITE_WRAPPER = 1 << 1,   // of handles around or inside those of another library, which
+                                   // are counted
                                    // in its stead: a sqlite3* that apr_dbd opens
     TRACE_SITE_INHERITED = 1 << 2, // of sessions out before the attach, none of which was seen
                                    // acquired: its numbers are no part of what was opened

@@ -155,7 +155,7 @@ static void counted_kinds(void **state)
     (void)state;
     struct spec_error error;
     const char *text = "kind a counted\nuse f(handle)\nkind b\nuse f(handle)\n"
-                       "kind c counted handle kept\nuse f(handle)\n";
+                       "kind c counted handle kept bound\nuse f(handle)\n";
     assert_int_equal(spec_parse(text, NULL, specs, SPECS_CAPACITY, &error), 3);
     assert_true(specs[0].counted);
     assert_int_equal(specs[0].session, TRACE_CHECKOUT);
@@ -163,6 +163,8 @@ static void counted_kinds(void **state)
     assert_true(specs[2].counted);
     assert_false(specs[0].kept);
     assert_true(specs[2].kept);
+    assert_false(specs[0].bound);
+    assert_true(specs[2].bound);
     assert_int_equal(specs[2].session, TRACE_HANDLE);
 }
 
@@ -270,9 +272,9 @@ static const struct {
     {"acquire python:m:f(*handle)", 1, 20, "no out-parameters"},
     {"acquire python:m:f(a_name_that_is_too_long_for_anything=handle)", 1, 20, "too long"},
     {"kind", 1, 5, "expected the name of the kind"},
-    {"kind a b", 1, 8, "expected handle, counted, kept or the end of the line, found 'b'"},
-    {"kind a handle b", 1, 15, "expected handle, counted, kept or the end"},
-    {"kind a counted (", 1, 16, "expected handle, counted, kept or the end"},
+    {"kind a b", 1, 8, "expected handle, counted, kept, bound or the end of the line, found 'b'"},
+    {"kind a handle b", 1, 15, "expected handle, counted, kept, bound or the end"},
+    {"kind a counted (", 1, 16, "expected handle, counted, kept, bound or the end"},
     {"release f(handle) -> int16", 1, 27, "expected a result"},
     {"release f(handle) -> int64 0", 1, 22, "expected a result"},
     {"acquire f() -> int16 handle", 1, 22, "expected a result"},

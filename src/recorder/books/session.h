@@ -27,7 +27,7 @@ struct acquire {
     uint32_t database;   // string reference or TRACE_NONE
     uint32_t task;       // string reference or TRACE_NONE
     bool counted;        // a handle that is out may be acquired again, and released as often
-    bool wrapper;        // around a handle of another kind that was just acquired, and that counts
+    bool wrapper;        // around or inside a handle of another kind that counts for both
     bool inherited;      // acquired before the recorder came: see session_inherit
     uint32_t created;    // stack reference: where the object was created, or TRACE_NONE
     uint64_t started_ns; // when the acquire call began; the wait is now - started

@@ -109,7 +109,7 @@ static void thread_begin(struct recorder_thread *thread)
     thread->tid = (uint32_t)syscall(SYS_gettid);
     thread->name = TRACE_NONE;
     thread->name_uses = 0;
-    thread->owner = TRACE_NONE;
+    thread->owner = (struct thread_owner){TRACE_NONE, false};
     if (!thread->presence)
         thread->presence = presence_of(thread);
 }
@@ -272,9 +272,9 @@ bool recorder_is_opened(void)
     return atomic_load(&opened);
 }
 
-uint32_t session_thread_owner(uint32_t pool)
+struct thread_owner session_thread_owner(struct thread_owner now)
 {
-    uint32_t before = recorder_thread.owner;
-    recorder_thread.owner = pool;
+    struct thread_owner before = recorder_thread.owner;
+    recorder_thread.owner = now;
     return before;
 }

@@ -51,7 +51,10 @@ struct recorder_thread {
     uint32_t name_uses;
     uint32_t acquires;      // recorded by this thread
     uint32_t acquired_kind; // of the last one: string reference
-    uint32_t owner;         // see session_thread_owner
+    struct thread_owner {
+        uint32_t pool; // TRACE_POOLS reference: handles that this thread opens are its
+        bool inside;   // they are the inside of a handle of another kind, which counts for both
+    } owner;           // see session_thread_owner
 };
 extern __thread struct recorder_thread recorder_thread;
 
@@ -125,9 +128,8 @@ bool recorder_is_child(void); // has been noticed: this process began as a fork 
 // The kernel's id of the thread inside the recorder.
 uint32_t recorder_tid(void);
 
-// Handles that this thread opens from now on belong to this pool; TRACE_NONE: to none.
-// Result: what held before.
-uint32_t session_thread_owner(uint32_t pool);
+// What handles that this thread opens from now on belong to. Result: what held before.
+struct thread_owner session_thread_owner(struct thread_owner now);
 
 // A language runtime may put its frames (TRACE_FRAME_LOCATION) in front of the native ones: called
 // by stack_capture with the stack still empty, on the thread that acquires, with no lock held.

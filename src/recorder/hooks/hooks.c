@@ -369,8 +369,8 @@ static struct stack_origin origin_of(const struct call *call)
 // The pool of a runtime that what was acquired belongs to.
 static uint32_t owner_of(const struct call *call)
 {
-    if (recorder_thread.owner != TRACE_NONE)
-        return recorder_thread.owner;
+    if (recorder_thread.owner.pool != TRACE_NONE)
+        return recorder_thread.owner.pool;
     const struct stack_origin origin = origin_of(call);
     const struct runtime_call made = {(const void *)call->return_address, &origin}; // NOLINT
     return runtimes_owner(&made);
@@ -399,6 +399,8 @@ static void fill_acquire(const struct call *call, struct acquire *acquire)
     // apr_dbd_open has opened a sqlite3*: both are one connection.
     acquire->wrapper = !from_pool && recorder_thread.acquires != call->acquires_before &&
                        recorder_thread.acquired_kind != acquire->kind;
+    // The handle of a language's driver, which is being opened, stands for this one.
+    acquire->wrapper |= !from_pool && recorder_thread.owner.inside;
     acquire->database =
         call->hook->sqlite ? sqlite_database(call) : text_argument(call, SPEC_DATABASE);
 }

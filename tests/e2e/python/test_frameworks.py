@@ -217,9 +217,9 @@ class Frameworks(PythonTestCase):
         live.process.send_signal(signal.SIGINT)  # passed on; a second one would cut the end short
         report = live.wait().report("-n", "0")
         sites = self.sites_of(report, "handle", "site.py")
-        # Two handles each: Django's, and that of SQLite inside.
-        self.assertEqual(sites["in_thread"], (24, 12))
-        self.assertEqual(sites["right"], (2 * (40 + ASKED), 0))
+        # Django's handle, and that of SQLite inside, are one connection.
+        self.assertEqual(sites["in_thread"], (12, 12))
+        self.assertEqual(sites["right"], (40 + ASKED, 0))
 
 
 if __name__ == "__main__":

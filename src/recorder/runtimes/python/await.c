@@ -4,20 +4,31 @@
 // made a task; everything else is the coroutine's.
 #include "recorder/runtimes/python/await.h"
 
-#include "recorder/core/recorder.h"
+#include <string.h>
 
 struct awaitable { // the object
     PyObject head;
     PyObject *coroutine;
     struct python_await watch;
-    bool ended;
+    bool paused, ended;
 };
 
 static PyObject *awaitable_type;
 
 bool python_await_is_coroutine(PyObject *object)
 {
-    return object->type == py.PyCoro_Type;
+    static const char cython[] = "_cython_";
+    if (object->type == py.PyCoro_Type)
+        return true;
+    PyObject *name = python_attribute(object->type, "__module__");
+    const char *text = python_text(name);
+    bool made = text && strncmp(text, cython, sizeof cython - 1) == 0;
+    python_drop(name);
+    name = made ? python_attribute(object->type, "__name__") : NULL;
+    text = python_text(name);
+    made = text && strcmp(text, "coroutine") == 0;
+    python_drop(name);
+    return made;
 }
 
 // The value that a coroutine returned comes as the StopIteration that ends it.
@@ -45,16 +56,16 @@ static void note_end(struct awaitable *self)
 static PyObject *call_method(PyObject *self, const char *name, PyObject *args)
 {
     struct awaitable *awaitable = (struct awaitable *)self;
-    const struct python_await *watch = &awaitable->watch;
-    const bool owns = watch->owner != TRACE_NONE && watch->generation == recorder_generation;
     PyObject *method = py.PyObject_GetAttrString(awaitable->coroutine, name);
-    uint32_t before = owns ? session_thread_owner(watch->owner) : TRACE_NONE;
+    awaitable->watch.enter(strcmp(name, "throw") == 0, awaitable->watch.data);
     PyObject *result = method ? py.PyObject_CallObject(method, args) : NULL;
-    if (owns)
-        (void)session_thread_owner(before);
+    awaitable->watch.leave(awaitable->watch.data);
     python_drop(method);
     if (!result)
         note_end(awaitable);
+    else if (!awaitable->paused)
+        awaitable->watch.paused(awaitable->watch.data);
+    awaitable->paused = true;
     return result;
 }
 
@@ -92,9 +103,12 @@ static PyObject *awaitable_self(PyObject *self)
     return self;
 }
 
+// isinstance() asks for __class__: it is a coroutine to whoever looks.
 static PyObject *awaitable_getattr(PyObject *self, PyObject *name)
 {
-    PyObject *value = py.PyObject_GenericGetAttr(self, name);
+    const char *text = python_text(name);
+    bool of_coroutine = text && strcmp(text, "__class__") == 0;
+    PyObject *value = of_coroutine ? NULL : py.PyObject_GenericGetAttr(self, name);
     if (value)
         return value;
     py.PyErr_Clear();

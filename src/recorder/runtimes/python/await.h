@@ -5,15 +5,20 @@
 #include "recorder/runtimes/python/api.h"
 
 struct python_await {
+    // Before and after the coroutine runs, each time that it does. With the GIL, on that thread; an
+    // exception may be set, and stays. thrown: an exception is thrown into it; the frames of those
+    // that wait for it are not there then.
+    void (*enter)(bool thrown, void *data);
+    void (*leave)(void *data);
+    void (*paused)(void *data); // it waits for the first time. The same holds; called after leave
     // The coroutine has returned `result` (borrowed), or raised if that is NULL: the exception is
     // then set and must stay set. Called at most once, with the GIL, where the coroutine ran.
     void (*done)(PyObject *result, void *data);
     void (*drop)(void *data); // the data is not needed any more
     void *data;
-    uint32_t owner, generation; // what a step of it opens belongs to this pool, in this recording
 };
 
-// Whether it is a coroutine, to be wrapped.
+// Whether it is a coroutine, to be wrapped; one made by Cython is.
 bool python_await_is_coroutine(PyObject *object);
 
 // What is to be given to the program in the place of `coroutine`, of which the reference is taken

@@ -10,6 +10,7 @@
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/shutdown.h"
+#include "recorder/runtimes/python/tasks.h"
 #include "recorder/stacks/capture.h"
 
 enum { TEST_BYTES = 512 };
@@ -148,12 +149,16 @@ void python_context_forget(void)
     last.outermost = NULL;
 }
 
-static PyObject *task_name(void)
+// The name of the task that runs; who waits for it is added to the walk.
+static PyObject *look_at_task(struct python_walk *walk)
 {
+    enum { WAIT_FOR_HAS_TASKS = 11 }; // the last version
     PyObject *task = py.PyObject_CallObject(current_task, NULL);
     PyObject *get = task && task != py._Py_NoneStruct ? python_attribute(task, "get_name") : NULL;
     PyObject *name = get ? py.PyObject_CallObject(get, NULL) : NULL;
     py.PyErr_Clear();
+    if (get && py.minor <= WAIT_FOR_HAS_TASKS)
+        python_task_walk_waiting(walk, task);
     python_drop(get);
     python_drop(task);
     return name;
@@ -206,7 +211,7 @@ void python_moment_take(struct python_moment *moment)
     if (greenlet)
         add_waiting_frames(&moment->walk);
     if ((moment->walk.seen & in_task) && current_task)
-        moment->task = task_name();
+        moment->task = look_at_task(&moment->walk);
     py.PyErr_Restore(type, value, traceback);
 }
 

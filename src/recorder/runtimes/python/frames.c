@@ -76,6 +76,8 @@ static inline bool walk_push(struct python_walk *walk, PyObject *code, PyObject 
     if (__builtin_expect(marks[place].code == code, false)) {
         enum python_mark mark = marks[place].mark;
         walk->seen |= 1u << mark;
+        if (mark >= PYTHON_MARK_TASK && walk->loop == UINT32_MAX)
+            walk->loop = walk->count - 1;
         if (mark == PYTHON_MARK_SESSION && locals && !walk->session)
             walk->session = python_frame_local(locals, 0);
         if (mark == PYTHON_MARK_CONNECTION && locals && !walk->connection)
@@ -116,6 +118,7 @@ void python_walk_begin(struct python_walk *walk)
     walk->count = 0;
     walk->cut = false;
     walk->seen = 0;
+    walk->loop = UINT32_MAX;
     walk->session = walk->connection = NULL;
 }
 

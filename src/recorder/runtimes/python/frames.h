@@ -25,6 +25,7 @@ struct python_walk {
     uint32_t count;
     bool cut;
     uint32_t seen;        // bits of enum python_mark
+    uint32_t loop;        // index of the first frame of asyncio's event loop; UINT32_MAX: none
     PyObject *connection; // first local of that of PYTHON_MARK_CONNECTION, likewise
     PyObject *session;    // first local of the innermost frame of PYTHON_MARK_SESSION, borrowed, or
                           // NULL

@@ -11,6 +11,7 @@
 #include "recorder/runtimes/python/frames.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/loops.h"
+#include "recorder/runtimes/python/tasks.h"
 
 enum {
     MOST_SESSIONS = 10000, // of each, so that the GIL is held for some milliseconds at most
@@ -259,32 +260,6 @@ static void look_at_threads(struct search *search)
     python_drop(get);
 }
 
-// The frames of a coroutine and of those it waits for, innermost first. The coroutines keep their
-// frames.
-static void walk_coroutine(struct search *search, PyObject *coroutine)
-{
-    enum { DEEPEST = 64 };
-    PyObject *frames[DEEPEST];
-    int count = 0;
-    py.Py_IncRef(coroutine);
-    while (coroutine && coroutine->type == py.PyCoro_Type && count < DEEPEST) {
-        PyObject *frame = python_attribute(coroutine, "cr_frame");
-        if (frame && frame != py._Py_NoneStruct)
-            frames[count++] = frame;
-        else
-            python_drop(frame);
-        PyObject *awaited = python_attribute(coroutine, "cr_await");
-        py.Py_DecRef(coroutine);
-        coroutine = awaited;
-    }
-    python_drop(coroutine);
-    python_walk_begin(&search->walk);
-    while (count-- > 0) {
-        python_walk_frames(&search->walk, frames[count], false);
-        py.Py_DecRef(frames[count]);
-    }
-}
-
 static void look_at_task(struct search *search, PyObject *task)
 {
     PyObject *coroutine = python_attribute(task, "_coro");
@@ -294,7 +269,8 @@ static void look_at_task(struct search *search, PyObject *task)
     search->thread = NULL;
     search->tid = 0;
     if (coroutine) {
-        walk_coroutine(search, coroutine);
+        python_walk_begin(&search->walk);
+        python_task_walk_coroutine(&search->walk, coroutine);
         look_at_walk(search);
     }
     python_drop(search->task);

@@ -71,11 +71,17 @@ struct method_call {
     const struct spec *spec;
     PyObject *handle;            // borrowed; NULL: to be the result
     PyObject *pool;              // borrowed or NULL
-    uint32_t owner, generation;  // what it opens belongs to this pool; see struct python_await
     const char *name, *database; // or NULL
     uint64_t started;
-    bool finalizer; // a release by the object itself, when it dies
-    bool taken;     // a release: `session` is out of the table
+    struct python_pool *known;       // `pool`, or NULL
+    struct thread_owner own, before; // of what it opens; what held before it ran
+    uint32_t own_generation;         // for which `own` holds
+    uint32_t wait;                   // see python_pool_wait_begin; 0: none
+    bool runs;                       // has begun to run
+    bool thrown;                     // came to its end by an exception that was thrown into it
+    uint32_t paused_at, generation;  // the stack where it began to wait, for this generation
+    bool finalizer;                  // a release by the object itself, when it dies
+    bool taken;                      // a release: `session` is out of the table
     struct session session;
 };
 
@@ -123,8 +129,9 @@ static bool read_arguments(const struct python_invocation *invocation, struct me
 
 static void describe(PyObject *pool, struct python_pool_text *text)
 {
-    static const char *const sizes[] = {"max_size", "maxconn", "_maxconnections", "max_connections",
-                                        "_max_connections"};
+    static const char *const sizes[] = {"max_size",        "maxconn",          "_maxconnections",
+                                        "max_connections", "_max_connections", "maxsize",
+                                        "_maxsize"};
     PyObject *name = python_attribute(pool->type, "__name__");
     const char *class_name = python_text(name);
     snprintf(text->detail, sizeof text->detail, "%s", class_name ? class_name : "");
@@ -159,13 +166,15 @@ static bool succeeded(const struct spec *spec, PyObject *result)
 }
 
 // A psycopg_pool.PoolTimeout, a DBUtils TooManyConnections, ...: by name, for want of a common
-// class.
-static bool is_timeout(PyObject *exception_type)
+// class. asyncio.wait_for and asyncio.timeout cancel who waits for a pool that is empty.
+static bool is_timeout(PyObject *exception_type, const struct method_call *call)
 {
     PyObject *name = exception_type ? python_attribute(exception_type, "__name__") : NULL;
     const char *text = python_text(name);
     bool timeout = text && (strcasestr(text, "timeout") || strcasestr(text, "TooManyConnections") ||
                             strcasestr(text, "MaxConnections") || strcmp(text, "PoolError") == 0);
+    if (text && strcmp(text, "CancelledError") == 0)
+        timeout = call->known && python_pool_is_full(call->known);
     python_drop(name);
     return timeout;
 }
@@ -181,26 +190,59 @@ static uint32_t pool_reference(const struct method_call *call, struct python_poo
     return pool_intern(name_intern(call->spec->kind), 0, name_intern(name));
 }
 
+// Enters the recorder with a trace. A handle that could not be opened is not worth one.
+static bool enter_for(const struct method_call *call, const PyObject *handle)
+{
+    if (handle || call->pool || call->name)
+        return recorder_enter_trace();
+    if (!recorder_enter())
+        return false;
+    if (recorder_trace.header)
+        return true;
+    recorder_leave();
+    return false;
+}
+
+// An exception that is thrown into a coroutine comes without the frames of those that wait for it:
+// what it ends is told from where the coroutine began to wait. Inside recorder_enter.
+static void stack_of(const struct method_call *call, const struct python_moment *moment,
+                     struct stack *stack)
+{
+    const uint64_t *frames;
+    uint32_t count = 0;
+    if (call->thrown && call->generation == recorder_generation)
+        count = trace_stack_frames(&recorder_trace, call->paused_at, &frames, NULL);
+    if (count == 0 || count > STACK_FRAMES) {
+        python_moment_stack(moment, NULL, stack);
+        return;
+    }
+    *stack = (struct stack){.count = count};
+    memcpy(stack->frames, frames, count * sizeof *frames);
+}
+
 // Records an acquire; handle NULL: it failed. Outside recorder_enter.
 static void note_acquire(const struct method_call *call, PyObject *handle, bool timed_out)
 {
-    struct python_pool *pool =
-        call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     struct python_moment moment;
     uint32_t owner = TRACE_NONE;
+    const bool opened = call->spec->session == TRACE_HANDLE;
     const uint64_t now = recorder_now();
     python_moment_take(&moment);
-    if (recorder_enter_trace()) {
+    if (enter_for(call, handle)) {
         struct stack stack;
-        python_moment_stack(&moment, NULL, &stack);
-        owner = pool_reference(call, pool);
+        stack_of(call, &moment, &stack);
+        if (!opened || call->spec->kept)
+            owner = pool_reference(call, call->known);
+        else
+            owner = recorder_thread.owner.pool;
         count_call(call->spec);
         struct acquire acquire = {
             .handle = (uint64_t)(uintptr_t)handle,
             .kind = name_intern(call->spec->kind),
             .session = call->spec->session,
-            .pool = call->spec->session == TRACE_HANDLE ? TRACE_NONE : owner,
-            .owner = call->spec->kept ? owner : TRACE_NONE,
+            .pool = opened ? TRACE_NONE : owner,
+            .owner = opened ? owner : TRACE_NONE,
+            .wrapper = opened && recorder_thread.owner.inside,
             .database = call->database ? name_intern(call->database) : TRACE_NONE,
             .task = python_moment_task(&moment),
             .started_ns = call->started,
@@ -215,7 +257,7 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
     }
     python_moment_drop(&moment);
     if (handle) {
-        python_watch_add(handle, call->spec);
+        python_watch_add(handle, call->pool, call->spec);
         python_sqlite_own(handle, owner, false);
     }
 }
@@ -228,8 +270,8 @@ static void acquire_done(PyObject *result, struct method_call *call)
     PyObject *handle = call->spec->result == SPEC_RESULT_HANDLE ? result : call->handle;
     if (result && handle && succeeded(call->spec, result))
         note_acquire(call, handle, false);
-    else if (call->pool || call->name)
-        note_acquire(call, NULL, is_timeout(type));
+    else if (call->pool || call->name || !result)
+        note_acquire(call, NULL, is_timeout(type, call));
     py.PyErr_Restore(type, value, traceback);
 }
 
@@ -311,9 +353,28 @@ static void release_done(PyObject *result, struct method_call *call)
     py.PyErr_Restore(type, value, traceback);
 }
 
+static bool is_release(const struct spec *spec)
+{
+    return spec->verb == TRACE_RELEASE || spec->verb == TRACE_DISCARD;
+}
+
+static void wait_begin(struct method_call *call)
+{
+    if (call->spec->verb == TRACE_ACQUIRE && call->known)
+        call->wait = python_pool_wait_begin(call->known);
+}
+
+static void wait_end(struct method_call *call)
+{
+    if (call->wait != 0)
+        python_pool_wait_end(call->known, call->wait);
+    call->wait = 0;
+}
+
 static void call_done(PyObject *result, void *data)
 {
     struct method_call *call = data;
+    wait_end(call);
     if (call->spec->verb == TRACE_ACQUIRE)
         acquire_done(result, call);
     else if (call->spec->verb != TRACE_FILL)
@@ -323,11 +384,67 @@ static void call_done(PyObject *result, void *data)
 static void drop_call(void *data)
 {
     struct method_call *call = data;
+    wait_end(call);
     // A release that was never awaited to its end has not happened.
     release_done(NULL, call);
     python_drop(call->handle);
     python_drop(call->pool);
     arena_free(call, sizeof *call);
+}
+
+// The coroutine of a call is about to run, on whichever thread and in whichever task: what that
+// opens meanwhile is the call's, and what others open while it waits is not.
+static void enter_coroutine(bool thrown, void *data)
+{
+    struct method_call *call = data;
+    call->thrown = thrown;
+    if (!call->runs) {
+        call->runs = true;
+        call->started = recorder_now_coarse();
+        wait_begin(call);
+    }
+    struct thread_owner own = call->own;
+    if (call->own_generation != recorder_generation) // a forked child has pools of its own
+        own.pool = TRACE_NONE;
+    call->before = session_thread_owner(own);
+    call->own_generation = recorder_generation;
+    call->own = own;
+}
+
+static void leave_coroutine(void *data)
+{
+    const struct method_call *call = data;
+    if (call->own_generation == recorder_generation)
+        (void)session_thread_owner(call->before);
+}
+
+static void note_paused(void *data)
+{
+    struct method_call *call = data;
+    struct python_moment moment;
+    if (call->spec->verb != TRACE_ACQUIRE)
+        return;
+    python_moment_take(&moment);
+    if (recorder_enter()) {
+        if (recorder_trace.header) {
+            call->paused_at = python_moment_intern(&moment, call->started);
+            call->generation = recorder_generation;
+        }
+        recorder_leave();
+    }
+    python_moment_drop(&moment);
+}
+
+// A release opens nothing of its own.
+static void pass_enter(bool thrown, void *data)
+{
+    (void)thrown;
+    (void)data;
+}
+
+static void pass(void *data)
+{
+    (void)data;
 }
 
 // The call goes on when the program awaits the coroutine.
@@ -342,36 +459,43 @@ static PyObject *await_later(PyObject *coroutine, const struct method_call *call
         py.Py_IncRef(kept->handle);
     if (kept->pool)
         py.Py_IncRef(kept->pool);
-    const struct python_await watch = {.done = call_done,
+    const bool opens = !is_release(call->spec);
+    const struct python_await watch = {.enter = opens ? enter_coroutine : pass_enter,
+                                       .leave = opens ? leave_coroutine : pass,
+                                       .paused = opens ? note_paused : pass,
+                                       .done = call_done,
                                        .drop = drop_call,
-                                       .data = kept,
-                                       .owner = kept->owner,
-                                       .generation = kept->generation};
+                                       .data = kept};
     return python_await_wrap(coroutine, &watch);
 }
 
-// Calls the method with what this thread opens belonging to the call's pool.
+// Calls the method with what this thread opens belonging to the call's pool, or being the inside of
+// the handle that it opens.
 static PyObject *invoke_for_pool(const struct python_invocation *invocation,
                                  struct method_call *call)
 {
-    struct python_pool *pool =
-        call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
+    const bool opens = call->spec->session == TRACE_HANDLE;
+    call->known = call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
     if (!recorder_enter_trace())
         return python_invoke(invocation);
-    call->owner = pool_reference(call, pool);
-    call->generation = recorder_generation;
-    uint32_t before = session_thread_owner(call->owner);
+    call->own.inside = opens;
+    call->own_generation = recorder_generation;
+    call->own.pool =
+        opens && !call->spec->kept ? recorder_thread.owner.pool : pool_reference(call, call->known);
+    call->before = session_thread_owner(call->own);
     count_call(call->spec);
     recorder_leave();
+    wait_begin(call);
     call->started = recorder_now_coarse(); // after what we did, which is not the program's
     PyObject *result = python_invoke(invocation);
-    (void)session_thread_owner(before);
+    (void)session_thread_owner(call->before);
+    wait_end(call);
     return result;
 }
 
 static PyObject *follow(const struct python_invocation *invocation, struct method_call *call)
 {
-    bool release = call->spec->verb == TRACE_RELEASE || call->spec->verb == TRACE_DISCARD;
+    const bool release = is_release(call->spec);
     // The object may die within the call, and is asked for afterwards.
     PyObject *handle = call->handle;
     if (handle)

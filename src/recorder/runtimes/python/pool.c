@@ -129,6 +129,14 @@ void python_pool_wait_end(struct python_pool *pool, uint32_t wait)
         __atomic_fetch_sub(&pool->record->waiting, 1, __ATOMIC_RELAXED);
 }
 
+bool python_pool_is_full(const struct python_pool *pool)
+{
+    if (!is_current(pool) || pool->text.size == TRACE_UNKNOWN)
+        return false;
+    const uint32_t more = pool->text.overflow == TRACE_UNKNOWN ? 0 : pool->text.overflow;
+    return __atomic_load_n(&pool->record->out, __ATOMIC_RELAXED) >= pool->text.size + more;
+}
+
 void python_pool_drop(void)
 {
     for (int i = 0; i < pool_count; i++)

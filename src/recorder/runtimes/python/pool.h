@@ -51,6 +51,9 @@ uint32_t python_pool_ref(struct python_pool *pool);
 uint32_t python_pool_wait_begin(struct python_pool *pool);
 void python_pool_wait_end(struct python_pool *pool, uint32_t wait);
 
+// Whether everything that it may hand out is out, as far as its size is known.
+bool python_pool_is_full(const struct python_pool *pool);
+
 // Forgets all pools. GIL held.
 void python_pool_drop(void);
 

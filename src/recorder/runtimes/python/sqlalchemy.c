@@ -319,7 +319,9 @@ static PyObject *connect(const struct python_invocation *call)
     uint32_t ref = python_pool_ref(pool);
     // Tasks take turns on a thread: "what this thread opens" says nothing there.
     bool own = !pool->text.is_async;
-    uint32_t before = own ? session_thread_owner(ref) : TRACE_NONE;
+    struct thread_owner before = {TRACE_NONE, false};
+    if (own)
+        before = session_thread_owner((struct thread_owner){ref, false});
     recorder_leave();
     PyObject *result = python_invoke(call);
     if (own)

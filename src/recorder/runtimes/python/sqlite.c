@@ -20,6 +20,7 @@
 #include "recorder/runtimes/python/created.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/shutdown.h"
+#include "recorder/runtimes/python/watch.h"
 
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.15
 enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
@@ -243,7 +244,7 @@ enum runtime_closer python_sqlite_closer(const struct runtime_call *call)
 
 static void own_handle(const char *kind, uint64_t handle, uint32_t pool)
 {
-    if (!handle || !recorder_enter())
+    if (!kind || !handle || !recorder_enter())
         return;
     if (recorder_trace.header)
         (void)session_set_owner(name_intern(kind), handle, pool);
@@ -285,14 +286,16 @@ void python_sqlite_own(PyObject *connection, uint32_t pool, bool itself)
 {
     enum { DEEPEST = 4 };
     python_sqlite_prepare();
+    if (!connection_type && !itself)
+        return;
     py.Py_IncRef(connection);
-    for (int depth = 0; connection && connection_type && depth < DEEPEST; depth++) {
-        if (python_is_a(connection, connection_type)) {
+    for (int depth = 0; connection && depth < DEEPEST; depth++) {
+        if (connection_type && python_is_a(connection, connection_type)) {
             own_database((uint64_t)(uintptr_t)python_at(connection, CONNECTION_DB), pool);
             break;
         }
         if (itself || depth > 0)
-            own_handle("aiosqlite", (uint64_t)(uintptr_t)connection, pool);
+            own_handle(python_watch_kind(connection), (uint64_t)(uintptr_t)connection, pool);
         PyObject *inner = inner_connection(connection);
         py.Py_DecRef(connection);
         connection = inner;

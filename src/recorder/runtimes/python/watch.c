@@ -39,13 +39,22 @@ static PyObject *on_death(PyObject *self, PyObject *reference)
     return py._Py_NoneStruct;
 }
 
-void python_watch_add(PyObject *handle, const struct spec *spec)
+const char *python_watch_kind(PyObject *handle)
+{
+    const struct watched *watched = watched_of_handle(handle);
+    return watched ? watched->spec->kind : NULL;
+}
+
+void python_watch_add(PyObject *handle, PyObject *pool, const struct spec *spec)
 {
     static struct python_method definition = {"released", on_death, PYTHON_METHOD_O, NULL};
     python_watch_remove(handle);
     if (!callback)
         callback = py.PyCFunction_NewEx(&definition, NULL, NULL);
     PyObject *reference = callback ? py.PyWeakref_NewRef(handle, callback) : NULL;
+    py.PyErr_Clear();
+    if (!reference && callback && pool && spec->bound)
+        reference = py.PyWeakref_NewRef(pool, callback);
     py.PyErr_Clear();
     if (reference && !watched_add(handle, reference, spec))
         python_drop(reference);

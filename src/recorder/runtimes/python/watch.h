@@ -5,9 +5,12 @@
 #include "recorder/runtimes/python/api.h"
 #include "shared/spec.h"
 
-// Watches the handle of a session of this spec, which must stay valid. Does nothing if the object
-// cannot be weakly referenced.
-void python_watch_add(PyObject *handle, const struct spec *spec);
+// Watches the handle of a session of this spec, which must stay valid. pool: it was taken from, or
+// NULL: watched in its place if the spec says that it lives as long.
+void python_watch_add(PyObject *handle, PyObject *pool, const struct spec *spec);
+
+// The kind of the session of this handle; NULL: it is not watched.
+const char *python_watch_kind(PyObject *handle);
 
 // Its session has ended otherwise.
 void python_watch_remove(PyObject *handle);

@@ -202,18 +202,29 @@ static PyObject *wrapper_new(PyObject *target, python_wrapped wrapped, const voi
     return &wrapper->head;
 }
 
+// Whether it is a function that a class makes a method of: Python's own, or one made by Cython.
+static bool is_function(PyObject *object)
+{
+    if (object->type == py.PyFunction_Type)
+        return true;
+    PyObject *name = python_attribute(object->type, "__name__");
+    const char *text = python_text(name);
+    bool made = text && strcmp(text, "cython_function_or_method") == 0;
+    python_drop(name);
+    return made;
+}
+
 // What is to stand where `original` stood in its class or module. A new reference or NULL.
 static PyObject *replacement(PyObject *original, python_wrapped wrapped, const void *data)
 {
     bool of_class = original->type == py.PyClassMethod_Type;
     bool of_nothing = original->type == py.PyStaticMethod_Type;
     if (!of_class && !of_nothing) {
-        return original->type == py.PyFunction_Type ? wrapper_new(original, wrapped, data) : NULL;
+        return is_function(original) ? wrapper_new(original, wrapped, data) : NULL;
     }
     PyObject *function = python_attribute(original, "__func__");
-    PyObject *wrapper = function && function->type == py.PyFunction_Type
-                            ? wrapper_new(function, wrapped, data)
-                            : NULL;
+    PyObject *wrapper =
+        function && is_function(function) ? wrapper_new(function, wrapped, data) : NULL;
     python_drop(function);
     PyObject *result = NULL;
     if (wrapper)
