@@ -87,7 +87,6 @@ const char *trace_words_runtime(unsigned state)
         [TRACE_RUNTIME_UNLIKE] = "has an unusual build",
         [TRACE_RUNTIME_LINES] = "is not supported yet",
         [TRACE_RUNTIME_CLOSERS] = "is not supported yet",
-        [TRACE_RUNTIME_BLIND] = "is not looked into",
     };
     return state < sizeof reasons / sizeof *reasons ? reasons[state] : NULL;
 }

@@ -121,7 +121,6 @@ enum trace_runtime_state {
     TRACE_RUNTIME_UNLIKE,   // not laid out as its version says
     TRACE_RUNTIME_LINES,    // only the lines of its code are not seen
     TRACE_RUNTIME_CLOSERS,  // its lines are seen, but not who closes
-    TRACE_RUNTIME_BLIND,    // of a kind that is not looked into
 };
 enum { TRACE_RUNTIMES = 8 };
 struct trace_runtime {

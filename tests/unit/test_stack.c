@@ -21,7 +21,7 @@
 // What capture.c needs of the rest of the recorder.
 struct options recorder_options = {.depth = 64};
 __thread struct recorder_thread recorder_thread;
-void (*recorder_language_frames)(struct stack *stack);
+void (*recorder_language_frames)(struct stack *stack, const struct stack_origin *origin);
 
 static __thread unsigned compared, recalled;
 

@@ -19,7 +19,7 @@ atomic_bool recorder_active;
 struct options recorder_options;
 atomic_uint recorder_generation = 1;
 atomic_uint recorder_recording;
-void (*recorder_language_frames)(struct stack *stack);
+void (*recorder_language_frames)(struct stack *stack, const struct stack_origin *origin);
 bool recorder_attached;
 bool recorder_renewed;
 

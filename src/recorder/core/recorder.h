@@ -133,7 +133,8 @@ struct thread_owner session_thread_owner(struct thread_owner now);
 
 // A language runtime may put its frames (TRACE_FRAME_LOCATION) in front of the native ones: called
 // by stack_capture with the stack still empty, on the thread that acquires, with no lock held.
-// NULL: no runtime.
-extern void (*recorder_language_frames)(struct stack *stack);
+// origin: where that begins; NULL: not known. NULL: no runtime.
+struct stack_origin;
+extern void (*recorder_language_frames)(struct stack *stack, const struct stack_origin *origin);
 
 #endif

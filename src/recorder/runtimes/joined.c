@@ -29,12 +29,12 @@ static inline const struct runtime *next_joined(unsigned *bits)
     return ever[index];
 }
 
-static void all_frames(struct stack *stack)
+static void all_frames(struct stack *stack, const struct stack_origin *origin)
 {
     unsigned bits = atomic_load_explicit(&joined, memory_order_acquire);
     for (const struct runtime *runtime; (runtime = next_joined(&bits));)
         if (runtime->frames)
-            runtime->frames(stack);
+            runtime->frames(stack, origin);
 }
 
 // 0: there is no room for it.

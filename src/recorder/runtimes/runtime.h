@@ -52,9 +52,9 @@ struct runtime {
     bool (*found)(void);
 
     // Puts this thread's frames into a stack (TRACE_FRAME_LOCATION | location), innermost first,
-    // behind those that it has. Inside recorder_enter, no lock held; must not call into the
-    // program. NULL: none are seen.
-    void (*frames)(struct stack *stack);
+    // behind those that it has. origin: where the thread's stack begins; NULL: not known. Inside
+    // recorder_enter, no lock held; must not call into the program. NULL: none are seen.
+    void (*frames)(struct stack *stack, const struct stack_origin *origin);
 
     // What closes the handle that a call has released. Inside recorder_enter, before the call has
     // returned to the program. NULL: this runtime never closes any.

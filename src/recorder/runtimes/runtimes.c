@@ -2,8 +2,8 @@
 #include <stddef.h>
 
 #include "recorder/runtimes/joined.h"
+#include "recorder/runtimes/lua/lua.h"
 #include "recorder/runtimes/native.h"
-#include "recorder/runtimes/other/other.h"
 #include "recorder/runtimes/perl/perl.h"
 #include "recorder/runtimes/php/php.h"
 #include "recorder/runtimes/python/python.h"

@@ -115,25 +115,25 @@ static inline __attribute__((always_inline)) void unwind_into(const struct stack
     gate_leave();
 }
 
-static void begin(struct stack *stack)
+static void begin(struct stack *stack, const struct stack_origin *origin)
 {
     stack->count = 0;
     stack->cut = false;
     stack->hash = 0;
     if (recorder_language_frames)
-        recorder_language_frames(stack);
+        recorder_language_frames(stack, origin);
 }
 
 void stack_capture_from(const struct stack_origin *origin, struct stack *stack)
 {
-    begin(stack);
+    begin(stack, origin);
     if (!stack_memo_recall(origin, stack))
         unwind_into(origin, stack, recorder_options.depth);
 }
 
 void stack_capture(struct stack *stack)
 {
-    begin(stack);
+    begin(stack, NULL);
     unwind_into(NULL, stack, recorder_options.depth);
 }
 

@@ -51,7 +51,7 @@ static bool is_system_folder(const char *path)
 static bool is_interpreter(const char *base)
 {
     static const char *const names[] = {
-        "python", "perl",  "php",  "ruby", "node",  "java", "lua",  "tclsh",
+        "python", "perl",  "php",  "ruby", "node",  "java", "lua",  "luajit", "tclsh",
         "pypy",   "guile", "mono", "R",    "julia", "erl",  "beam", NULL,
     };
     static const char *const libraries[] = {

@@ -48,12 +48,21 @@ LANGUAGES = {
         kept="end_of_runtime", scope_end="scope_end", closed="code",
         closed_at_exit="code_at_exit", early_return="scope_end", exception="scope_end",
         runtime_end="end_of_runtime", killed="open", persistent="pool"),
-    # Nothing is dropped before a collection, and the program lets none run but where it says so.
+    # Nothing is dropped before a collection, and the programs let none run but where it is asked for.
     "ruby": Language(
         "Ruby", ["ruby"], "cells.rb",
         kept="end_of_runtime", collected="collector", closed="code",
         closed_at_exit="code_at_exit", early_return="end_of_runtime", exception="end_of_runtime",
         ensured="code", runtime_end="end_of_runtime", killed="open"),
+    **{command: Language(
+        name, [command], "cells.lua",
+        kept="end_of_runtime", collected="collector", closed="code",
+        closed_at_exit="code_at_exit", early_return="end_of_runtime", exception="end_of_runtime",
+        runtime_end="end_of_runtime", killed="open", **more)
+       for command, name, more in (("lua5.1", "Lua 5.1", {}), ("lua5.2", "Lua 5.2", {}),
+                                   ("lua5.3", "Lua 5.3", {}),
+                                   ("lua5.4", "Lua 5.4", {"scope_end": "scope_end"}),
+                                   ("luajit", "LuaJIT", {}))},
 }
 
 

@@ -35,26 +35,5 @@ class Unknown(harness.TestCase):
                            "code closed a handle")
 
 
-class NotLookedInto(harness.TestCase):
-    """Lua: what leaks is never said to be released, and the report says what is not seen."""
-
-    def check(self, language, command):
-        run = self.trace(command)
-        self.assertEqual(run.status, 0, run.err)
-        report = run.report()
-        totals = report["totals"]["handle"]
-        self.assertEqual((totals["opened"], totals["released"]), (5, 0))
-        self.assertEqual(totals["closed_by"], {"unknown": 5})
-        self.assertRegex(report["blind"][0]["reason"], f"{language} [0-9.]+ is not looked into")
-        self.assertIn("is not looked into", run.err)
-        failed = self.unclosed("run", "--error-exitcode=9", "--", *command)
-        self.assertEqual(failed.returncode, 9, failed.stderr)
-
-    @harness.needs("lua5.4")
-    def test_lua(self):
-        self.check("Lua", ["lua5.4", "-e", "local e = require('luasql.sqlite3').sqlite3() x = {} "
-                           "for i = 1, 5 do x[i] = e:connect(':memory:') end"])
-
-
 if __name__ == "__main__":
     harness.main()

@@ -126,8 +126,9 @@ static uint64_t context_of(uint64_t perl, int level)
     return (uint64_t)(uintptr_t)caller_context((void *)perl, level, NULL); // NOLINT
 }
 
-void perl_frames_append(struct stack *stack)
+void perl_frames_append(struct stack *stack, const struct stack_origin *origin)
 {
+    (void)origin;
     uint64_t place, context;
     uint64_t perl = running(&place);
     bool sense = perl != 0;

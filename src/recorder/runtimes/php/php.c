@@ -58,8 +58,9 @@ static bool push(struct stack *stack, uint64_t frame)
     return true;
 }
 
-static void php_frames(struct stack *stack)
+static void php_frames(struct stack *stack, const struct stack_origin *origin)
 {
+    (void)origin;
     uint64_t frame;
     if (!php_engine_is_here() || !php_engine_frame(&frame))
         return;

@@ -612,8 +612,9 @@ static void python_leave(void)
 }
 
 // A handle is being opened: by then the types of the module that opens it have been made.
-static void python_frames(struct stack *stack)
+static void python_frames(struct stack *stack, const struct stack_origin *origin)
 {
+    (void)origin;
     python_frames_append(stack);
     if (atomic_load_explicit(&listening, memory_order_relaxed) &&
         py.PyGILState_GetThisThreadState() && python_drivers_used())

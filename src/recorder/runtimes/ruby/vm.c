@@ -193,8 +193,9 @@ static void *append_frames(void *data)
     return NULL;
 }
 
-void ruby_vm_frames(struct stack *stack)
+void ruby_vm_frames(struct stack *stack, const struct stack_origin *origin)
 {
+    (void)origin;
     enum ruby_thread thread = ruby_vm_thread();
     if (thread == RUBY_RUNNING)
         (void)append_frames(stack);

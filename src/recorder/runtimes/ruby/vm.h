@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "recorder/books/session.h"
+#include "recorder/stacks/stack_memo.h"
 
 enum ruby_thread {
     RUBY_ELSEWHERE,  // not a thread of Ruby's, or no virtual machine (any more)
@@ -28,7 +29,7 @@ bool ruby_vm_find(bool *closers);
 enum ruby_thread ruby_vm_thread(void);
 
 // See struct runtime.
-void ruby_vm_frames(struct stack *stack);
+void ruby_vm_frames(struct stack *stack, const struct stack_origin *origin);
 
 // The C function of the method that runs, if the innermost frame is one that C implements; else 0.
 // On a thread that is RUBY_RUNNING.
