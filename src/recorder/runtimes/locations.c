@@ -102,6 +102,18 @@ static void slot_write(struct slot *slot, const struct runtime_place *place, uin
     atomic_store_explicit(&slot->sequence, before + 2, memory_order_release);
 }
 
+// The same texts again, after what the stamp says has changed.
+static void slot_restamp(struct slot *slot, const struct runtime_place *place)
+{
+    uint32_t before = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
+    if ((before & 1) || !atomic_compare_exchange_strong(&slot->sequence, &before, before + 1))
+        return;
+    // Another thread may have taken the slot for another place meanwhile.
+    if (slot->code == place->code && slot->line == place->line)
+        slot->stamp = place->stamp;
+    atomic_store_explicit(&slot->sequence, before + 2, memory_order_release);
+}
+
 static size_t put(char *name, size_t used, const char *text, size_t bytes)
 {
     if (bytes > NAME_BYTES - used)
@@ -125,9 +137,12 @@ static uint32_t intern_name(const struct runtime_place *place)
 uint32_t runtime_location(const struct runtime_place *place)
 {
     struct slot *slot = slot_of(place->code, place->line);
-    uint32_t location = place->stamp ? TRACE_NONE : slot_read(slot, place);
-    if (location != TRACE_NONE)
+    uint32_t location = slot_read(slot, place);
+    if (location != TRACE_NONE) {
+        if (place->stamp)
+            slot_restamp(slot, place);
         return location;
+    }
     uint32_t file = name_intern_bytes(place->file.text, place->file.bytes);
     uint32_t function = intern_name(place);
     if (file == TRACE_NONE || function == TRACE_NONE)

@@ -6,6 +6,7 @@ the plain ways to end.
 """
 
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -72,6 +73,31 @@ class Ruby(harness.TestCase):
     def test_not_opened(self):
         self.check("3.times { begin; SQLite3::Database.new('/nowhere/x'); "
                    "rescue SQLite3::CantOpenException; end }; GC.start", 3, code=3)
+
+    def check_pool(self, library, program):
+        """What a pool opened and keeps to the end is no leak; what the code opened besides it is."""
+        if subprocess.run(["ruby", "-e", f"require '{library}'"], capture_output=True,
+                          check=False).returncode != 0:
+            self.skipTest(f"no {library} for Ruby")
+        run = self.trace(["ruby", "-e", f"require 'sqlite3'; require '{library}'; {program}; "
+                          f"$kept = {OPEN}; {OPEN}.close"])
+        self.assertEqual(run.status, 0, run.err)
+        totals = run.report()["totals"]["handle"]
+        self.assertEqual(totals["closed_by"], {"pool": 3, "code": 1, "end_of_runtime": 1})
+        self.assertEqual(totals["never_closed"], 1)
+
+    # Three threads that hold a connection each at the same time.
+    WORK = ("q = Queue.new; 3.times.map {{ Thread.new {{ {use} {{ q << 1; "
+            "sleep 0.01 while q.size < 3 }} }} }}.each(&:join)")
+
+    def test_active_record(self):
+        self.check_pool("active_record", "ActiveRecord::Base.establish_connection("
+                        "adapter: 'sqlite3', database: 't.db', pool: 3); " +
+                        self.WORK.format(use="ActiveRecord::Base.connection_pool.with_connection"))
+
+    def test_sequel(self):
+        self.check_pool("sequel", "DB = Sequel.connect(adapter: 'sqlite', database: 't.db', "
+                        "max_connections: 3); " + self.WORK.format(use="DB.synchronize"))
 
     def test_forked(self):
         """The child's block ends with ruby_stop, below the parent's script."""

@@ -231,7 +231,7 @@ static int number_at(const uint64_t *debug, uint8_t at)
 
 bool lua_state_level(struct lua_state *state, int level, bool name, struct lua_running *running)
 {
-    uint64_t debug[DEBUG_WORDS] = {0};
+    uint64_t debug[DEBUG_WORDS]; // filled in by Lua, as far as it is asked for
     if (!lua.getstack(state, level, debug) || !lua.getinfo(state, name ? "nSl" : "Sl", debug))
         return false;
     *running = (struct lua_running){

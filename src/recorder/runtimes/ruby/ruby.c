@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "recorder/core/intern.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/native.h"
 #include "recorder/runtimes/ruby/vm.h"
@@ -157,18 +158,30 @@ static enum runtime_closer ruby_closer(const struct runtime_call *call)
     return closer_by(&stack, thread);
 }
 
-// Keeps nothing open; this is where the first acquires are seen.
+// Files of pools: a handle that is opened while one of their functions runs is kept for whoever
+// asks next, until the pool closes it or the program ends.
+static const char *const pool_files[] = {
+    "/active_record/connection_adapters/abstract/connection_pool.rb",
+    "/sequel/connection_pool.rb",
+    "/connection_pool/timed_stack.rb",
+    NULL,
+};
+static const char *const pool_names[] = {"ActiveRecord connection pool", "Sequel connection pool",
+                                         "connection_pool"};
+
+// Also where the first acquires are seen: see is_ending.
 static uint32_t ruby_owner(const struct runtime_call *call)
 {
-    struct stack stack;
-    if (!closers || atomic_load_explicit(&script_returns, memory_order_relaxed) != 0)
-        return TRACE_NONE;
     enum ruby_thread thread = ruby_vm_thread();
-    if (thread == RUBY_RUNNING || thread == RUBY_UNLOCKED) {
+    if (thread != RUBY_RUNNING && thread != RUBY_UNLOCKED)
+        return TRACE_NONE;
+    if (closers && atomic_load_explicit(&script_returns, memory_order_relaxed) == 0) {
+        struct stack stack;
         stack_native_from(call->origin, &stack);
         (void)is_ending(&stack, thread);
     }
-    return TRACE_NONE;
+    int pool = ruby_vm_runs(thread, pool_files);
+    return pool < 0 ? TRACE_NONE : pool_intern(name_intern(pool_names[pool]), 0, TRACE_NONE);
 }
 
 static void ruby_start(void)
@@ -200,5 +213,6 @@ const struct runtime ruby_runtime = {
     .frames = ruby_vm_frames,
     .closer = ruby_closer,
     .owner = ruby_owner,
+    .keeps = true,
     .leave = ruby_leave,
 };

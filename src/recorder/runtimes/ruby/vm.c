@@ -37,6 +37,7 @@ enum flags {
 };
 enum {
     FRAMES_AT_ONCE = 128,
+    NEAR_FRAMES = 48,
     MOST_FRAMES = 8192,
     MOST_SPECIAL = 64, // nil, true, undef ... are below
     OLDEST = 207,      // 100 * major + minor
@@ -51,6 +52,7 @@ static struct {
     value (*label)(value frame);
     char *(*text)(value *string); // rb_string_value_ptr: of a String it only reads
     int (*during_gc)(void);
+    size_t (*gc_count)(void); // how many collections there were
     int (*has_gvl)(void);
     int (*is_native_thread)(void);
     void *(*with_gvl)(void *(*call)(void *data), void *data); // rb_thread_call_with_gvl
@@ -68,6 +70,7 @@ static void look_up(void)
     ruby.label = (value(*)(value))loader_symbol(RTLD_DEFAULT, "rb_profile_frame_label");
     ruby.text = (char *(*)(value *))loader_symbol(RTLD_DEFAULT, "rb_string_value_ptr");
     ruby.during_gc = (int (*)(void))loader_symbol(RTLD_DEFAULT, "rb_during_gc");
+    ruby.gc_count = (size_t(*)(void))loader_symbol(RTLD_DEFAULT, "rb_gc_count");
     ruby.has_gvl = (int (*)(void))loader_symbol(RTLD_DEFAULT, "ruby_thread_has_gvl_p");
     ruby.is_native_thread = (int (*)(void))loader_symbol(RTLD_DEFAULT, "ruby_native_thread_p");
     ruby.with_gvl = (void *(*)(void *(*)(void *), void *))loader_symbol(RTLD_DEFAULT,
@@ -78,8 +81,8 @@ static void look_up(void)
 static bool is_complete(void)
 {
     return ruby.profile_frames && ruby.path && ruby.label && ruby.text && ruby.during_gc &&
-           ruby.has_gvl && ruby.is_native_thread && ruby.with_gvl && ruby.object_class &&
-           ruby_alive_find();
+           ruby.gc_count && ruby.has_gvl && ruby.is_native_thread && ruby.with_gvl &&
+           ruby.object_class && ruby_alive_find();
 }
 
 static unsigned digit(char c)
@@ -153,19 +156,29 @@ static uint64_t function_of(value frame)
     return function;
 }
 
+// Until the next collection begins, an address stays that of the same object, and so do its texts.
 // false: this is no frame of Ruby code as it should be.
-static bool push(struct stack *stack, value frame, int line)
+static bool push(struct stack *stack, value frame, int line, uint64_t collections)
 {
-    struct runtime_place place = {.language = TRACE_RUBY, .separator = "", .otherwise = "?"};
-    value path = ruby.path(frame);
+    const void *code = (const void *)frame; // NOLINT(performance-no-int-to-ptr)
     // A method that C implements, and until 3.2 the outermost frame, which is one of no code.
-    if (path <= MOST_SPECIAL || line <= 0)
+    if (line <= 0)
         return true;
-    if (!read_text(path, &place.file) || !read_text(ruby.label(frame), &place.function))
-        return false;
-    place.line = (uint32_t)line;
-    place.code = (const void *)frame; // NOLINT(performance-no-int-to-ptr)
-    uint32_t location = runtime_location(&place);
+    uint32_t location = runtime_location_known(code, (uint32_t)line, collections + 1);
+    if (location == TRACE_NONE) {
+        struct runtime_place place = {.language = TRACE_RUBY,
+                                      .separator = "",
+                                      .otherwise = "?",
+                                      .line = (uint32_t)line,
+                                      .code = code,
+                                      .stamp = collections + 1};
+        value path = ruby.path(frame);
+        if (path <= MOST_SPECIAL)
+            return true;
+        if (!read_text(path, &place.file) || !read_text(ruby.label(frame), &place.function))
+            return false;
+        location = runtime_location(&place);
+    }
     if (location != TRACE_NONE)
         stack->frames[stack->count++] = TRACE_FRAME_LOCATION | location;
     return true;
@@ -177,13 +190,14 @@ static void *append_frames(void *data)
     value frames[FRAMES_AT_ONCE];
     int lines[FRAMES_AT_ONCE];
     int count = ruby.profile_frames(0, FRAMES_AT_ONCE, frames, lines);
+    const uint64_t collections = ruby.gc_count();
     bool sense = true;
     for (int i = 0; i < count && sense; i++) {
         if (stack->count == STACK_FRAMES) {
             stack->cut = true;
             break;
         }
-        sense = push(stack, frames[i], lines[i]);
+        sense = push(stack, frames[i], lines[i], collections);
     }
     stack->cut |= count == FRAMES_AT_ONCE;
     reader_judge(&reader, sense);
@@ -237,4 +251,63 @@ bool ruby_vm_is_in_main(enum ruby_thread thread)
     else if (thread == RUBY_UNLOCKED)
         (void)ruby.with_gvl(look_for_main, &is_in_main);
     return is_in_main;
+}
+
+struct look_for_file {
+    const char *const *files;
+    int found;
+};
+
+// Which file a frame runs code of, until the next collection: the address (without its lowest three
+// bits, which are 0, and its highest), the number of collections (17 bits), the file (3 bits).
+enum { FRAMES_KEPT = 256, FILE_BITS = 3, COUNT_BITS = 17 };
+static _Atomic uint64_t frame_files[FRAMES_KEPT];
+
+static int file_of(value frame, const char *const *files)
+{
+    struct runtime_text path;
+    value string = ruby.path(frame);
+    if (string <= MOST_SPECIAL || !read_text(string, &path))
+        return -1;
+    for (int file = 0; files[file]; file++) {
+        size_t bytes = strlen(files[file]);
+        if (path.bytes >= bytes && memcmp(path.text + path.bytes - bytes, files[file], bytes) == 0)
+            return file;
+    }
+    return -1;
+}
+
+static int file_of_frame(value frame, const char *const *files, uint64_t collections)
+{
+    const uint64_t key = (frame >> 3) << (FILE_BITS + COUNT_BITS) |
+                         (collections & ((1 << COUNT_BITS) - 1)) << FILE_BITS;
+    _Atomic uint64_t *kept = &frame_files[(frame * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
+    const uint64_t known = atomic_load_explicit(kept, memory_order_relaxed);
+    if (known != 0 && known >> FILE_BITS == key >> FILE_BITS)
+        return (int)(known & ((1 << FILE_BITS) - 1)) - 1;
+    const int file = file_of(frame, files);
+    atomic_store_explicit(kept, key | (uint64_t)(file + 1), memory_order_relaxed);
+    return file;
+}
+_Static_assert(FRAMES_KEPT == 1 << (64 - 56), "file_of_frame gives all of them");
+
+static void *look_for_file(void *data)
+{
+    struct look_for_file *look = data;
+    value frames[NEAR_FRAMES];
+    int count = ruby.profile_frames(0, NEAR_FRAMES, frames, NULL);
+    const uint64_t collections = ruby.gc_count();
+    for (int i = 0; i < count && look->found < 0; i++)
+        look->found = file_of_frame(frames[i], look->files, collections);
+    return NULL;
+}
+
+int ruby_vm_runs(enum ruby_thread thread, const char *const *files)
+{
+    struct look_for_file look = {files, -1};
+    if (thread == RUBY_RUNNING)
+        (void)look_for_file(&look);
+    else if (thread == RUBY_UNLOCKED)
+        (void)ruby.with_gvl(look_for_file, &look);
+    return look.found;
 }

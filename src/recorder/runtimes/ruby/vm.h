@@ -38,4 +38,8 @@ uint64_t ruby_vm_method(void);
 // Whether the outermost frame is that of the main script. thread: what ruby_vm_thread said.
 bool ruby_vm_is_in_main(enum ruby_thread thread);
 
+// The first of the files, a list of ends of paths that NULL ends, in which the innermost frames run
+// code; -1: none. thread: what ruby_vm_thread said.
+int ruby_vm_runs(enum ruby_thread thread, const char *const *files);
+
 #endif
