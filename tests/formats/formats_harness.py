@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from xml.etree import ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
 
@@ -234,7 +235,24 @@ def read_sarif(data):
     return _without_zeros(numbers)
 
 
+def junit_failures(data):
+    """{(classname, name): [texts of failures]} of a JUnit file."""
+    root = ElementTree.fromstring(data)
+    return {(test.get("classname"), test.get("name")): [failure.text for failure in test.findall("failure")]
+            for test in root.iter("testcase")}
+
+
+def read_junit(data):
+    numbers = {}
+    for texts in junit_failures(data).values():
+        for text in texts:
+            for number, kind in re.findall(r"(?m)^(\d+) (\w+?)s? never closed \(", text):
+                _add(numbers, kind, int(number))
+    return _without_zeros(numbers)
+
+
 READERS = {
+    "junit": read_junit,
     "sarif": read_sarif,
     "text": read_text,
     "csv": read_csv,

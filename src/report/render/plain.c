@@ -29,7 +29,7 @@ void plain_print(const char *text, plain_escape *escape, FILE *out)
     }
 }
 
-const char *plain_text(struct arena *arena, const char *text, size_t most)
+char *plain_text(struct arena *arena, const char *text, size_t most)
 {
     char *copy = arena_text(arena, text ? text : "");
     clean_text(copy);

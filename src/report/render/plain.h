@@ -16,7 +16,7 @@ typedef const char *plain_escape(char character);
 void plain_print(const char *text, plain_escape *escape, FILE *out);
 
 // Clean text of at most `most` bytes, with "..." at the end if it was longer; 0: never cut.
-const char *plain_text(struct arena *arena, const char *text, size_t most);
+char *plain_text(struct arena *arena, const char *text, size_t most);
 
 // "file:line", "module+0x1a2b" or "", not clean. directory: of the process, which a file is shown
 // relative to if it is below; "": none.

@@ -62,5 +62,7 @@ render markdown_report;
 render openmetrics_report;
 render sarif_report;
 render supp_report;
+render junit_report;
+render_file junit_merge;
 
 #endif

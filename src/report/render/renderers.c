@@ -10,6 +10,8 @@ const struct renderer renderers[] = {
     {"folded", "stacks for flame graphs", RENDERER_UTF8, folded_report, NULL, NULL},
     {"markdown", "a summary for a pull request", RENDERER_UTF8, markdown_report, NULL, NULL},
     {"openmetrics", "for Prometheus", RENDERER_UTF8, openmetrics_report, NULL, NULL},
+    {"junit", "tests that leak fail", RENDERER_UTF8, junit_report, NULL, NULL},
+    {"junit-merge", "adds them to the runner's file", RENDERER_UTF8, NULL, NULL, junit_merge},
     {"sarif", "for code hosts and editors", RENDERER_UTF8, sarif_report, NULL, NULL},
     {"supp", "suppressions for all of it", RENDERER_UTF8, supp_report, NULL, NULL},
 };
