@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -145,11 +146,18 @@ class FormatsTestCase(TestCase):
 
     def render(self, form, *arguments, command="report"):
         """What a format is for these traces, as bytes."""
-        result = subprocess.run([CLI, command, "--format", form, *arguments], cwd=self.folder,
+        out = self.path("rendered.db")
+        files = ["-o", out] if form in FILES else []
+        if files and os.path.exists(out):
+            os.remove(out)
+        result = subprocess.run([CLI, command, "--format", form, *files, *arguments], cwd=self.folder,
                                 env=self.environment(), stdin=subprocess.DEVNULL,
                                 capture_output=True, timeout=120, check=False)
         self.assertEqual((result.returncode, result.stderr), (0, b""), (form, arguments))
-        return result.stdout
+        if not files:
+            return result.stdout
+        with open(out, "rb") as file:
+            return file.read()
 
 
 # -- readers: {kind: number never closed}, without those of which there are none --
@@ -251,7 +259,66 @@ def read_junit(data):
     return _without_zeros(numbers)
 
 
+def pprof_sums(data):
+    """{kind: {type: sum of values}} of a profile, as go's pprof tells them. "": samples without a kind."""
+    with tempfile.NamedTemporaryFile(suffix=".pb.gz") as file:
+        file.write(data)
+        file.flush()
+        raw = subprocess.run([GO, "tool", "pprof", "-raw", file.name], capture_output=True, text=True, timeout=120,
+                             check=True, env={**os.environ, "PPROF_TMPDIR": "/tmp", "HOME": "/tmp"}).stdout
+    types = re.search(r"Samples:\n(.*)\n", raw).group(1).split()
+    types = [name.split("/")[0] for name in types]
+    sums = {}
+    samples = raw.split("Samples:\n", 1)[1].split("\nLocations\n", 1)[0].splitlines()[1:]
+    for values, labels in zip(samples, samples[1:] + [""]):
+        if not re.match(r"^ +\d", values):
+            continue
+        kind = re.search(r"kind:\[(\w+)\]", labels if re.match(r"^ +\w+:\[", labels) else "")
+        into = sums.setdefault(kind.group(1) if kind else "", dict.fromkeys(types, 0))
+        for name, value in zip(types, values.split(":")[0].split()):
+            into[name] += int(value)
+    return sums
+
+
+def read_pprof(data):
+    return _without_zeros({kind: sums["never_closed"] for kind, sums in pprof_sums(data).items()})
+
+
+def read_speedscope(data):
+    document = json.loads(data)
+    numbers = {}
+    for one in document["profiles"]:
+        kind, _, metric = one["name"].partition("s ")
+        if metric == "never closed":
+            numbers[kind] = sum(one["weights"])
+            assert one["endValue"] == numbers[kind] and len(one["samples"]) == len(one["weights"])
+    return _without_zeros(numbers)
+
+
+def database(data):
+    """A connection to a database of these bytes."""
+    with tempfile.NamedTemporaryFile(suffix=".db") as file:
+        file.write(data)
+        file.flush()
+        disk, connection = sqlite3.connect(file.name), sqlite3.connect(":memory:")
+        disk.backup(connection)
+        disk.close()
+    return connection
+
+
+def read_sqlite(data):
+    connection = database(data)
+    assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
+    totals = connection.execute("select kind, sum(never_closed) from totals group by kind").fetchall()
+    sites = connection.execute("select kind, sum(never_closed) from sites group by kind").fetchall()
+    connection.close()
+    assert _without_zeros(dict(totals)) == _without_zeros(dict(sites)), (totals, sites)
+    return _without_zeros(dict(totals))
+
+
 READERS = {
+    "sqlite": read_sqlite,
+    "speedscope": read_speedscope,
     "junit": read_junit,
     "sarif": read_sarif,
     "text": read_text,
@@ -260,3 +327,8 @@ READERS = {
     "markdown": read_markdown,
     "openmetrics": read_openmetrics,
 }
+BINARY = ("pprof", "sqlite")
+FILES = ("sqlite",)  # no streams
+GO = shutil.which("go")
+if GO:
+    READERS["pprof"] = read_pprof

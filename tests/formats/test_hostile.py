@@ -7,7 +7,10 @@ import csv
 import json
 import os
 import re
+import subprocess
 import unicodedata
+import unittest
+from xml.etree import ElementTree
 
 import formats_harness as harness
 
@@ -61,14 +64,19 @@ class Hostile(harness.TestCase):
     def render(self, form, command="report"):
         """As it is on standard output, and as it is in a file; both are the same."""
         out = self.path("out")
-        result = self.unclosed(command, "--format", form, self.path("t"))
-        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        if form in harness.FILES:
+            self.assertEqual(self.unclosed("report", f"--{form}", out, self.path("t")).returncode, 0)
+            with open(out, "rb") as file:
+                return file.read()
+        result = subprocess.run([harness.CLI, command, "--format", form, self.path("t")], cwd=self.folder,
+                                env=self.environment(), capture_output=True, timeout=60, check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
         if command == "report":
             self.assertEqual(self.unclosed("report", f"--{form}", out, self.path("t")).returncode, 0)
             with open(out, "rb") as file:
                 data = file.read()
-            self.assertEqual(data.decode(), result.stdout)
-        return result.stdout.encode()
+            self.assertEqual(data, result.stdout)
+        return result.stdout
 
     def test_program_is_hostile(self):
         names = [site["file"] for site in json.loads(self.render("json"))["sites"]]
@@ -80,8 +88,30 @@ class Hostile(harness.TestCase):
         for form, read in harness.READERS.items():
             with self.subTest(form=form):
                 data = self.render(form)
-                self.assertEqual(faults(data), [])
+                if form not in harness.BINARY:
+                    self.assertEqual(faults(data), [])
                 self.assertEqual(read(data), self.expected)
+
+    @unittest.skipIf(not harness.GO, "not installed: go")
+    def test_pprof(self):
+        with open(self.path("out.pb.gz"), "wb") as file:
+            file.write(self.render("pprof"))
+        top = subprocess.run([harness.GO, "tool", "pprof", "-tags", self.path("out.pb.gz")], capture_output=True,
+                             timeout=60, check=True, env={**os.environ, "HOME": self.folder}).stdout
+        self.assertEqual(faults(top), [])
+        self.assertIn(b"</script><script>", top)
+
+    def test_speedscope(self):
+        document = json.loads(self.render("speedscope"))
+        names = [frame["name"] for frame in document["shared"]["frames"]]
+        self.assertTrue([name for name in names if '"b,c;d' in name])
+        self.assertTrue([name for name in names if name.endswith("b\\\\")], names)
+
+    def test_junit(self):
+        root = ElementTree.fromstring(self.render("junit"))
+        self.assertEqual({element.tag for element in root.iter()},
+                         {"testsuites", "testsuite", "properties", "property", "testcase", "failure"})
+        self.assertTrue([case for case in root.iter("testcase") if "]]>" in case.get("name")])
 
     def test_csv(self):
         for command in ("report", "held"):

@@ -63,6 +63,9 @@ render openmetrics_report;
 render sarif_report;
 render supp_report;
 render junit_report;
+render pprof_report;
+render speedscope_report;
 render_file junit_merge;
+render_file sqlite_file;
 
 #endif

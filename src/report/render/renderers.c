@@ -12,6 +12,9 @@ const struct renderer renderers[] = {
     {"openmetrics", "for Prometheus", RENDERER_UTF8, openmetrics_report, NULL, NULL},
     {"junit", "tests that leak fail", RENDERER_UTF8, junit_report, NULL, NULL},
     {"junit-merge", "adds them to the runner's file", RENDERER_UTF8, NULL, NULL, junit_merge},
+    {"pprof", "a profile for pprof", RENDERER_BINARY, pprof_report, NULL, NULL},
+    {"speedscope", "profiles for speedscope.app", RENDERER_UTF8, speedscope_report, NULL, NULL},
+    {"sqlite", "a database that runs are added to", RENDERER_UTF8, NULL, NULL, sqlite_file},
     {"sarif", "for code hosts and editors", RENDERER_UTF8, sarif_report, NULL, NULL},
     {"supp", "suppressions for all of it", RENDERER_UTF8, supp_report, NULL, NULL},
 };
