@@ -240,7 +240,14 @@ class Python(Baselines):
         update = self.unclosed("report", "--baseline", "b.json", "--update-baseline", run.folder)
         self.assertEqual(update.returncode, 0, update.stderr)
         self.assertEqual(self.unclosed("report", "--baseline", "b.json", run.folder).returncode, 0)
+        def states(*options):
+            result = self.unclosed("report", "--format", "sarif", *options, run.folder)
+            return [one.get("baselineState") for one in json.loads(result.stdout)["runs"][0]["results"]]
+
+        self.assertEqual(states(), [None])
+        self.assertEqual(states("--baseline", "b.json"), ["unchanged"])
         self.write("b.json", '{"sites": []}')
+        self.assertEqual(states("--baseline", "b.json"), ["new"])
         judged = self.unclosed("report", "--baseline", "b.json", run.folder)
         self.assertEqual(judged.returncode, 1)  # a baseline fails without --error-exitcode, too
         self.assertIn("1 new", judged.stdout)

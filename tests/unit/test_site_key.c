@@ -106,6 +106,7 @@ static void names_are_qualified_by_the_source(void **state)
         {{"connect()\n", 1, "<module>"}, "app.<module>"},
         {{"f = lambda: connect()\n", 1, "<lambda>"}, "app.<lambda>"},
         {{"def main():\n    connect()\n", 2, "main"}, "app.main"},
+        {{"connect()\n", 1, "block in <top (required)>"}, "app.block in <top (required)>"},
         {{"def other():\n    connect()\n", 2, "renamed_since"}, "renamed_since"},
         {{"def f(a,\n      b=(1,\n2)):\n    connect(a,\n  b)\n", 4, "f"}, "f"},
         {{"def f():\n    connect()\n", 900, "f"}, "f"}, // beyond the end

@@ -132,18 +132,27 @@ static const char *without_clones(struct arena *arena, const char *function)
     return arena_text_part(arena, function, length);
 }
 
-// Names that many programs have say nothing without the program, or the Python module.
+// Names that many programs have say nothing without the program, or the module of a script.
+static bool is_common(const char *name)
+{
+    static const char *const whole[] = {"main", "<module>", "<lambda>", "{main}", NULL};
+    static const char *const parts[] = {"<main>", "<top (required)>", NULL}; // also of blocks in it
+    for (const char *const *word = whole; *word; word++)
+        if (strcmp(name, *word) == 0)
+            return true;
+    for (const char *const *word = parts; *word; word++)
+        if (strstr(name, *word))
+            return true;
+    return false;
+}
+
 static const char *with_program(struct arena *arena, const struct frame *frame, const char *name)
 {
-    static const char *const common[] = {"main", "<module>", "<lambda>", NULL};
-    for (const char *const *word = common; *word; word++) {
-        if (strcmp(name, *word) != 0)
-            continue;
-        const char *home = frame->runtime || !frame->module ? frame->file : frame->module;
-        const char *base = home ? owners_base_name(home) : "";
-        return arena_format(arena, "%.*s.%s", (int)strcspn(base, "."), base, name);
-    }
-    return name;
+    if (!is_common(name))
+        return name;
+    const char *home = frame->runtime || !frame->module ? frame->file : frame->module;
+    const char *base = home ? owners_base_name(home) : "";
+    return arena_format(arena, "%.*s.%s", (int)strcspn(base, "."), base, name);
 }
 
 // begin: the line where the function begins, if that is known; else 0.

@@ -13,7 +13,7 @@
 // Frames that are in every stack of their program.
 static bool is_everywhere(const char *function)
 {
-    static const char *const names[] = {"main", "<module>", "<lambda>", NULL};
+    static const char *const names[] = {"main", "<module>", "<lambda>", "<main>", "{main}", NULL};
     for (const char *const *name = names; *name; name++)
         if (strcmp(*name, function) == 0)
             return true;

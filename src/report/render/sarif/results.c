@@ -169,6 +169,18 @@ static void set_properties(json_t *result, const struct profile_site *site)
     json_object_set_new(result, "properties", properties);
 }
 
+// What the result is since the baseline, if there is one (SARIF 3.27.24).
+static void set_baseline_state(json_t *result, enum profile_change change)
+{
+    static const char *const states[PROFILE_CHANGES] = {
+        [PROFILE_NEW] = "new",
+        [PROFILE_WORSE] = "updated",
+        [PROFILE_BETTER] = "updated",
+        [PROFILE_KNOWN] = "unchanged",
+    };
+    json_set_text(result, "baselineState", states[change]);
+}
+
 static json_t *site_json(const struct sarif *sarif, const struct profile_site *site,
                          const struct site_key *key, const struct frame *place)
 {
@@ -179,6 +191,7 @@ static json_t *site_json(const struct sarif *sarif, const struct profile_site *s
     const uint64_t count = finding == FINDING_LATE ? site->tally.late : site->tally.never_closed;
     json_set_number(result, "occurrenceCount", count);
     set_fingerprints(result, key);
+    set_baseline_state(result, site->change);
     set_stack(sarif, result, site->stack, directory);
     set_properties(result, site);
     return result;
