@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "report/code/equal_lines.h"
 #include "report/profile/site_key.h"
 #include "report_fixture.h"
 
@@ -153,11 +154,11 @@ static void lines_are_normalized(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[64];
-        site_key_normalize(text, sizeof text, cases[i].line, cases[i].language);
+        equal_lines_normalize(text, sizeof text, cases[i].line, cases[i].language);
         assert_string_equal(text, cases[i].expected);
         for (size_t bytes = 1; bytes < 40; bytes++) { // however small, nothing is overwritten
             memset(text, 'x', sizeof text);
-            site_key_normalize(text, bytes, cases[i].line, cases[i].language);
+            equal_lines_normalize(text, bytes, cases[i].line, cases[i].language);
             assert_true(strlen(text) < bytes);
             assert_int_equal(text[bytes], 'x');
         }

@@ -68,7 +68,8 @@ const char *python_scope_name(struct arena *arena, struct code_text *code, const
     const char *name = NULL; // so far, from the inside
     size_t inside = text ? strspn(text, " \t") : 0;
     *begin = 0;
-    for (unsigned at = line; text && at > 0 && line - at < LINES_BACK; at--) {
+    for (unsigned at = line; text && at > 0 && line - at < LINES_BACK && (inside > 0 || at == line);
+         at--) {
         struct definition definition;
         text = code_text_line(code, directory, file, at);
         size_t indent = text ? strspn(text, " \t") : 0;

@@ -1,59 +1,20 @@
 // Stable keys of sites: see site_key.h.
 #include "report/profile/site_key.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "report/code/equal_lines.h"
 #include "report/code/owners.h"
 #include "report/code/python_scope.h"
-
-enum {
-    TEXT_BYTES = 512,
-    LINES_BOTH_WAYS = 5000, // where the end of the function is not found
-};
 
 // While the keys are made.
 struct keys {
     const struct profile *profile;
     const char *root;
+    struct equal_lines *lines;
 };
-
-static bool begins_comment(const char *at, const char *language)
-{
-    static const char *const hash[] = {"python", "ruby", "perl", "php", NULL};
-    for (const char *const *name = hash; *name; name++)
-        if (language && strcmp(language, *name) == 0 && *at == '#')
-            return true;
-    return at[0] == '/' && at[1] == '/' && !(language && strcmp(language, "python") == 0);
-}
-
-void site_key_normalize(char *to, size_t bytes, const char *line, const char *language)
-{
-    size_t length = 0;
-    char quote = 0;
-    line += strspn(line, " \t\r\v\f");
-    for (const char *at = line; *at && length + 2 < bytes; at++) {
-        if (quote && *at == '\\' && at[1]) {
-            to[length++] = *at++;
-        } else if (quote) {
-            quote = *at == quote ? 0 : quote;
-        } else if (*at == '"' || *at == '\'') {
-            quote = *at;
-        } else if (begins_comment(at, language)) {
-            break;
-        } else if (isspace((unsigned char)*at)) {
-            if (length > 0 && to[length - 1] != ' ')
-                to[length++] = ' ';
-            continue;
-        }
-        to[length++] = *at;
-    }
-    while (length > 0 && to[length - 1] == ' ')
-        length--;
-    to[length] = 0;
-}
 
 const char *site_key_without_literals(struct arena *arena, const char *code)
 {
@@ -173,47 +134,6 @@ static const char *qualified_name(const struct keys *keys, const struct profile_
     return with_program(arena, frame, name);
 }
 
-struct place { // a line, with what it takes to look at those around it
-    struct code_text *code;
-    const char *directory;
-    const struct frame *frame;
-    const char *text;
-    unsigned begin; // of its function; 0: where the brace in the first column says
-};
-
-// Whether the line is in another function for certain, going up or down from one in it.
-static bool is_outside(const struct place *place, unsigned line, const char *text)
-{
-    if (place->begin > 0 && line < place->begin)
-        return true;
-    if (text[0] == '}')
-        return true;
-    if (place->begin == 0 || line <= place->frame->line)
-        return false;
-    const char *head =
-        code_text_line(place->code, place->directory, place->frame->file, place->begin);
-    size_t indent = strspn(text, " \t");
-    return text[indent] && !strchr("#)]}", text[indent]) && head && indent <= strspn(head, " \t");
-}
-
-// How many lines of the function are equal to that of the place, in one direction.
-static unsigned count_equal(const struct place *place, int step)
-{
-    unsigned count = 0;
-    unsigned line = place->frame->line;
-    for (int n = 0; n < LINES_BOTH_WAYS && (line += (unsigned)step) > 0; n++) {
-        char text[TEXT_BYTES];
-        const char *there = code_text_line(place->code, place->directory, place->frame->file, line);
-        if (!there || is_outside(place, line, there))
-            break;
-        if (there[strspn(there, " \t")] != place->text[0])
-            continue;
-        site_key_normalize(text, sizeof text, there, place->frame->language);
-        count += strcmp(text, place->text) == 0;
-    }
-    return count;
-}
-
 static void make_hash(struct site_key *key, const struct profile_site *site)
 {
     const char *parts[] = {profile_kind_name(site->kind), key->name, key->code};
@@ -230,18 +150,22 @@ static void make_key(const struct keys *keys, const struct profile_site *site, s
 {
     struct arena *arena = keys->profile->arena;
     const char *directory = site->process->header->directory;
-    char text[TEXT_BYTES];
-    unsigned begin = 0;
+    char text[EQUAL_LINES_BYTES];
+    unsigned begin = 0, above = 0, below = 0;
     *key = (struct site_key){.ordinal = 1, .equals = 1, .place = 1, .code = ""};
     key->name = qualified_name(keys, site, &begin);
     key->file = relative_file(keys, site);
     const char *line = profile_code(keys->profile, site->name, directory);
     if (line[0]) {
-        site_key_normalize(text, sizeof text, line, site->name->language);
+        const struct frame *frame = site->name;
+        equal_lines_normalize(text, sizeof text, line, frame->language);
         key->code = arena_text(arena, text);
-        const struct place place = {keys->profile->code, directory, site->name, key->code, begin};
-        key->ordinal = 1 + count_equal(&place, -1);
-        key->equals = key->ordinal + count_equal(&place, 1);
+        equal_lines_count(keys->lines,
+                          &(struct equal_lines_place){directory, frame->file, frame->language,
+                                                      frame->line, begin},
+                          &above, &below);
+        key->ordinal = 1 + above;
+        key->equals = 1 + above + below;
     }
     make_hash(key, site);
 }
@@ -308,11 +232,16 @@ static void number_equals(const struct profile *profile, struct site_key *keys)
 
 const struct site_key *site_keys_make(const struct profile *profile, const char *root)
 {
-    const struct keys making = {.profile = profile, .root = root};
+    const struct keys making = {
+        .profile = profile,
+        .root = root,
+        .lines = equal_lines_new(profile->arena, profile->code),
+    };
     size_t count = profile->sites.count;
     struct site_key *keys = arena_take(profile->arena, (count + 1) * sizeof *keys);
     for (size_t i = 0; i < count; i++)
         make_key(&making, profile->sites.item[i], &keys[i]);
+    equal_lines_free(making.lines);
     number_equals(profile, keys);
     for (size_t i = 0; i < count; i++)
         keys[i].text =

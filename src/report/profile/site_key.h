@@ -29,10 +29,6 @@ struct site_key {
 // of their process.
 const struct site_key *site_keys_make(const struct profile *profile, const char *root);
 
-// The line without what does not matter: comments, indentation, blanks in a row. Cut at `bytes`.
-// language: of the frame, see struct frame. In texts in quotes nothing is changed.
-void site_key_normalize(char *to, size_t bytes, const char *line, const char *language);
-
 // Makes a path plain, in place: "src/../lib/./a.c" is "lib/a.c".
 void site_key_drop_dots(char *path);
 
