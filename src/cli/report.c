@@ -93,6 +93,7 @@ int command_report(int argc, char **argv)
     report_files_init(&arguments.files);
     cli_parse(&argp, argc, argv, 0, &arguments);
     report_options_finish(&arguments.options);
+    report_files_check_redact(&arguments.files, arguments.options.request.format);
     int status = judging_check(&arguments.judging);
     if (status == 0)
         status = print_report(&arguments);

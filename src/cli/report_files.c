@@ -8,8 +8,8 @@
 
 #include "cli/cli.h"
 
-enum { KEY_WRITE = 0x4000, KEY_SOURCE_ROOT, KEY_FORMATS, FORMATS_MOST = 32 };
-enum { OWN_FLAGS = 2 };
+enum { KEY_WRITE = 0x4000, KEY_SOURCE_ROOT, KEY_REDACT, KEY_FORMATS, FORMATS_MOST = 32 };
+enum { OWN_FLAGS = 3 };
 
 // --write, and a flag for each renderer.
 static struct argp_option flags[OWN_FLAGS + FORMATS_MOST + 1] = {
@@ -20,6 +20,10 @@ static struct argp_option flags[OWN_FLAGS + FORMATS_MOST + 1] = {
     {"source-root", KEY_SOURCE_ROOT, "FOLDER", 0,
      "Name source files from FOLDER, in formats that need it (sarif); default: the folder of the "
      "git repository",
+     0},
+    {"redact", KEY_REDACT, "WHAT", 0,
+     "Leave out of a page (html): paths, sql, source, all, or what /REGEX/ matches; may be "
+     "repeated",
      0},
 };
 
@@ -40,6 +44,9 @@ void report_files_add(struct report_files *files, const char *option, const char
     const char *fault = report_file_fault(path);
     if (fault)
         exit(cli_fail("%s: cannot write to '%s': %s; name another file", option, path, fault));
+    const char *missing = report_format_missing(format);
+    if (missing)
+        exit(cli_fail("%s: %s", option, missing));
     for (size_t i = 0; i < files->count; i++)
         if (strcmp(files->item[i].path, path) == 0)
             exit(cli_fail("%s: two reports cannot be written to '%s'; name another file", option,
@@ -83,6 +90,28 @@ void report_files_ask(const struct report_files *files, struct report_request *r
     request->files = files->item;
     request->file_count = files->count;
     request->render.root = files->source_root;
+    request->render.redact = files->redact;
+    request->render.redact_count = files->redact_count;
+}
+
+static void take_redact(struct report_files *files, const char *value)
+{
+    const char *fault = report_redact_fault(value);
+    if (fault)
+        exit(cli_fail("--redact=%s", fault));
+    files->redact = reallocarray(files->redact, files->redact_count + 1, sizeof *files->redact);
+    if (!files->redact)
+        cli_no_memory();
+    files->redact[files->redact_count++] = value;
+}
+
+void report_files_check_redact(const struct report_files *files, const char *format)
+{
+    bool page = format && strcmp(format, "html") == 0;
+    for (size_t i = 0; i < files->count; i++)
+        page = page || strcmp(files->item[i].format, "html") == 0;
+    if (files->redact_count > 0 && !page)
+        exit(cli_fail("--redact: only a page (--html FILE, --format=html) leaves something out"));
 }
 
 static error_t parse_file_option(int key, char *value, struct argp_state *state)
@@ -94,6 +123,10 @@ static error_t parse_file_option(int key, char *value, struct argp_state *state)
     }
     if (key == KEY_SOURCE_ROOT) {
         take_source_root(files, value);
+        return 0;
+    }
+    if (key == KEY_REDACT) {
+        take_redact(files, value);
         return 0;
     }
     const size_t format = (size_t)key - KEY_FORMATS;
@@ -124,5 +157,6 @@ void report_files_free(struct report_files *files)
 {
     free(files->item);
     free(files->source_root);
+    free(files->redact);
     *files = (struct report_files){0};
 }

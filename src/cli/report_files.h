@@ -9,6 +9,8 @@
 #include "report/report.h"
 
 struct report_files {
+    const char **redact; // what --redact says a page leaves out
+    size_t redact_count;
     struct report_file *item; // in the order in which they were given
     size_t count;
     char *source_root; // --source-root: absolute; NULL: not said
@@ -26,6 +28,10 @@ void report_files_add(struct report_files *files, const char *option, const char
                       const char *path);
 // Fills in what a request has of these. They have to outlive it.
 void report_files_ask(const struct report_files *files, struct report_request *request);
+
+// Whether --redact has something to work on: a page is among the files, or `format` is one. Ends
+// the process with CLI_FAILURE and a message if not.
+void report_files_check_redact(const struct report_files *files, const char *format);
 void report_files_free(struct report_files *files);
 
 #endif

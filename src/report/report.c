@@ -10,6 +10,7 @@
 #include "report/code/source_root.h"
 #include "report/compare/baseline.h"
 #include "report/profile/reading.h"
+#include "report/render/html/redact.h"
 #include "report/render/text/clean_stream.h"
 #include "shared/clean.h"
 
@@ -74,6 +75,8 @@ static const char *refusal(const struct renderer *renderer, render *function, FI
 {
     if (!renderer)
         return "there is no such format";
+    if (renderer_missing(renderer))
+        return renderer_missing(renderer);
     if (renderer->file)
         return "this format is a file of its own; name it with -o FILE";
     if (!function)
@@ -81,6 +84,19 @@ static const char *refusal(const struct renderer *renderer, render *function, FI
     if (renderer->output == RENDERER_BINARY && isatty(fileno(clean_stream_under(out))))
         return "this format is not for a terminal; write it to a file with -o FILE";
     return NULL;
+}
+
+const char *report_format_missing(const char *name)
+{
+    const struct renderer *renderer = renderer_find(name);
+    return renderer ? renderer_missing(renderer) : NULL;
+}
+
+const char *report_redact_fault(const char *item)
+{
+    char *fault;
+    redaction_free(redaction_new(&item, 1, &fault));
+    return fault;
 }
 
 const char *report_file_fault(const char *path)
@@ -108,6 +124,8 @@ static const char *write_file(const struct report_file *file, const struct profi
                               const struct render_options *options)
 {
     const struct renderer *renderer = renderer_find(file->format);
+    if (renderer_missing(renderer))
+        return renderer_missing(renderer);
     if (renderer->file)
         return renderer->file(profile, options, file->path);
     FILE *out = fopen(file->path, "we");

@@ -17,6 +17,8 @@ static void print_all(const struct profile *profile, const struct report_request
     if (!nowhere)
         nowhere = fopen("/dev/null", "we");
     for (size_t i = 0; nowhere && i < renderer_count; i++) {
+        if (renderer_missing(&renderers[i]))
+            continue;
         if (renderers[i].report)
             renderers[i].report(profile, &request->render, nowhere);
         if (renderers[i].held)

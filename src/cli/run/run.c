@@ -81,6 +81,7 @@ static void parse_command_line(struct run *run, int argc, char **argv)
     table_init(&run->table, argc);
     report_files_init(&run->files);
     cli_parse(&argp, argc, argv, ARGP_IN_ORDER, run);
+    report_files_check_redact(&run->files, NULL);
     struct table *table = &run->table;
     table->options.pools = run_pools_text(table->pools, table->pool_count);
     free(table->pools);

@@ -13,6 +13,13 @@ static const struct frame *user_frame(const struct frames *frames)
     return index < frames->count ? &frames->frame[index] : NULL;
 }
 
+static int compare_held(const void *a, const void *b)
+{
+    const struct profile_held *x = a;
+    const struct profile_held *y = b;
+    return (x->acquired_ns > y->acquired_ns) - (x->acquired_ns < y->acquired_ns);
+}
+
 static struct profile_exhaustion *new_exhaustion(struct profile_builder *builder,
                                                  const struct source *source,
                                                  const struct trace_exhaustion *record)
@@ -31,13 +38,21 @@ static struct profile_exhaustion *new_exhaustion(struct profile_builder *builder
         .held = record->holder_count,
     };
     exhaustion->name = user_frame(exhaustion->stack);
+    exhaustion->sessions =
+        arena_take(arena, record->holder_count * sizeof *exhaustion->sessions + 1);
     for (uint32_t i = 0; i < record->holder_count; i++) {
         const struct trace_holder *holder = &record->holders[i];
         uint64_t held_ns =
             record->at_ns > holder->acquired_ns ? record->at_ns - holder->acquired_ns : 0;
         profile_add_holder(arena, &exhaustion->holders, profile_site_of(source, holder->site), 1,
                            held_ns);
+        exhaustion->sessions[i] = (struct profile_held){
+            .site = profile_site_of(source, holder->site),
+            .thread = profile_text(builder, source, holder->thread),
+            .acquired_ns = profile_since_start(source, holder->acquired_ns),
+        };
     }
+    qsort(exhaustion->sessions, record->holder_count, sizeof *exhaustion->sessions, compare_held);
     profile_sort_holders(&exhaustion->holders);
     return exhaustion;
 }

@@ -274,6 +274,13 @@ struct profile_pool {
     uint32_t peak_ref; // while building: that instance, in the trace of `process`
 };
 
+// A session that was out when a pool was exhausted.
+struct profile_held {
+    struct profile_site *site; // NULL: not known
+    const char *thread;        // "" if not known
+    uint64_t acquired_ns;
+};
+
 struct profile_exhaustion {
     const struct profile_process *process;
     uint64_t at_ns, waited_ns;
@@ -285,6 +292,7 @@ struct profile_exhaustion {
     uint32_t waiting;
     uint64_t held; // sessions out at that moment
     profile_holders holders;
+    struct profile_held *sessions; // those that are known, `held` of them, oldest first
 };
 
 struct profile_misuse {

@@ -22,6 +22,8 @@ struct render_options {
     // Absolute path of the folder that keys and SARIF name files from, without a slash at its end;
     // NULL: see site_key.h.
     const char *root;
+    const char *const *redact; // what the page leaves out: see html/redact.h
+    size_t redact_count;
 };
 
 // Prints to `out`; errors of writing are left in ferror(out). Not thread-safe.
@@ -54,6 +56,11 @@ extern const size_t renderer_count;
 // name: NULL for the default. Result: NULL if there is none of that name.
 const struct renderer *renderer_find(const char *name);
 
+// Why this build of unclosed does not have a renderer, and what helps; NULL: it does.
+const char *renderer_missing(const struct renderer *renderer);
+
+render html_report;
+const char *html_missing(void); // see renderer_missing
 render text_report, text_held;
 render json_report, json_held;
 render csv_report, csv_held;

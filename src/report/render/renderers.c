@@ -9,6 +9,7 @@ const struct renderer renderers[] = {
     {"csv", "a row a site", RENDERER_UTF8, csv_report, csv_held, NULL},
     {"folded", "stacks for flame graphs", RENDERER_UTF8, folded_report, NULL, NULL},
     {"markdown", "a summary for a pull request", RENDERER_UTF8, markdown_report, NULL, NULL},
+    {"html", "a page to read and to pass on", RENDERER_UTF8, html_report, NULL, NULL},
     {"openmetrics", "for Prometheus", RENDERER_UTF8, openmetrics_report, NULL, NULL},
     {"junit", "tests that leak fail", RENDERER_UTF8, junit_report, NULL, NULL},
     {"junit-merge", "adds them to the runner's file", RENDERER_UTF8, NULL, NULL, junit_merge},
@@ -19,6 +20,11 @@ const struct renderer renderers[] = {
     {"supp", "suppressions for all of it", RENDERER_UTF8, supp_report, NULL, NULL},
 };
 const size_t renderer_count = sizeof renderers / sizeof renderers[0];
+
+const char *renderer_missing(const struct renderer *renderer)
+{
+    return renderer->report == html_report ? html_missing() : NULL;
+}
 
 const struct renderer *renderer_find(const char *name)
 {

@@ -9,6 +9,7 @@
 #include "report/profile/site_key.h"
 #include "report/profile/suppressions.h"
 #include "report/render/changes.h"
+#include "report/render/json/parts.h"
 #include "report/render/json/values.h"
 #include "report/render/renderer.h"
 #include "report/render/tallies.h"
@@ -32,7 +33,7 @@ static void set_notes(json_t *object, const struct profile *profile,
     json_decref(list);
 }
 
-static json_t *process_json(const struct profile *profile, const struct profile_process *process)
+json_t *json_process(const struct profile *profile, const struct profile_process *process)
 {
     json_t *object = json_object();
     json_set_number(object, "pid", process->header->pid);
@@ -113,7 +114,7 @@ static void set_inherited(json_t *object, const struct profile_inherited *counts
     json_object_set_new(object, "inherited_now", fates);
 }
 
-static json_t *totals_json(const struct profile *profile)
+json_t *json_totals(const struct profile *profile)
 {
     json_t *object = json_object();
     for (int kind = TRACE_HANDLE; kind < TRACE_KINDS; kind++) {
@@ -220,7 +221,7 @@ static json_t *sizing_json(const struct profile *profile, const struct profile_p
     return object;
 }
 
-static json_t *pool_json(const struct profile *profile, const struct profile_pool *pool)
+json_t *json_pool(const struct profile *profile, const struct profile_pool *pool)
 {
     json_t *object = json_object();
     json_set_text(object, "kind", pool->kind);
@@ -335,8 +336,8 @@ static json_t *key_json(const struct site_key *key)
     return object;
 }
 
-static json_t *site_json(const struct profile *profile, const struct profile_site *site,
-                         const struct site_key *key)
+json_t *json_site(const struct profile *profile, const struct profile_site *site,
+                  const struct site_key *key)
 {
     json_t *object = json_object();
     const char *directory = site->process->header->directory;
@@ -378,6 +379,13 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     json_set_number(object, "in_transaction", site->in_transaction);
     json_set_text(object, "pattern", profile_pattern(site));
     json_set_text(object, "code", profile_code(profile, site->name, directory));
+    return object;
+}
+
+static json_t *site_whole(const struct profile *profile, const struct profile_site *site,
+                          const struct site_key *key)
+{
+    json_t *object = json_site(profile, site, key);
     if (site->via)
         json_object_set_new(object, "via", json_frame(site->via));
     if (site->callers.count > 0)
@@ -390,8 +398,7 @@ static json_t *site_json(const struct profile *profile, const struct profile_sit
     return object;
 }
 
-static json_t *exhaustion_json(const struct profile *profile,
-                               const struct profile_exhaustion *exhaustion)
+json_t *json_exhaustion(const struct profile *profile, const struct profile_exhaustion *exhaustion)
 {
     json_t *object = json_object();
     json_set_number(object, "pid", exhaustion->process->header->pid);
@@ -409,11 +416,18 @@ static json_t *exhaustion_json(const struct profile *profile,
     json_set_place(object, exhaustion->name);
     json_set_number(object, "held", exhaustion->held);
     json_object_set_new(object, "holders", holders_json(&exhaustion->holders));
+    return object;
+}
+
+static json_t *exhaustion_whole(const struct profile *profile,
+                                const struct profile_exhaustion *exhaustion)
+{
+    json_t *object = json_exhaustion(profile, exhaustion);
     json_object_set_new(object, "frames", json_frames(exhaustion->stack));
     return object;
 }
 
-static json_t *misuse_json(const struct profile_misuse *misuse)
+json_t *json_misuse(const struct profile_misuse *misuse)
 {
     json_t *object = json_object();
     json_set_text(object, "kind", profile_misuse_name(misuse->kind));
@@ -426,6 +440,12 @@ static json_t *misuse_json(const struct profile_misuse *misuse)
     json_set_text(object, "thread", misuse->thread);
     if (misuse->site)
         json_set_text(object, "site", misuse->site->id);
+    return object;
+}
+
+static json_t *misuse_whole(const struct profile_misuse *misuse)
+{
+    json_t *object = json_misuse(misuse);
     json_object_set_new(object, "frames", json_frames(misuse->stack));
     return object;
 }
@@ -448,7 +468,7 @@ static json_t *groups_json(const struct profile *profile, enum group_by by)
     return array;
 }
 
-static json_t *texts_json(const char *const *texts, size_t count)
+json_t *json_texts(const char *const *texts, size_t count)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
@@ -456,7 +476,7 @@ static json_t *texts_json(const char *const *texts, size_t count)
     return array;
 }
 
-static json_t *inside_json(const struct profile *profile)
+json_t *json_inside(const struct profile *profile)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < profile->inside.count; i++) {
@@ -468,7 +488,7 @@ static json_t *inside_json(const struct profile *profile)
     return array;
 }
 
-static json_t *blind_json(const struct profile *profile)
+json_t *json_blind(const struct profile *profile)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < profile->blind.count; i++) {
@@ -527,31 +547,31 @@ void json_report(const struct profile *profile, const struct render_options *opt
     json_set_number(root, "schema", 1);
     json_t *processes = json_array();
     for (size_t i = 0; i < profile->processes.count; i++)
-        json_array_append_new(processes, process_json(profile, profile->processes.item[i]));
+        json_array_append_new(processes, json_process(profile, profile->processes.item[i]));
     json_object_set_new(root, "processes", processes);
-    json_object_set_new(root, "totals", totals_json(profile));
+    json_object_set_new(root, "totals", json_totals(profile));
     json_t *pools = json_array();
     for (size_t i = 0; i < profile->pools.count; i++)
-        json_array_append_new(pools, pool_json(profile, profile->pools.item[i]));
+        json_array_append_new(pools, json_pool(profile, profile->pools.item[i]));
     json_object_set_new(root, "pools", pools);
     json_t *sites = json_array();
     const struct site_key *keys = site_keys_make(profile, options->root);
     for (size_t i = 0; i < profile->sites.count; i++)
-        json_array_append_new(sites, site_json(profile, profile->sites.item[i], &keys[i]));
+        json_array_append_new(sites, site_whole(profile, profile->sites.item[i], &keys[i]));
     json_object_set_new(root, "sites", sites);
     json_t *exhaustions = json_array();
     for (size_t i = 0; i < profile->exhaustions.count; i++)
-        json_array_append_new(exhaustions, exhaustion_json(profile, profile->exhaustions.item[i]));
+        json_array_append_new(exhaustions, exhaustion_whole(profile, profile->exhaustions.item[i]));
     json_object_set_new(root, "shortages", exhaustions);
     json_t *misuses = json_array();
     for (size_t i = 0; i < profile->misuses.count; i++)
-        json_array_append_new(misuses, misuse_json(profile->misuses.item[i]));
+        json_array_append_new(misuses, misuse_whole(profile->misuses.item[i]));
     json_object_set_new(root, "misuse", misuses);
-    json_object_set_new(root, "blind", blind_json(profile));
-    json_object_set_new(root, "unseen_inside", inside_json(profile));
-    json_object_set_new(root, "unseen", texts_json(profile->unseen.item, profile->unseen.count));
+    json_object_set_new(root, "blind", json_blind(profile));
+    json_object_set_new(root, "unseen_inside", json_inside(profile));
+    json_object_set_new(root, "unseen", json_texts(profile->unseen.item, profile->unseen.count));
     json_object_set_new(root, "problems",
-                        texts_json(profile->problems.item, profile->problems.count));
+                        json_texts(profile->problems.item, profile->problems.count));
     json_object_set_new(root, "suppressions", suppressions_json(profile->suppressions));
     json_object_set_new(root, "excesses", excesses_json(profile));
     if (profile->comparison) {

@@ -120,7 +120,8 @@ static const struct frame *place_of(const struct sarif *sarif, const struct fram
 {
     if (name && sarif_is_inside(sarif, name, directory))
         return name;
-    const bool named_here = stack && name >= stack->frame && name < stack->frame + stack->count;
+    const bool named_here =
+        stack && stack->count > 0 && name >= stack->frame && name < stack->frame + stack->count;
     const size_t from = named_here ? (size_t)(name - stack->frame) : 0;
     for (size_t i = from; stack && i < stack->count; i++)
         if (sarif_is_inside(sarif, &stack->frame[i], directory))
