@@ -156,6 +156,22 @@ class Python(Baselines):
         self.known(self.program(before))
         self.fails(self.program(after), new=[("save", "app.py", line(after))], gone=["save"])
 
+    def test_functions_of_one_name(self):
+        """An equal line in a function of that name, in another file, while the known one is closed."""
+        def body(leaks):
+            return self.body if leaks else self.body.replace("keep(db)", "db.close()")
+
+        def program(one, other):
+            return self.program("import one, other\none.Store().save()\nother.Store().save()\n",
+                                {"one": body(one), "other": body(other)})
+
+        self.known(program(True, False))
+        self.passes(program(True, False))
+        place = PYTHON.count("\n") + 3
+        self.fails(program(False, True), new=[("Store.save", "other.py", place)],
+                   gone=["Store.save"])
+        self.fails(program(True, True), new=[("Store.save", "other.py", place)])
+
     def test_lambda(self):
         body = "make = lambda: sqlite3.connect(':memory:').close\n"
         other = "make2 = lambda: sqlite3.connect('').close  # here\n"

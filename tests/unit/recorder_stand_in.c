@@ -19,7 +19,7 @@
 
 struct trace_writer recorder_trace;
 struct options recorder_options = {.depth = 64, .wait_threshold_ns = 10000000};
-void (*recorder_language_frames)(struct stack *stack);
+void (*recorder_language_frames)(struct stack *stack, const struct stack_origin *origin);
 atomic_uint recorder_generation = 1;
 __thread struct recorder_thread recorder_thread;
 
