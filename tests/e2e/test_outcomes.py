@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Every outcome a SQLite handle can have: exact counts, exact lines, database, transaction, SQL."""
 
+import os
+
 import harness
 
 PROGRAM = harness.program("outcomes")
@@ -144,6 +146,30 @@ class Outcomes(harness.TestCase):
         """What a thread held when it ended is a leak, however short that was before the end."""
         report = self.trace([harness.program("ended")]).report()
         self.assert_totals(report, opened=160, released=152, never_closed=8, under_way=0)
+
+    def test_threads_that_ended_in_a_process_that_runs(self):
+        """Three threads have left theirs in a list and ended, one waits with its own, and so does the first."""
+        code = (
+            "import sqlite3, threading, time\n"
+            "kept = []\n"
+            "def open_one(wait):\n"
+            "    kept.append(sqlite3.connect(':memory:', check_same_thread=False))\n"
+            "    time.sleep(wait)\n"
+            "for wait in (0, 0, 0, 3000):\n"
+            "    thread = threading.Thread(target=open_one, args=(wait,), daemon=True)\n"
+            "    thread.start()\n"
+            "    thread.join(0.2 if wait else None)\n"
+            "open_one(3000)\n")
+        live = self.start(["/usr/bin/python3", "-c", code], how="preload")
+
+        def held():
+            names = os.listdir(live.traces_folder)
+            text = self.unclosed("held", *(os.path.join(live.traces_folder, name) for name in names)).stdout
+            return text if "holds 5 sessions" in text else None
+        text = self.eventually(held, "five sessions are held")
+        self.assertEqual(3, text.count("its thread has ended"), text)
+        totals = self.report(live.traces_folder)["totals"]["handle"]
+        self.assertEqual((5, 3), (totals["live"], totals["thread_ended"]))
 
     def test_errno(self):
         self.outcome("errno_kept", released=3, never_closed=0)

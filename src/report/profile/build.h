@@ -66,6 +66,9 @@ void profile_forget_pools(struct source *source);
 // Adds where the holders of sessions are now, if that was asked for. Sites are known already.
 void profile_build_now(struct profile_builder *builder);
 
+// Whether the thread that acquired a session which is out has ended.
+bool profile_thread_has_ended(const struct trace_reader *trace, const struct trace_session *record);
+
 // Whether a session that is out is younger than those of its site, of this record, usually get, so
 // that it would have come back, had its process not ended or been left.
 bool profile_is_under_way(const struct trace_site *record, const struct profile_session *session);

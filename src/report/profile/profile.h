@@ -40,11 +40,12 @@ struct profile_tally {
     uint64_t unseen;       // released in a way the recorder did not see (a guess)
     uint64_t never_closed; // live + reclaimed + refused + zombie
     uint64_t live;
-    uint64_t held;      // of the live ones, those in processes that still run
-    uint64_t reclaimed; // closed by the garbage collector, a finalizer, interpreter shutdown
-    uint64_t shutdown;  // of the reclaimed ones, those closed by interpreter shutdown
-    uint64_t collected; // of the reclaimed ones, those certainly closed in a garbage collection
-    uint64_t request;   // of the reclaimed ones, those closed by the end of a request
+    uint64_t held;         // of the live ones, those in processes that still run
+    uint64_t thread_ended; // of the live ones, those whose thread has ended
+    uint64_t reclaimed;    // closed by the garbage collector, a finalizer, interpreter shutdown
+    uint64_t shutdown;     // of the reclaimed ones, those closed by interpreter shutdown
+    uint64_t collected;    // of the reclaimed ones, those certainly closed in a garbage collection
+    uint64_t request;      // of the reclaimed ones, those closed by the end of a request
     uint64_t closer_unknown; // closed by a runtime; whether the code asked is not known
     uint64_t refused;        // still open because a release was refused
     uint64_t zombie;         // still open because children keep it alive

@@ -152,6 +152,7 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
         !(session->flags & (TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED)))
         tally->held++;
     tally->overdue += session->overdue;
+    tally->thread_ended += (session->flags & TRACE_SESSION_THREAD_ENDED) != 0;
     if (session->age_ns > raw->longest_live_ns)
         raw->longest_live_ns = session->age_ns;
     const struct profile_pool *pool = profile_pool_of(raw->source, raw->record->pool);
@@ -205,6 +206,8 @@ static struct profile_session *new_session(struct profile_builder *builder,
     if (record->flags & TRACE_SESSION_POOLED)
         session->kind = TRACE_HANDLE;
     profile_judge_inherited(source, record, session);
+    if (profile_thread_has_ended(source->trace, record))
+        session->flags |= TRACE_SESSION_THREAD_ENDED;
     session->age_least = session->unseen || !source->process->end_known;
     session->overdue = is_overdue(builder->profile, source, session);
     return session;

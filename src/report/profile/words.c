@@ -164,5 +164,7 @@ const char *profile_session_condition(const struct profile_session *session)
         return "close refused";
     if (session->flags & TRACE_SESSION_INHERITED)
         return session->flags & TRACE_SESSION_USED ? "inherited, used since" : "inherited";
+    if (session->flags & TRACE_SESSION_THREAD_ENDED && !(session->flags & TRACE_SESSION_POOLED))
+        return "its thread has ended";
     return "";
 }

@@ -23,6 +23,7 @@ const struct tally_column tally_columns[] = {
     COLUMN("below_threshold", below),
     COLUMN("being_released", releasing),
     COLUMN("under_way", under_way),
+    COLUMN("thread_ended", thread_ended),
     COLUMN("closer_unknown", closer_unknown),
     COLUMN("late", late),
     COLUMN("overdue", overdue),
