@@ -114,7 +114,7 @@ def trace_all():
         os.makedirs(work)
         subprocess.run([CLI, "run", "-o", os.path.join(traces[name], "%e.%p.trace"), "--", *command],
                        cwd=work, env={**os.environ, "LANG": "C.UTF-8"}, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120, check=False)
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=False)
     return traces
 
 
@@ -265,7 +265,7 @@ def pprof_sums(data):
         file.write(data)
         file.flush()
         raw = subprocess.run([GO, "tool", "pprof", "-raw", file.name], capture_output=True, text=True, timeout=120,
-                             check=True, env={**os.environ, "PPROF_TMPDIR": "/tmp", "HOME": "/tmp"}).stdout
+                             check=True, env={**os.environ, "PPROF_TMPDIR": "/tmp"}).stdout
     types = re.search(r"Samples:\n(.*)\n", raw).group(1).split()
     types = [name.split("/")[0] for name in types]
     sums = {}

@@ -14,7 +14,7 @@ class Pprof(harness.FormatsTestCase):
         with open(self.path("p.pb.gz"), "wb") as file:
             file.write(self.render("pprof", folder))
         return subprocess.run([harness.GO, "tool", "pprof", *options, self.path("p.pb.gz")], capture_output=True,
-                              text=True, timeout=120, check=True, env={**os.environ, "HOME": self.folder}).stdout
+                              text=True, timeout=120, check=True, env={**os.environ, "PPROF_TMPDIR": self.folder}).stdout
 
     @unittest.skipIf(not harness.GO, "not installed: go")
     def test_values_are_those_of_json(self):
@@ -67,7 +67,7 @@ class Speedscope(harness.FormatsTestCase):
                   for sample, weight in zip(profile["samples"], profile["weights"])}
         self.assertIn(2, [weight for stack, weight in stacks.items() if any("test_two" in name for name in stack)])
         for stack in stacks:
-            self.assertIn(stack[0], ("_start", "<module>", "(no backtrace)"))
+            self.assertNotIn("test_", stack[0])
         self.assertEqual(len(set(map(str, document["shared"]["frames"]))), len(frames))
 
 

@@ -47,11 +47,9 @@ static uint64_t text_number(struct speedscope *speedscope, const char *text)
 static uint64_t number_of(struct speedscope *speedscope, const struct frame *frame, bool *is_new)
 {
     const uint64_t key[] = {
-        text_number(speedscope, plain_function(frame)),
-        text_number(speedscope, frame->file),
-        text_number(speedscope, frame->module),
-        frame->line,
-        frame->line ? 0 : frame->offset,
+        text_number(speedscope, plain_function(frame)), text_number(speedscope, frame->file),
+        text_number(speedscope, frame->module),         frame->line,
+        *plain_function(frame) ? 0 : frame->offset, // what has a name is shown without it
     };
     uint64_t number = (uintptr_t)map_get(&speedscope->frames, key, sizeof key);
     *is_new = number == 0;
