@@ -105,6 +105,25 @@ class Sarif(harness.FormatsTestCase):
                    if note["descriptor"]["id"] == "outside"]
         self.assertIn("1 place", note["message"]["text"])
 
+    def test_baseline_and_suppressions(self):
+        """Known leaks are unchanged, a new one is new, a suppressed one is suppressed."""
+        code = ("import sqlite3\nkept = []\ndef old():\n    kept.append(sqlite3.connect('x'))\n"
+                "def quiet():\n    kept.append(sqlite3.connect('y'))\nold()\nquiet()\n{}")
+        more = "def more():\n    kept.append(sqlite3.connect('z'))\nmore()\n"
+        for name, text in (("a", code.format("")), ("b", code.format(more))):
+            self.trace([harness.PYTHON, self.write(f"{name}/app.py", text)], traces=self.path(f"t{name}"))
+        base = self.path("base.json")
+        done = self.unclosed("report", "--baseline", base, "--update-baseline", self.path("ta"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.write("quiet.supp", "leak:quiet\n")
+        done = self.unclosed("report", "--format=sarif", "--baseline", base, "--suppressions", self.path("quiet.supp"),
+                             "--source-root", self.path("b"), self.path("tb"))
+        results = {result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]: result
+                   for result in harness.sarif_run(done.stdout)["results"]}
+        self.assertEqual({name: result.get("baselineState") for name, result in results.items()},
+                         {"old": "unchanged", "more": "new", "quiet": results["quiet"].get("baselineState")})
+        self.assertEqual({name for name, result in results.items() if result.get("suppressions")}, {"quiet"})
+
     def test_git_root_is_the_default(self):
         self.write("repo/.git/HEAD", "x")
         program = self.write("repo/sub/app.py", "import sqlite3\nkept = sqlite3.connect('x')\n")

@@ -94,6 +94,17 @@ class OpenMetrics(harness.FormatsTestCase):
         count = [s.value for s in histogram.samples if s.name.endswith("_count")]
         self.assertEqual(count, [ended])
 
+    def test_times_of_acquires(self):
+        """Each acquire is in the histogram of waits, whatever it took."""
+        families = harness.metric_families(self.render("openmetrics", self.traces["dry"]))
+        (pool,) = json.loads(self.render("json", self.traces["dry"]))["pools"]
+        for name, expected in (("wait", pool["acquires"]),
+                               ("create", sum(pool.get("creation_times", {}).get("count", [])))):
+            family = families[f"db_client_connection_{name}_time_seconds"]
+            self.assertEqual((family.type, family.unit), ("histogram", "seconds"))
+            (whole,) = [sample.value for sample in family.samples if sample.labels["le"] == "+Inf"]
+            self.assertEqual(whole, expected, name)
+
     def test_names_of_pools_are_different(self):
         for folder in self.traces.values():
             families = harness.metric_families(self.render("openmetrics", folder))

@@ -121,27 +121,51 @@ static void put_counts(const struct metrics *metrics)
                         metrics->profile->pools.item[i]->timeouts);
 }
 
-// One histogram of a pool. buckets: TRACE_HOLD_BUCKETS numbers, see trace_format.h.
+// Buckets as a trace has them: bucket i has what took less than unit_ns << i.
+struct histogram {
+    const uint64_t *buckets;
+    int count;
+    uint64_t unit_ns;
+    uint64_t
+        sum_ns; // UINT64_MAX: not known; then there is neither sum nor count, as the format says
+};
+
 static void put_histogram(const struct metrics *metrics, const char *family, size_t pool,
-                          const uint64_t *buckets, uint64_t sum_ns)
+                          const struct histogram *histogram)
 {
     FILE *out = metrics->out;
     char name[96];
     uint64_t count = 0;
     (void)snprintf(name, sizeof name, "%s_bucket", family);
-    for (int i = 0; i < TRACE_HOLD_BUCKETS; i++) {
-        count += buckets[i];
+    for (int i = 0; i < histogram->count; i++) {
+        count += histogram->buckets[i];
         begin_sample(metrics, name, pool);
-        if (i + 1 < TRACE_HOLD_BUCKETS)
-            fprintf(out, ",le=\"%.10g\"} %" PRIu64 "\n", (double)(UINT64_C(1) << i) / 1e6, count);
+        if (i + 1 < histogram->count)
+            fprintf(out, ",le=\"%.10g\"} %" PRIu64 "\n", (double)(histogram->unit_ns << i) / 1e9,
+                    count);
         else
             fprintf(out, ",le=\"+Inf\"} %" PRIu64 "\n", count);
     }
+    if (histogram->sum_ns == UINT64_MAX)
+        return;
     (void)snprintf(name, sizeof name, "%s_count", family);
     put_pool_sample(metrics, name, pool, count);
     (void)snprintf(name, sizeof name, "%s_sum", family);
     begin_sample(metrics, name, pool);
-    fprintf(out, "} %.9f\n", (double)sum_ns / 1e9);
+    fprintf(out, "} %.9f\n", (double)histogram->sum_ns / 1e9);
+}
+
+// How long acquires and the making of connections took.
+static void put_took(const struct metrics *metrics, const char *family, const char *help,
+                     size_t offset)
+{
+    put_family(family, "histogram", "seconds", help, metrics->out);
+    for (size_t i = 0; i < metrics->pools; i++) {
+        const struct histogram histogram = {
+            (const uint64_t *)((const char *)metrics->profile->pools.item[i] + offset),
+            TRACE_TOOK_BUCKETS, UINT64_C(1) << TRACE_TOOK_SHIFT, UINT64_MAX};
+        put_histogram(metrics, family, i, &histogram);
+    }
 }
 
 // The ended holds of the sites that took from the pool.
@@ -159,7 +183,8 @@ static void put_use_times(const struct metrics *metrics)
                 buckets[bucket] += site->held[bucket];
             sum_ns += site->hold_ns;
         }
-        put_histogram(metrics, "db_client_connection_use_time_seconds", i, buckets, sum_ns);
+        const struct histogram histogram = {buckets, TRACE_HOLD_BUCKETS, 1000, sum_ns};
+        put_histogram(metrics, "db_client_connection_use_time_seconds", i, &histogram);
     }
 }
 
@@ -274,6 +299,10 @@ void openmetrics_report(const struct profile *profile, const struct render_optio
     name_pools(&metrics);
     put_counts(&metrics);
     put_use_times(&metrics);
+    put_took(&metrics, "db_client_connection_wait_time_seconds",
+             "How long it took to get a connection.", offsetof(struct profile_pool, got));
+    put_took(&metrics, "db_client_connection_create_time_seconds",
+             "How long it took to make a connection.", offsetof(struct profile_pool, created));
     put_own_of_pools(&metrics);
     put_totals(&metrics);
     put_sites(&metrics);

@@ -155,6 +155,18 @@ static void set_fingerprints(json_t *result, const struct site_key *key)
                                   "primaryLocationLineHash", key->text));
 }
 
+// Since the baseline, if there is one.
+static void set_baseline(json_t *result, const struct profile_site *site)
+{
+    static const char *const states[PROFILE_CHANGES] = {
+        [PROFILE_NEW] = "new",
+        [PROFILE_WORSE] = "updated",
+        [PROFILE_BETTER] = "updated",
+        [PROFILE_KNOWN] = "unchanged",
+    };
+    json_set_text(result, "baselineState", states[site->change]);
+}
+
 static void set_properties(json_t *result, const struct profile_site *site)
 {
     json_t *properties = json_object();
@@ -171,17 +183,6 @@ static void set_properties(json_t *result, const struct profile_site *site)
 }
 
 // What the result is since the baseline, if there is one (SARIF 3.27.24).
-static void set_baseline_state(json_t *result, enum profile_change change)
-{
-    static const char *const states[PROFILE_CHANGES] = {
-        [PROFILE_NEW] = "new",
-        [PROFILE_WORSE] = "updated",
-        [PROFILE_BETTER] = "updated",
-        [PROFILE_KNOWN] = "unchanged",
-    };
-    json_set_text(result, "baselineState", states[change]);
-}
-
 static json_t *site_json(const struct sarif *sarif, const struct profile_site *site,
                          const struct site_key *key, const struct frame *place)
 {
@@ -192,7 +193,26 @@ static json_t *site_json(const struct sarif *sarif, const struct profile_site *s
     const uint64_t count = finding == FINDING_LATE ? site->tally.late : site->tally.never_closed;
     json_set_number(result, "occurrenceCount", count);
     set_fingerprints(result, key);
-    set_baseline_state(result, site->change);
+    set_baseline(result, site);
+    set_stack(sarif, result, site->stack, directory);
+    set_properties(result, site);
+    return result;
+}
+
+// All that would be never closed was suppressed: a result that code hosts list as such.
+static json_t *suppressed_json(const struct sarif *sarif, const struct profile_site *site,
+                               const struct site_key *key, const struct frame *place)
+{
+    const char *directory = site->process->header->directory;
+    const char *words = arena_format(
+        sarif->profile->arena, "%" PRIu64 " of %" PRIu64 " %ss from %s never closed: suppressed.",
+        site->tally.suppressed, site->tally.opened, profile_kind_name(site->kind),
+        short_text(sarif, plain_function(site->name)));
+    json_t *result = result_json(sarif, FINDING_LIVE, words, place, directory);
+    json_set_number(result, "occurrenceCount", site->tally.suppressed);
+    json_object_set_new(result, "suppressions",
+                        json_pack("[{s:s, s:s}]", "kind", "external", "status", "accepted"));
+    set_fingerprints(result, key);
     set_stack(sarif, result, site->stack, directory);
     set_properties(result, site);
     return result;
@@ -209,14 +229,17 @@ static void add_sites(struct sarif *sarif, json_t *results)
 {
     for (size_t i = 0; i < sarif->profile->sites.count; i++) {
         const struct profile_site *site = sarif->profile->sites.item[i];
-        if (!profile_site_leaks(site))
+        const bool leaks = profile_site_leaks(site);
+        if (!leaks && site->tally.suppressed == 0)
             continue;
         const bool beyond = json_array_size(results) >= SARIF_RESULTS;
         const struct frame *place =
             beyond ? NULL
                    : place_of(sarif, site->stack, site->name, site->process->header->directory);
         if (place)
-            json_array_append_new(results, site_json(sarif, site, &sarif->keys[i], place));
+            json_array_append_new(results,
+                                  leaks ? site_json(sarif, site, &sarif->keys[i], place)
+                                        : suppressed_json(sarif, site, &sarif->keys[i], place));
         else
             leave_out(sarif, site, beyond);
     }
