@@ -7,11 +7,12 @@
 #include "recorder/runtimes/perl/perl.h"
 #include "recorder/runtimes/php/php.h"
 #include "recorder/runtimes/python/python.h"
+#include "recorder/runtimes/qt/qt.h"
 #include "recorder/runtimes/ruby/ruby.h"
 #include "recorder/runtimes/runtime.h"
 
 static const struct runtime *const known[] = {&python_runtime, &php_runtime, &perl_runtime,
-                                              &ruby_runtime, &lua_runtime};
+                                              &ruby_runtime,   &lua_runtime, &qt_runtime};
 enum { KNOWN = sizeof known / sizeof *known };
 
 void runtimes_start(void)
