@@ -73,8 +73,8 @@ bool report_has_format(const char *name);
 // Why this build does not have that format, though it knows it, and what helps; NULL: it has.
 const char *report_format_missing(const char *name);
 
-// Why `item` is nothing that can be left out of a page (render_options.redact); NULL: it is. A fault
-// lives to the end.
+// Why `item` is nothing that can be left out of a page (render_options.redact); NULL: it is. A
+// fault lives to the end.
 const char *report_redact_fault(const char *item);
 
 // What keeps a report from being written to `path`, in a few words, or NULL. Nothing is made.

@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import { check, clear, colour, make } from "./dom.js";
 import { holdBars } from "./histogram.js";
 import { countsOf, listing } from "./source.js";
-import { duration, functionOf, number, outcomes, place } from "./words.js";
+import { duration, functionOf, number, outcomes, place, short } from "./words.js";
 
 let counts;
 
@@ -35,7 +35,7 @@ function history(site) {
     clear(box);
     new uPlot({ width, height: 150, legend: { show: false }, cursor: { show: false }, scales: { x: { time: false }, y: { range: (u, low, high) => [0, Math.max(1, high)] } },
       axes: [{ stroke: colour("--soft"), grid: { stroke: colour("--line") }, ticks: { show: false }, values: (u, list) => list.map((v) => duration(v)) },
-        { stroke: colour("--soft"), grid: { stroke: colour("--line") }, ticks: { show: false }, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 1000, 10000, 100000] }],
+        { stroke: colour("--soft"), grid: { stroke: colour("--line") }, ticks: { show: false }, size: 52, incrs: [0, 1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power)), values: (u, list) => list.map(short) }],
       series: [{}, { stroke: colour("--bad"), fill: colour("--bad-soft"), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } }],
     }, [x, line.least_out], box);
   };

@@ -4,8 +4,9 @@ import { button, choice, clear, colour, make, section } from "./dom.js";
 import { csvButton } from "./csv.js";
 import { capacity, poolName, startOf } from "./data.js";
 import { onTheme } from "./theme.js";
-import { clock, duration, number, plural } from "./words.js";
+import { clock, duration, number, plural, short } from "./words.js";
 
+const STEPS = [0, 1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power)); // of sessions
 export const SHADES = 8; // --site-0 ... of page.css, then --site-rest
 
 // Which sites get a colour of their own: those that held most over the whole time.
@@ -104,7 +105,7 @@ class Occupancy {
       width: this.chart.clientWidth || 800, height: 280, legend: { show: false },
       cursor: { points: { show: false }, drag: { x: true, y: false, dist: 6 } },
       scales: { x: { time: false }, y: { range: () => [0, top * 1.12] } },
-      axes: [{ ...axis, values: (plot, list) => list.map((value) => this.tick(value)) }, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000] }],
+      axes: [{ ...axis, values: (plot, list) => list.map((value) => this.tick(value)) }, { ...axis, size: 52, incrs: STEPS, values: (plot, list) => list.map(short) }],
       series: this.series(),
       hooks: { draw: [(plot) => this.marks(plot)] },
     }, this.data(), this.chart);

@@ -1,6 +1,6 @@
 // Source files with what was acquired on each line.
 import { choice, clear, make, section } from "./dom.js";
-import { number } from "./words.js";
+import { number, short } from "./words.js";
 
 // lines: {number: text}; counts: Map of line to {opened, never, site}; only lines in [from, to].
 export function listing(lines, counts, { from = 0, to = Infinity, label, open } = {}) {
@@ -11,7 +11,7 @@ export function listing(lines, counts, { from = 0, to = Infinity, label, open } 
     if (last && line !== last + 1) list.append(make("div", { class: "gap", role: "row" }, make("span", { role: "cell" }, "⋯")));
     last = line;
     const count = counts?.get(line);
-    const text = count ? `${number(count.never)} / ${number(count.opened)}` : "";
+    const text = count ? `${short(count.never)} / ${short(count.opened)}` : "";
     list.append(make("div", { class: count ? (count.never ? "line leak" : "line used") : "line", role: "row" },
       make("span", { class: "tally", role: "cell", title: count && `${number(count.never)} never closed of ${number(count.opened)}` },
         count && open ? make("a", { href: `#site-${count.site}` }, text) : text),

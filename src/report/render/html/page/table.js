@@ -4,7 +4,7 @@ import { button, calm, check, choice, clear, isNarrow, labelled, make, section }
 import { csvButton } from "./csv.js";
 import { fileName } from "./data.js";
 import { detail } from "./detail.js";
-import { closers, duration, number, plural } from "./words.js";
+import { closers, duration, number, plural, short } from "./words.js";
 
 const AHEAD = 6; // rows kept above and below those in sight
 const ALL_AT_ONCE = 30; // as many rows need no scrolling of their own
@@ -29,7 +29,7 @@ function cells(site, pools) {
   const where = site.pool === undefined ? site.kind : pools[site.pool].class || pools[site.pool].kind;
   const failed = site.failed ? `${plural(site.failed, "acquire")} failed` : "";
   return [
-    make("div", { class: "c-never", role: "cell" }, make("b", { class: site.never_closed ? "never" : "" }, number(site.never_closed)), make("span", {}, ` of ${number(site.opened)}`),
+    make("div", { class: "c-never", role: "cell", title: `${number(site.never_closed)} of ${number(site.opened)}` }, make("b", { class: site.never_closed ? "never" : "" }, short(site.never_closed)), make("span", {}, ` of ${short(site.opened)}`),
       make("span", { class: "meter", "aria-hidden": "true" }, make("span", { style: { width: `${share}%` } }))),
     make("div", { class: "c-site", role: "cell" }, make("div", {}, make("b", {}, site.label), " ", make("span", { class: "where" }, site.place)), make("code", {}, site.code)),
     make("div", { class: "c-longest", role: "cell" }, site.longest ? duration(site.longest) : "—"),

@@ -4,6 +4,11 @@ export function number(value) {
   return (value ?? 0).toLocaleString("en");
 }
 
+// A number that has little room: "1.2M"; its element's title has all of it.
+export function short(value) {
+  return (value ?? 0) < 100000 ? number(value) : value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 2 });
+}
+
 export function plural(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
