@@ -14,7 +14,8 @@ struct parser {
     int line;
     char kind[SPEC_KIND_BYTES];
     uint8_t session; // enum trace_kind
-    bool counted, kept, bound;
+    bool counted, kept, bound, lost;
+    char size[SPEC_SIZE_BYTES];
     struct spec_error *error;
 };
 
@@ -463,7 +464,8 @@ static bool parse_kind(struct parser *parser)
     if (!token_copy(parser, name, parser->kind, sizeof parser->kind))
         return false;
     parser->session = TRACE_CHECKOUT;
-    parser->counted = parser->kept = parser->bound = false;
+    parser->counted = parser->kept = parser->bound = parser->lost = false;
+    parser->size[0] = '\0';
     for (;;) {
         struct token word = take_word(parser, "");
         if (token_is(word, "handle"))
@@ -482,6 +484,49 @@ static bool parse_kind(struct parser *parser)
     }
 }
 
+// What follows "drop =": lost or returned.
+static bool parse_drop(struct parser *parser)
+{
+    struct token word = take_word(parser, "");
+    parser->lost = token_is(word, "lost");
+    if (!parser->lost && !token_is(word, "returned"))
+        return fail(parser, word.text, "expected lost or returned", true);
+    return true;
+}
+
+// What follows "size =": NAME {"|" NAME}, a NAME may be dotted.
+static bool parse_size(struct parser *parser)
+{
+    size_t used = 0;
+    do {
+        struct token word = take_word(parser, ".");
+        if (word.bytes == 0 || is_digit(*word.text))
+            return fail(parser, word.text, "expected the name of an attribute", true);
+        if (used + word.bytes + 2 > sizeof parser->size)
+            return fail(parser, word.text, "these names are too long together", false);
+        if (used > 0)
+            parser->size[used++] = '|';
+        memcpy(parser->size + used, word.text, word.bytes);
+        used += word.bytes;
+        parser->size[used] = '\0';
+    } while (take_byte(parser, '|'));
+    return true;
+}
+
+// "drop = lost" or "size = max_size"; false: it is malformed. *is_setting: it is one of these.
+static bool parse_setting(struct parser *parser, struct token word, bool *is_setting)
+{
+    const bool drop = token_is(word, "drop");
+    *is_setting = (drop || token_is(word, "size")) && take_byte(parser, '=');
+    if (!*is_setting)
+        return true;
+    if (!(drop ? parse_drop(parser) : parse_size(parser)))
+        return false;
+    skip_blanks(parser);
+    return is_line_end(*parser->at) ||
+           fail(parser, parser->at, "expected the end of the line", true);
+}
+
 // One statement. *is_spec tells whether `spec` was filled in.
 static bool parse_statement(struct parser *parser, struct spec *spec, bool *is_spec)
 {
@@ -490,19 +535,25 @@ static bool parse_statement(struct parser *parser, struct spec *spec, bool *is_s
     struct token word = take_word(parser, "");
     if (token_is(word, "kind"))
         return parse_kind(parser);
+    bool is_setting;
+    const bool good = parse_setting(parser, word, &is_setting);
+    if (is_setting)
+        return good;
     memset(spec, 0, sizeof *spec);
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (token_is(word, verbs[i].word))
             spec->verb = verbs[i].verb;
     }
     if (spec->verb == 0)
-        return fail(parser, start, "expected acquire, release, discard, fill, use, size or kind",
-                    true);
+        return fail(parser, start,
+                    "expected acquire, release, discard, fill, use, size, drop or kind", true);
     memcpy(spec->kind, parser->kind, sizeof spec->kind);
     spec->session = parser->session;
     spec->counted = parser->counted;
     spec->kept = parser->kept;
     spec->bound = parser->bound;
+    spec->lost = parser->lost;
+    memcpy(spec->size, parser->size, sizeof spec->size);
     spec->status_bits = 32;
     *is_spec = true;
     return parse_call(parser, spec);

@@ -16,7 +16,16 @@
 // not checkouts from a pool; and with `counted`: a handle that is out may be acquired again, and is
 // then out until it was released as often; and with `kept` (Python only): the library keeps the
 // handles open for the program; or `bound` (Python only): what is out lives as long as its pool.
-// `...` as the last argument says that more follow, which are not looked at.
+// Two settings may follow it, which hold until the next kind line and say something of the pool's
+// class (Python only):
+//
+//     kind psycopg_pool
+//     drop = lost                  what is dropped without a release never comes back to the pool;
+//                                  else `returned`: its place is free again
+//     size = max_size | limit      the attributes to look at for the size, first come, first served
+//
+// `...` as the last argument says that more follow, which are not
+// looked at.
 //
 //     kind sqlite3 handle
 //     acquire sqlite3_open(database, *handle) -> 0 or handle     a failed call that leaves a handle
@@ -32,7 +41,13 @@
 
 #include "trace/trace_format.h"
 
-enum { SPEC_NAME_BYTES = 160, SPEC_KIND_BYTES = 40, SPEC_ARGUMENTS = 6, SPEC_STATUSES = 4 };
+enum {
+    SPEC_NAME_BYTES = 160,
+    SPEC_KIND_BYTES = 40,
+    SPEC_SIZE_BYTES = 64,
+    SPEC_ARGUMENTS = 6,
+    SPEC_STATUSES = 4,
+};
 
 // What an argument of a traced function is. In a python spec an argument may be named
 // ("self=pool", "conn=handle") and is then found by that name.
@@ -73,12 +88,14 @@ struct spec {
     bool counted;         // a handle may be out several times at once
     bool kept;            // still open at the end it is the library's, no leak
     bool bound;           // the pool keeps the object that is out, until it goes away itself
+    bool lost;            // dropped without a release its place in the pool is gone
     uint8_t argument_count;
     uint8_t status_count;
     uint8_t status_bits; // width of a status in the result register: 8, 16 or 32
     int32_t status[SPEC_STATUSES];
     struct spec_argument argument[SPEC_ARGUMENTS];
     char kind[SPEC_KIND_BYTES];
+    char size[SPEC_SIZE_BYTES]; // attributes, separated by `|`, or ""
     char function[SPEC_NAME_BYTES];
 };
 

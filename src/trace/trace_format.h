@@ -401,6 +401,8 @@ enum trace_session_flags {
     TRACE_SESSION_EXCEPTION = 1 << 8,     // an exception left the function that acquired it
     TRACE_SESSION_TOLD = 1 << 9,          // the recorder has written that it is held too long
     TRACE_SESSION_THREAD_ENDED = 1 << 11, // its thread had ended when the process did, or was left
+    TRACE_SESSION_LOST =
+        1 << 12, // dropped, and its pool never gets the place back; still out of it
     TRACE_SESSION_RECLAIMED = 1 << 10, // of a free slot: its last session was never closed by code
 };
 

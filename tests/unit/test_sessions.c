@@ -167,6 +167,28 @@ static void test_refused(void **state)
     assert_int_equal(site->ended[TRACE_RELEASED], 1);
 }
 
+// The object is gone and its place in the pool with it: it stays out, whatever its address is used
+// for.
+static void test_lost(void **state)
+{
+    struct session session;
+    (void)state;
+    uint32_t pool = pool_intern(kind, 0x77, TRACE_NONE);
+    uint32_t ref = acquire_at(0x10, pool, 1, 1000);
+    assert_true(session_take(kind, 0x10, &session));
+    session_lose(&session);
+    assert_int_equal(slot(ref)->state, TRACE_SLOT_LIVE);
+    assert_true(slot(ref)->flags & TRACE_SESSION_LOST);
+    assert_false(session_is_known(kind, 0x10));
+    uint32_t next = acquire_at(0x10, pool, 1, 2000);
+    assert_int_not_equal(next, ref);
+    assert_int_equal(pool_record(pool)->out, 2);
+    release(0x10);
+    assert_int_equal(pool_record(pool)->out, 1);
+    assert_int_equal(sessions_count(), 1);
+    assert_int_equal(site_record(slot(ref)->site)->ended[TRACE_LOST_RELEASE], 0);
+}
+
 // The address of a closed handle is handed out again before close has returned.
 static void test_address_is_reused_during_release(void **state)
 {
@@ -457,6 +479,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_waits, begin, end),
         cmocka_unit_test_setup_teardown(test_waits_without_size, begin, end),
         cmocka_unit_test_setup_teardown(test_refused, begin, end),
+        cmocka_unit_test_setup_teardown(test_lost, begin, end),
         cmocka_unit_test_setup_teardown(test_address_is_reused_during_release, begin, end),
         cmocka_unit_test_setup_teardown(test_acquired_again_without_release, begin, end),
         cmocka_unit_test_setup_teardown(test_nested_acquire_counts_once, begin, end),

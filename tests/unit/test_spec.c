@@ -168,6 +168,22 @@ static void counted_kinds(void **state)
     assert_int_equal(specs[2].session, TRACE_HANDLE);
 }
 
+// What is said of a pool's class holds until the next kind.
+static void settings(void **state)
+{
+    (void)state;
+    struct spec_error error;
+    const char *text = "kind a; drop = lost; size = max_size | queue.limit\nuse f(handle)\n"
+                       "drop=returned\nuse g(handle)\nkind b\nuse h(handle)\n";
+    assert_int_equal(spec_parse(text, NULL, specs, SPECS_CAPACITY, &error), 3);
+    assert_true(specs[0].lost);
+    assert_string_equal(specs[0].size, "max_size|queue.limit");
+    assert_false(specs[1].lost);
+    assert_string_equal(specs[1].size, "max_size|queue.limit");
+    assert_false(specs[2].lost);
+    assert_string_equal(specs[2].size, "");
+}
+
 static void success(void **state)
 {
     (void)state;
@@ -275,6 +291,12 @@ static const struct {
     {"kind a b", 1, 8, "expected handle, counted, kept, bound or the end of the line, found 'b'"},
     {"kind a handle b", 1, 15, "expected handle, counted, kept, bound or the end"},
     {"kind a counted (", 1, 16, "expected handle, counted, kept, bound or the end"},
+    {"drop = gone", 1, 8, "expected lost or returned, found 'gone'"},
+    {"drop lost", 1, 1, "expected acquire, release, discard, fill, use, size, drop or kind"},
+    {"drop = lost too", 1, 13, "expected the end of the line, found 'too'"},
+    {"size = 3", 1, 8, "expected the name of an attribute, found '3'"},
+    {"size = a |", 1, 11, "expected the name of an attribute"},
+    {"size = a_name_that_is_a_little_longer|than_all_that_may_be_kept_of_them", 1, 39, "too long"},
     {"release f(handle) -> int16", 1, 27, "expected a result"},
     {"release f(handle) -> int64 0", 1, 22, "expected a result"},
     {"acquire f() -> int16 handle", 1, 22, "expected a result"},
@@ -504,6 +526,7 @@ int main(void)
         cmocka_unit_test(python_methods),
         cmocka_unit_test(kinds),
         cmocka_unit_test(counted_kinds),
+        cmocka_unit_test(settings),
         cmocka_unit_test(success),
         cmocka_unit_test(nothing),
         cmocka_unit_test(counts_beyond_capacity),

@@ -99,6 +99,10 @@ void session_forget(struct session *session);
 // ... or it did not (refused, zombie): back into the table with these flags added.
 void session_put_back(struct session *session, uint32_t add_flags);
 
+// ... or its object is gone, and its pool never gets the place back: it stays out, under a handle
+// that no object has.
+void session_lose(struct session *session);
+
 // Takes a session out again that was put back, as session_take does. use: `generation` of its
 // record from before it was put back. false: it is out no more, or it is another one by now.
 bool session_take_back(struct session *session, uint32_t use);

@@ -77,11 +77,19 @@ void entry_give_back(struct entry *entry)
     lock_give(&shard->lock);
 }
 
+void shard_prepare(struct shard *shard)
+{
+    if (!shard->sessions)
+        HASH_ADD_KEYPTR(hh, shard->sessions, &shard->keeper.key, sizeof shard->keeper.key,
+                        &shard->keeper);
+}
+
 void entry_insert(struct entry *entry)
 {
     unsigned hash;
     struct shard *shard = shard_of(&entry->key, &hash);
     lock_take(&shard->lock);
+    shard_prepare(shard);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->sessions, &entry->key, sizeof entry->key, hash, entry);
     lock_give(&shard->lock);
 }

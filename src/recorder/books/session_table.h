@@ -59,6 +59,9 @@ struct entry *entry_take(struct shard *shard);
 // The entry is not needed any more; it is in no table.
 void entry_give_back(struct entry *entry);
 
+// A shard that has had no session yet gets its table. The shard is locked.
+void shard_prepare(struct shard *shard);
+
 // Puts an entry into the table under its key.
 void entry_insert(struct entry *entry);
 

@@ -52,8 +52,7 @@ struct entry *session_add(const struct acquire *acquire, uint32_t site, uint64_t
     struct shard *shard = shard_of(&key, &hash);
     struct entry *entry = NULL;
     lock_take(&shard->lock);
-    if (!shard->sessions)
-        HASH_ADD_KEYPTR(hh, shard->sessions, &shard->keeper.key, sizeof key, &shard->keeper);
+    shard_prepare(shard);
     HASH_FIND_BYHASHVALUE(hh, shard->sessions, &key, sizeof key, hash, *old);
     bool nested = *old && acquire->since_ns != 0 && (*old)->seen_ns >= acquire->since_ns;
     bool same = nested || (*old && acquire->counted);
@@ -306,6 +305,14 @@ void session_put_back(struct session *session, uint32_t add_flags)
     entry->record->flags |= add_flags;
     entry_insert(entry);
     __atomic_store_n(&entry->record->state, TRACE_SLOT_LIVE, __ATOMIC_RELEASE);
+}
+
+void session_lose(struct session *session)
+{
+    const uint64_t no_address = UINT64_C(1) << 63;
+    struct entry *entry = session->entry;
+    entry->key.handle = no_address | entry->slot;
+    session_put_back(session, TRACE_SESSION_LOST);
 }
 
 struct flag_question {

@@ -42,6 +42,7 @@ struct profile_tally {
     uint64_t live;
     uint64_t held;         // of the live ones, those in processes that still run
     uint64_t thread_ended; // of the live ones, those whose thread has ended
+    uint64_t lost;         // of the live ones, those that were dropped: their pool has a place less
     uint64_t reclaimed;    // closed by the garbage collector, a finalizer, interpreter shutdown
     uint64_t shutdown;     // of the reclaimed ones, those closed by interpreter shutdown
     uint64_t collected;    // of the reclaimed ones, those certainly closed in a garbage collection

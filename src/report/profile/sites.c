@@ -148,8 +148,10 @@ static void count_session(const struct profile *profile, struct raw_site *raw,
         tally->refused++;
     else
         tally->live++;
-    if (session->process->state == READER_RUNNING &&
-        !(session->flags & (TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED)))
+    if (session->flags & TRACE_SESSION_LOST)
+        tally->lost++;
+    else if (session->process->state == READER_RUNNING &&
+             !(session->flags & (TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED)))
         tally->held++;
     tally->overdue += session->overdue;
     tally->thread_ended += (session->flags & TRACE_SESSION_THREAD_ENDED) != 0;

@@ -65,7 +65,8 @@ static uint64_t own_age(const struct profile_process *process,
 bool profile_is_under_way(const struct trace_site *record, const struct profile_session *session)
 {
     const struct profile_process *process = session->process;
-    uint32_t stuck = TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED | TRACE_SESSION_EXCEPTION;
+    uint32_t stuck =
+        TRACE_SESSION_ZOMBIE | TRACE_SESSION_REFUSED | TRACE_SESSION_EXCEPTION | TRACE_SESSION_LOST;
     if (!stopped_threads(process))
         stuck |= TRACE_SESSION_THREAD_ENDED;
     // A process ends by itself in its first thread, as a rule, which had nothing under way then.

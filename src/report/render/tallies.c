@@ -12,6 +12,7 @@ const struct tally_column tally_columns[] = {
     COLUMN("never_closed", never_closed),
     COLUMN("live", live),
     COLUMN("held_now", held),
+    COLUMN("lost_to_pool", lost),
     COLUMN("reclaimed", reclaimed),
     COLUMN("at_shutdown", shutdown),
     COLUMN("refused", refused),

@@ -31,18 +31,48 @@ HANDLE = {"kept": "end_of_runtime", "dropped": "reclaimed", "cycle": "reclaimed"
           "closed_at_exit": "code", "exception": "reclaimed", "thread": "reclaimed",
           "killed": "open"}
 
+# Checkouts of a pool, by what becomes of one that is dropped: the pool refers to it, so that it
+# stays out until the end; its place is lost; it comes back.
+POOL = {"closed": "code", "closed_at_exit": "code", "kept": "end_of_runtime", "killed": "open",
+        "exhausted": "code"}
+DROPS = ("dropped", "cycle", "exception", "thread")
+REFERRING = {**POOL, **dict.fromkeys(DROPS, "end_of_runtime")}
+LOSING = {**POOL, **dict.fromkeys(DROPS, "lost")}
+RETURNING = {**POOL, **dict.fromkeys(DROPS, "reclaimed")}
+
 # module: what has to be there for it. servers: of servers.py. answers: {cell: who}. pool: its kind
-# in the report. newest_only: Debian has none, or none that counts.
+# in the report.
 Driver = collections.namedtuple(
     "Driver", "name module servers kind answers pool program", defaults=(None, "drivers.py"))
 
+
+def driver(name, module, *servers):
+    return Driver(name, module, servers, "handle", HANDLE)
+
+
+def pool(name, module, server, answers, kind):
+    return Driver(name, module, (server,), "checkout", answers, kind)
+
+
 DRIVERS = [
-    Driver("psycopg2", "psycopg2", ["postgres"], "handle", HANDLE),
-    Driver("psycopg", "psycopg", ["postgres"], "handle", HANDLE),
-    Driver("mysqlclient", "MySQLdb", ["mysql"], "handle", HANDLE),
-    Driver("pyodbc", "pyodbc", ["postgres"], "handle", HANDLE),
-    Driver("apsw", "apsw", [], "handle", HANDLE),
-    Driver("sqlite3", "sqlite3", [], "handle", HANDLE),
+    driver("psycopg2", "psycopg2", "postgres"),
+    driver("psycopg", "psycopg", "postgres"),
+    driver("pg8000", "pg8000", "postgres"),
+    driver("pyodbc", "pyodbc", "postgres"),
+    driver("mysqlclient", "MySQLdb", "mysql"),
+    driver("pymysql", "pymysql", "mysql"),
+    driver("mysql_connector", "mysql.connector", "mysql"),
+    driver("apsw", "apsw"),
+    driver("sqlite3", "sqlite3"),
+    driver("duckdb", "duckdb"),
+    pool("psycopg2_pool", "psycopg2.pool", "postgres", REFERRING, "psycopg2.pool"),
+    pool("psycopg_pool", "psycopg_pool", "postgres", LOSING, "psycopg_pool"),
+    pool("psycopg_null_pool", "psycopg_pool", "postgres", LOSING, "psycopg_pool"),
+    pool("mysql_connector_pool", "mysql.connector.pooling", "mysql", LOSING,
+         "mysql.connector.pooling"),
+    pool("dbutils", "dbutils.pooled_db", "mysql", RETURNING, "dbutils"),
+    pool("peewee_pool", "playhouse.pool", "mysql", REFERRING, "peewee"),
+    pool("redis_pool", "redis", "redis", REFERRING, "redis"),
 ]
 
 
@@ -71,8 +101,10 @@ def answer(report, kind):
     """{who: count} of the sessions of a kind in a report."""
     totals = report["totals"][kind]
     who = {name: number for name, number in totals["closed_by"].items() if number}
-    if totals["live"]:
-        who["open"] = totals["live"]
+    lost = totals.get("lost_to_pool", 0)
+    for name, number in (("lost", lost), ("open", totals["live"] - lost)):
+        if number:
+            who[name] = number
     return who
 
 
@@ -82,10 +114,18 @@ def places(report, kind):
             site["opened"] for site in report["sites"] if site["kind"] == kind}
 
 
-def other_kinds(report, kind):
-    """Sessions that were counted as well, as something else: there must be none."""
-    return {name: totals["opened"] for name, totals in report["totals"].items()
-            if name not in (kind, "statement") and totals["opened"] > 0}
+def other_leaks(report, kind):
+    """What leaked besides, as something else: there must be nothing."""
+    return {name: totals["never_closed"] for name, totals in report["totals"].items()
+            if name not in (kind, "statement") and totals["never_closed"] > 0}
+
+
+def pool_numbers(report, driver):
+    """Size, high-water mark and refused acquires of the driver's pool."""
+    for pool in report["pools"]:
+        if pool["kind"] == driver.pool:
+            return pool.get("size"), pool["high_water"]["count"], pool["failed"]
+    return None
 
 
 def read_report(cli, folder):

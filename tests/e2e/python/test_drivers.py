@@ -42,7 +42,10 @@ class Drivers(PythonTestCase):
                          {driver.answers[cell]: driver_cells.COUNT})
         closed = driver.answers[cell] in driver_cells.CLOSED
         self.assert_totals(report, driver.kind, never_closed=0 if closed else driver_cells.COUNT)
-        self.assertEqual(driver_cells.other_kinds(report, driver.kind), {})
+        self.assertEqual(driver_cells.other_leaks(report, driver.kind), {})
+        if cell == "exhausted":
+            self.assertEqual(driver_cells.pool_numbers(report, driver),
+                             (driver_cells.COUNT, driver_cells.COUNT, 1))
         self.assertEqual(report["misuse"], [])
         self.check_own_count(run, cell, driver)
 

@@ -49,7 +49,7 @@ class OtherPools(PythonTestCase):
         pool = self.pool(report, kind="psycopg_pool")
         self.assertEqual((pool["size"], pool["timeouts"]), (2, 1))
         self.assertEqual(
-            self.site_at(report, PROGRAM, "psycopg_pool dropped")["reclaimed"], 1)
+            self.site_at(report, PROGRAM, "psycopg_pool dropped")["lost_to_pool"], 1)
 
     @unittest.skipUnless(has_module("psycopg_pool"), "python3-psycopg-pool is not installed")
     def test_psycopg_pool_async(self):

@@ -19,7 +19,7 @@ import time
 COUNT = 3
 SERVERS = dict(word.split("=", 1) for word in sys.argv[3:])
 HERE = "127.0.0.1"
-keep = []
+keep, pools = [], []
 
 
 def postgres(**names):
@@ -233,6 +233,7 @@ def count_open():
 def main():
     driver, cell = sys.argv[1:3]
     made = globals()[driver]()
+    pools.append(made)
     before = count_open()
     if isinstance(made, Pool):
         run_cell(cell, made.get, made.put)

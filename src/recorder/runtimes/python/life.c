@@ -195,8 +195,10 @@ static PyObject *module_executed(const struct python_invocation *call)
         return result;
     looking = true;
     const char *name = python_text(py.PyDict_GetItemString(namespace, "__name__"));
-    if (name)
+    if (name) {
+        before_import(name); // importlib.import_module raises no event
         look_at_modules(name);
+    }
     looking = false;
     return result;
 }
@@ -390,6 +392,10 @@ static void on_event(enum event event, PyObject *args)
         const char *module = python_text(py.PyTuple_GetItem(args, 0));
         if (module)
             before_import(module);
+        if (module && strcmp(module, "importlib") == 0) {
+            register_at_exit();
+            follow_importlib();
+        }
         if (module && py.PyTuple_GetItem(args, 1) != py._Py_NoneStruct)
             before_extension(module); // it has a file
     } else if (event == EVENT_CONNECT) {
@@ -495,6 +501,7 @@ static void join(void)
     python_holders_prepare();
     python_sqlite_prepare();
     meet_driver();
+    follow_importlib();
     all_pending();
     look_at_modules(NULL);
     python_inherit_checkouts();

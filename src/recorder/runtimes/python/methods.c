@@ -127,20 +127,43 @@ static bool read_arguments(const struct python_invocation *invocation, struct me
     return true;
 }
 
+static const struct spec *described_by; // the spec that `describe` goes by; guarded by the GIL
+
+// The value of the first of these attributes ("max_size|queue.limit") that is a sensible size.
+static uint32_t size_of(PyObject *pool, const char *names)
+{
+    enum { MOST = 1 << 30 }; // more is no limit
+    while (*names) {
+        char name[SPEC_SIZE_BYTES];
+        size_t length = strcspn(names, "|");
+        snprintf(name, sizeof name, "%.*s", (int)length, names);
+        names += length + (names[length] == '|');
+        PyObject *object = pool;
+        py.Py_IncRef(object);
+        char *next = name;
+        for (char *part; object && (part = strsep(&next, "."));) {
+            PyObject *value = python_attribute(object, part);
+            py.Py_DecRef(object);
+            object = value;
+        }
+        long size = object ? py.PyLong_AsLong(object) : -1;
+        py.PyErr_Clear();
+        python_drop(object);
+        if (size > 0 && size < MOST)
+            return (uint32_t)size;
+    }
+    return TRACE_UNKNOWN;
+}
+
 static void describe(PyObject *pool, struct python_pool_text *text)
 {
-    static const char *const sizes[] = {"max_size",        "maxconn",          "_maxconnections",
-                                        "max_connections", "_max_connections", "maxsize",
-                                        "_maxsize"};
+    static const char usual[] = "max_size|maxconn|_maxconnections|max_connections|_max_connections|"
+                                "maxsize|_maxsize";
     PyObject *name = python_attribute(pool->type, "__name__");
     const char *class_name = python_text(name);
     snprintf(text->detail, sizeof text->detail, "%s", class_name ? class_name : "");
     python_drop(name);
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && text->size == TRACE_UNKNOWN; i++) {
-        long size = python_attribute_long(pool, sizes[i], -1);
-        if (size > 0)
-            text->size = (uint32_t)size;
-    }
+    text->size = size_of(pool, described_by->size[0] ? described_by->size : usual);
     name = python_attribute(pool, "name");
     const char *own = python_text(name);
     if (own)
@@ -188,6 +211,13 @@ static uint32_t pool_reference(const struct method_call *call, struct python_poo
         return python_pool_ref(pool);
     const char *name = call->name ? call->name : call->spec->kind;
     return pool_intern(name_intern(call->spec->kind), 0, name_intern(name));
+}
+
+// The pool object of a call; NULL: it names none.
+static struct python_pool *pool_of(const struct method_call *call)
+{
+    described_by = call->spec;
+    return call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
 }
 
 // Enters the recorder with a trace. A handle that could not be opened is not worth one.
@@ -268,9 +298,10 @@ static void acquire_done(PyObject *result, struct method_call *call)
     PyObject *type = NULL, *value = NULL, *traceback = NULL;
     py.PyErr_Fetch(&type, &value, &traceback);
     PyObject *handle = call->spec->result == SPEC_RESULT_HANDLE ? result : call->handle;
+    const bool is_handle = call->spec->session == TRACE_HANDLE;
     if (result && handle && succeeded(call->spec, result))
         note_acquire(call, handle, false);
-    else if (call->pool || call->name || !result)
+    else if (call->pool || call->name || !result || (is_handle && !call->spec->kept))
         note_acquire(call, NULL, is_timeout(type, call));
     py.PyErr_Restore(type, value, traceback);
 }
@@ -319,8 +350,7 @@ static void release_begin(struct method_call *call)
 {
     call->finalizer = called_by_finalizer(call->handle);
     bool attached = recorder_attached;
-    struct python_pool *pool =
-        attached && call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
+    struct python_pool *pool = attached ? pool_of(call) : NULL;
     if (!recorder_enter())
         return;
     count_call(call->spec);
@@ -475,7 +505,7 @@ static PyObject *invoke_for_pool(const struct python_invocation *invocation,
                                  struct method_call *call)
 {
     const bool opens = call->spec->session == TRACE_HANDLE;
-    call->known = call->pool ? python_pool_of(call->pool, call->spec->kind, describe) : NULL;
+    call->known = pool_of(call);
     if (!recorder_enter_trace())
         return python_invoke(invocation);
     call->own.inside = opens;

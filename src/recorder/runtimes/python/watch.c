@@ -19,6 +19,14 @@ static enum trace_end end_of(const struct session *session, const struct spec *s
     return pooled && !spec->kept ? TRACE_RELEASED : TRACE_RECLAIMED;
 }
 
+static void end(struct session *session, const struct spec *spec)
+{
+    if (spec->lost && !python_is_shutdown())
+        session_lose(session);
+    else
+        session_end(session, end_of(session, spec), session->taken_ns);
+}
+
 static PyObject *on_death(PyObject *self, PyObject *reference)
 {
     struct watched *watched = watched_of_reference(reference);
@@ -30,7 +38,7 @@ static PyObject *on_death(PyObject *self, PyObject *reference)
             if (recorder_trace.header &&
                 session_take(name_intern(watched->spec->kind), (uint64_t)(uintptr_t)watched->handle,
                              &session))
-                session_end(&session, end_of(&session, watched->spec), session.taken_ns);
+                end(&session, watched->spec);
             recorder_leave();
         }
         watched_remove(watched, true);

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "shared/python_layouts.h"
+
+enum { TYPE_DESCR_GET = 272 }; // PyTypeObject: tp_descr_get, the same in 3.8 to 3.15
+
 struct wrapper { // the object
     PyObject head;
     python_vectorcall vectorcall;
@@ -202,29 +206,30 @@ static PyObject *wrapper_new(PyObject *target, python_wrapped wrapped, const voi
     return &wrapper->head;
 }
 
-// Whether it is a function that a class makes a method of: Python's own, or one made by Cython.
-static bool is_function(PyObject *object)
+// Whether it is a function, of Python or of another language (Cython, nanobind, pybind11 and C have
+// types of their own), that may be called in the place of its own: with an instance as first
+// argument if it stands in a class and binds to instances. No class: programs ask for instances.
+static bool is_function(PyObject *original, bool in_class)
 {
-    if (object->type == py.PyFunction_Type)
+    if (original->type == py.PyFunction_Type)
         return true;
-    PyObject *name = python_attribute(object->type, "__name__");
-    const char *text = python_text(name);
-    bool made = text && strcmp(text, "cython_function_or_method") == 0;
-    python_drop(name);
-    return made;
+    return original->type != wrapper_type && py.PyCallable_Check(original) &&
+           !python_is_a(original, py.PyType_Type) &&
+           (!in_class || python_at(original->type, TYPE_DESCR_GET));
 }
 
 // What is to stand where `original` stood in its class or module. A new reference or NULL.
-static PyObject *replacement(PyObject *original, python_wrapped wrapped, const void *data)
+static PyObject *replacement(PyObject *original, bool in_class, python_wrapped wrapped,
+                             const void *data)
 {
     bool of_class = original->type == py.PyClassMethod_Type;
     bool of_nothing = original->type == py.PyStaticMethod_Type;
     if (!of_class && !of_nothing) {
-        return is_function(original) ? wrapper_new(original, wrapped, data) : NULL;
+        return is_function(original, in_class) ? wrapper_new(original, wrapped, data) : NULL;
     }
     PyObject *function = python_attribute(original, "__func__");
     PyObject *wrapper =
-        function && is_function(function) ? wrapper_new(function, wrapped, data) : NULL;
+        function && is_function(function, false) ? wrapper_new(function, wrapped, data) : NULL;
     python_drop(function);
     PyObject *result = NULL;
     if (wrapper)
@@ -301,7 +306,8 @@ bool python_wrap(const char *module, const char *path, python_wrapped wrapped, c
     PyObject *dict = python_attribute(holder, "__dict__");
     PyObject *key = py.PyUnicode_InternFromString(name);
     PyObject *original = dict && key ? py.PyObject_GetItem(dict, key) : NULL;
-    PyObject *wrapper = original ? replacement(original, wrapped, data) : NULL;
+    PyObject *wrapper =
+        original ? replacement(original, strchr(path, '.') != NULL, wrapped, data) : NULL;
     bool done = wrapper && py.PyObject_SetAttrString(holder, name, wrapper) == 0;
     py.PyErr_Clear();
     if (done)

@@ -155,7 +155,7 @@ static void set_fingerprints(json_t *result, const struct site_key *key)
                                   "primaryLocationLineHash", key->text));
 }
 
-// Since the baseline, if there is one.
+// What the result is since the baseline, if there is one (SARIF 3.27.24).
 static void set_baseline(json_t *result, const struct profile_site *site)
 {
     static const char *const states[PROFILE_CHANGES] = {
@@ -182,7 +182,6 @@ static void set_properties(json_t *result, const struct profile_site *site)
     json_object_set_new(result, "properties", properties);
 }
 
-// What the result is since the baseline, if there is one (SARIF 3.27.24).
 static json_t *site_json(const struct sarif *sarif, const struct profile_site *site,
                          const struct site_key *key, const struct frame *place)
 {

@@ -93,7 +93,8 @@ static const char *never_closed_words(const struct text *text, const struct prof
         uint64_t number;
     } parts[] = {
         {"held now", tally->held},
-        {"open at the end", tally->live - tally->held},
+        {"open at the end", tally->live - tally->held - tally->lost},
+        {"dropped, never back in the pool", tally->lost},
         {"reclaimed by the collector", tally->reclaimed - tally->shutdown - tally->request},
         {"closed by the end of the request", tally->request},
         {"closed by interpreter shutdown", tally->shutdown},

@@ -63,8 +63,9 @@ static void print_facts(const struct text *text, const struct profile_site *site
     struct sheet_line line = sheet_line_begin(&text->sheet, 6);
     sheet_line_add(&line, SHEET_PLAIN, profile_kind_name(site->kind));
     add_number(&line, "held now", tally->held);
-    add_number(&line, "open at the end", tally->live - tally->held);
+    add_number(&line, "open at the end", tally->live - tally->held - tally->lost);
     add_number(&line, "of ended threads", tally->thread_ended);
+    add_number(&line, "dropped, their places in the pool are lost", tally->lost);
     add_number(&line, "reclaimed by the collector",
                tally->reclaimed - tally->shutdown - tally->request);
     add_number(&line, "closed by the end of the request", tally->request);
