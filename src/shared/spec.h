@@ -49,6 +49,9 @@ enum {
     SPEC_STATUSES = 4,
 };
 
+// In the place of a qualified name: whatever in the module looks like a pool's method of the verb.
+#define SPEC_GUESS "<guess>"
+
 // What an argument of a traced function is. In a python spec an argument may be named
 // ("self=pool", "conn=handle") and is then found by that name.
 enum spec_role {

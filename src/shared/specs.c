@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,9 +73,29 @@ static ssize_t read_file(const char *path, char *text, size_t bytes)
     return memchr(text, '\0', used) ? -EINVAL : (ssize_t)used;
 }
 
+// "guess:MODULE": the spec of pools of that module, by what their methods are called.
+static int guess(const char *module, char *text, size_t bytes, struct specs_error *error)
+{
+    int length = snprintf(text, bytes,
+                          "kind %s+guessed\n"
+                          "acquire python:%s:" SPEC_GUESS "(self=pool) -> handle\n"
+                          "release python:%s:" SPEC_GUESS "(self=pool, conn=handle)\n",
+                          module, module, module);
+    if (length < 0 || (size_t)length >= bytes) {
+        error->error = EFBIG;
+        return -1;
+    }
+    return length;
+}
+
 static int resolve(const char *value, char *text, size_t bytes, struct specs_error *error)
 {
+    static const char prefix[] = "guess:";
     size_t length = strlen(value);
+    if (strncmp(value, prefix, sizeof prefix - 1) == 0) {
+        source_set(error, value, length);
+        return guess(value + sizeof prefix - 1, text, bytes, error);
+    }
     const char *from = value;
     source_set(error, value, length);
     if (!specs_is_text(value)) {

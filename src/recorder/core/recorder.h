@@ -51,6 +51,7 @@ struct recorder_thread {
     uint32_t name_uses;
     uint32_t acquires;      // recorded by this thread
     uint32_t acquired_kind; // of the last one: string reference
+    uint32_t acquired_slot; // ... and its session, TRACE_SESSIONS
     struct thread_owner {
         uint32_t pool; // TRACE_POOLS reference: handles that this thread opens are its
         bool inside;   // they are the inside of a handle of another kind, which counts for both

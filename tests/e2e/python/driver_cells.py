@@ -41,9 +41,10 @@ LOSING = {**POOL, **dict.fromkeys(DROPS, "lost")}
 RETURNING = {**POOL, **dict.fromkeys(DROPS, "reclaimed")}
 
 # module: what has to be there for it. servers: of servers.py. answers: {cell: who}. pool: its kind
-# in the report.
+# in the report. pools: values of --pool.
 Driver = collections.namedtuple(
-    "Driver", "name module servers kind answers pool program", defaults=(None, "drivers.py"))
+    "Driver", "name module servers kind answers pool program pools",
+    defaults=(None, "drivers.py", ()))
 
 
 def driver(name, module, *servers):
@@ -65,6 +66,8 @@ DRIVERS = [
     driver("apsw", "apsw"),
     driver("sqlite3", "sqlite3"),
     driver("duckdb", "duckdb"),
+    driver("undescribed", "os"),  # notedb.py beside the program
+    driver("undescribed_class", "os"),
     pool("psycopg2_pool", "psycopg2.pool", "postgres", REFERRING, "psycopg2.pool"),
     pool("psycopg_pool", "psycopg_pool", "postgres", LOSING, "psycopg_pool"),
     pool("psycopg_null_pool", "psycopg_pool", "postgres", LOSING, "psycopg_pool"),
@@ -73,6 +76,8 @@ DRIVERS = [
     pool("dbutils", "dbutils.pooled_db", "mysql", RETURNING, "dbutils"),
     pool("peewee_pool", "playhouse.pool", "mysql", REFERRING, "peewee"),
     pool("redis_pool", "redis", "redis", REFERRING, "redis"),
+    Driver("guessed_pool", "os", (), "checkout", REFERRING, "notedb+guessed",
+           pools=("guess:notedb",)),
 ]
 
 
@@ -121,11 +126,17 @@ def other_leaks(report, kind):
 
 
 def pool_numbers(report, driver):
-    """Size, high-water mark and refused acquires of the driver's pool."""
+    """Size, high-water mark and refused acquires of the driver's pool. A guess knows no size."""
     for pool in report["pools"]:
         if pool["kind"] == driver.pool:
-            return pool.get("size"), pool["high_water"]["count"], pool["failed"]
+            size = COUNT if driver.pools else pool.get("size")
+            return size, pool["high_water"]["count"], pool["failed"]
     return None
+
+
+def exceptions(report, kind):
+    """Sessions of which the report says that an exception left them."""
+    return sum(site.get("exceptions", 0) for site in report["sites"] if site["kind"] == kind)
 
 
 def read_report(cli, folder):

@@ -30,7 +30,7 @@ class Drivers(PythonTestCase):
             self.skipTest(f"{python} has no {driver.module}")
         ports = ports_of(driver)
         command = driver_cells.command(driver, cell, python, ports, SOURCES)
-        run = self.assert_same_behaviour(command)
+        run = self.assert_same_behaviour(command, pools=driver.pools)
         report = run.report("-n", "0")
         path = source(driver.program)
         expected = {(driver.program, line_of(path, driver_cells.marker(cell))):
@@ -43,6 +43,8 @@ class Drivers(PythonTestCase):
         closed = driver.answers[cell] in driver_cells.CLOSED
         self.assert_totals(report, driver.kind, never_closed=0 if closed else driver_cells.COUNT)
         self.assertEqual(driver_cells.other_leaks(report, driver.kind), {})
+        if cell == "exception":
+            self.assertEqual(driver_cells.exceptions(report, driver.kind), driver_cells.COUNT)
         if cell == "exhausted":
             self.assertEqual(driver_cells.pool_numbers(report, driver),
                              (driver_cells.COUNT, driver_cells.COUNT, 1))

@@ -92,6 +92,16 @@ def duckdb():
     return lambda: module.connect(f"drivers-{os.getpid()}.{len(keep)}.duck")
 
 
+def undescribed():
+    module = importlib.import_module("notedb")
+    return lambda: module.connect(f"notes-{os.getpid()}.db")
+
+
+def undescribed_class():
+    module = importlib.import_module("notedb2")
+    return lambda: module.connect(f"notes-{os.getpid()}.db")
+
+
 class Pool:
     """What the cells need of a pool of COUNT connections."""
 
@@ -142,6 +152,12 @@ def mysql_connector_pool():
     module = importlib.import_module("mysql.connector.pooling")
     pool = module.MySQLConnectionPool(pool_size=COUNT, pool_name="three", use_pure=True, **mysql())
     return Pool(pool.get_connection, lambda connection: connection.close())
+
+
+def guessed_pool():
+    module = importlib.import_module("notedb")
+    pool = module.Depot(f"notes-{os.getpid()}.db", COUNT)
+    return Pool(pool.acquire, pool.release)
 
 
 # -- what becomes of them --

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "recorder/core/call_specs.h"
+#include "recorder/core/recorder.h"
 #include "recorder/runtimes/native.h"
 #include "recorder/runtimes/python/api.h"
 #include "recorder/runtimes/python/frames.h"
@@ -20,6 +22,7 @@
 #include "recorder/stacks/modules.h"
 
 enum { // PyTypeObject, the same in 3.8 to 3.15
+    TYPE_BASIC_SIZE = 32,
     TYPE_DEALLOC = 48,
     TYPE_FLAGS = 168,
     TYPE_BASE = 256,
@@ -162,6 +165,52 @@ void python_drivers_look(void)
     python_drop(list);
     python_drop(function);
     native_modules_changed();
+}
+
+// The type of a driver that an object's is or is derived from.
+static const PyObject *driver_base(const PyObject *object)
+{
+    unsigned count = atomic_load_explicit(&type_count, memory_order_acquire);
+    for (PyObject *type = object->type; count > 0 && type; type = python_at(type, TYPE_BASE))
+        if (driver_type(type, TYPE_DEALLOC) || driver_type(type, TYPE_FINALIZE))
+            return type;
+    return NULL;
+}
+
+bool python_drivers_is_object(const PyObject *object)
+{
+    return driver_base(object) != NULL;
+}
+
+// The session of a handle of any library's.
+static struct trace_session *session_of(uint64_t handle)
+{
+    int count;
+    const struct spec *specs = recorder_specs(&count);
+    const char *asked = ""; // specs of one kind stand together
+    struct trace_session *record = NULL;
+    for (int i = 0; i < count && !record; i++) {
+        if (specs[i].python || specs[i].session != TRACE_HANDLE ||
+            strcmp(specs[i].kind, asked) == 0)
+            continue;
+        asked = specs[i].kind;
+        record = session_record(name_intern(asked), handle);
+    }
+    return record && !(record->flags & TRACE_SESSION_POOLED) ? record : NULL;
+}
+
+struct trace_session *python_drivers_session(const PyObject *object)
+{
+    enum { FIRST = 16, MOST = 1024, LOWEST = 4096 }; // what follows the head of an object
+    const PyObject *type = recorder_trace.header ? driver_base(object) : NULL;
+    ssize_t size = type ? (ssize_t)python_at(type, TYPE_BASIC_SIZE) : 0;
+    struct trace_session *record = NULL;
+    for (int at = FIRST; at + 8 <= size && at < MOST && !record; at += 8) {
+        uint64_t word = (uint64_t)(uintptr_t)python_at(object, at);
+        if (word > LOWEST && word % 8 == 0)
+            record = session_of(word);
+    }
+    return record;
 }
 
 static bool calls_foreign(const struct module *module)

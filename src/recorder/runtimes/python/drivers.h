@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "recorder/runtimes/python/api.h"
 #include "recorder/runtimes/runtime.h"
 
 // Whether a module that calls traced functions was loaded since python_drivers_look. Any thread;
@@ -20,6 +21,12 @@ bool python_drivers_used(void);
 
 // What closes the handle that a call has released. Plain C, any thread.
 enum runtime_closer python_drivers_closer(const struct runtime_call *call);
+
+// Whether an object is of such a module's types, or of one derived from them, and the session of
+// the handle that is kept in it: one that is out and belongs to no pool, else NULL. The session:
+// inside recorder_enter. GIL held.
+bool python_drivers_is_object(const PyObject *object);
+struct trace_session *python_drivers_session(const PyObject *object);
 
 // Detach: types are as they were. GIL held.
 void python_drivers_undo(void);

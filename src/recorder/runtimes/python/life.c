@@ -22,6 +22,7 @@
 #include "recorder/runtimes/python/audit.h"
 #include "recorder/runtimes/python/await.h"
 #include "recorder/runtimes/python/context.h"
+#include "recorder/runtimes/python/convention.h"
 #include "recorder/runtimes/python/drivers.h"
 #include "recorder/runtimes/python/frames.h"
 #include "recorder/runtimes/python/holders.h"
@@ -186,19 +187,22 @@ static bool may_look(void)
 }
 
 // importlib._bootstrap._call_with_frames_removed(exec, code, module.__dict__): how importlib's
-// loaders run a module's code.
+// loaders run a module's code; also (create_dynamic, spec), of which the result is the module.
 static PyObject *module_executed(const struct python_invocation *call)
 {
     PyObject *result = python_invoke(call);
     PyObject *namespace = python_invocation_argument(call, 2, NULL);
-    if (!result || !namespace || !may_look())
+    if (!result || !may_look())
         return result;
     looking = true;
-    const char *name = python_text(py.PyDict_GetItemString(namespace, "__name__"));
+    const char *name =
+        namespace ? python_text(py.PyDict_GetItemString(namespace, "__name__")) : NULL;
     if (name) {
         before_import(name); // importlib.import_module raises no event
         look_at_modules(name);
     }
+    python_convention_look(name ? py.PyDict_GetItemString(py.PyImport_GetModuleDict(), name)
+                                : result);
     looking = false;
     return result;
 }
@@ -392,7 +396,7 @@ static void on_event(enum event event, PyObject *args)
         const char *module = python_text(py.PyTuple_GetItem(args, 0));
         if (module)
             before_import(module);
-        if (module && strcmp(module, "importlib") == 0) {
+        if (!followed && py.PyEval_GetFrame()) { // a driver nobody has described may be any module
             register_at_exit();
             follow_importlib();
         }

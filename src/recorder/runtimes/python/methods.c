@@ -9,11 +9,13 @@
 
 #include "recorder/books/session.h"
 #include "recorder/books/sessions.h"
+#include "recorder/books/sites.h"
 #include "recorder/core/arena.h"
 #include "recorder/core/call_specs.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/await.h"
 #include "recorder/runtimes/python/context.h"
+#include "recorder/runtimes/python/convention.h"
 #include "recorder/runtimes/python/created.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/pool.h"
@@ -71,6 +73,7 @@ struct method_call {
     const struct spec *spec;
     PyObject *handle;            // borrowed; NULL: to be the result
     PyObject *pool;              // borrowed or NULL
+    uint32_t acquires;           // that this thread had made before it
     const char *name, *database; // or NULL
     uint64_t started;
     struct python_pool *known;       // `pool`, or NULL
@@ -213,6 +216,17 @@ static uint32_t pool_reference(const struct method_call *call, struct python_poo
     return pool_intern(name_intern(call->spec->kind), 0, name_intern(name));
 }
 
+// The database of a handle that another library opened within the call, for which this one stands;
+// TRACE_NONE: there is none. Inside recorder_enter.
+static uint32_t inner_database(const struct method_call *call)
+{
+    const struct trace_session *inner =
+        recorder_thread.acquires != call->acquires
+            ? trace_record(&recorder_trace, TRACE_SESSIONS, recorder_thread.acquired_slot)
+            : NULL;
+    return inner ? inner->database : TRACE_NONE;
+}
+
 // The pool object of a call; NULL: it names none.
 static struct python_pool *pool_of(const struct method_call *call)
 {
@@ -273,7 +287,9 @@ static void note_acquire(const struct method_call *call, PyObject *handle, bool 
             .pool = opened ? TRACE_NONE : owner,
             .owner = opened ? owner : TRACE_NONE,
             .wrapper = opened && recorder_thread.owner.inside,
-            .database = call->database ? name_intern(call->database) : TRACE_NONE,
+            .database = call->database ? name_intern(call->database)
+                        : opened       ? inner_database(call)
+                                       : TRACE_NONE,
             .task = python_moment_task(&moment),
             .started_ns = call->started,
             .since_ns = call->started,
@@ -513,6 +529,7 @@ static PyObject *invoke_for_pool(const struct python_invocation *invocation,
     call->own.pool =
         opens && !call->spec->kept ? recorder_thread.owner.pool : pool_reference(call, call->known);
     call->before = session_thread_owner(call->own);
+    call->acquires = recorder_thread.acquires;
     count_call(call->spec);
     recorder_leave();
     wait_begin(call);
@@ -546,7 +563,7 @@ static PyObject *follow(const struct python_invocation *invocation, struct metho
     return result;
 }
 
-static PyObject *method_called(const struct python_invocation *invocation)
+PyObject *python_method_called(const struct python_invocation *invocation)
 {
     struct method_call call = {.spec = invocation->data};
     enum trace_verb verb = call.spec->verb;
@@ -560,6 +577,26 @@ static PyObject *method_called(const struct python_invocation *invocation)
         return python_invoke(invocation);
     call.started = recorder_now_coarse();
     return follow(invocation, &call);
+}
+
+void python_method_acquired(const struct spec *spec, PyObject *handle, uint64_t started,
+                            const char *database)
+{
+    const struct method_call call = {.spec = spec, .started = started, .database = database};
+    PyObject *type, *value, *traceback;
+    py.PyErr_Fetch(&type, &value, &traceback);
+    note_acquire(&call, handle, false);
+    py.PyErr_Restore(type, value, traceback);
+}
+
+// Wraps what a spec names in its module, which is complete.
+static void wrap_spec(const char *module, const char *path, const struct spec *spec)
+{
+    if (strcmp(path, SPEC_GUESS) == 0)
+        python_convention_guess(module, spec);
+    else
+        (void)python_wrap(module, path, python_method_called, spec);
+    python_traceback_watch(); // what its handles are left by
 }
 
 bool python_methods_wrap(const char *executed)
@@ -577,8 +614,7 @@ bool python_methods_wrap(const char *executed)
         snprintf(module, sizeof module, "%.*s", (int)(colon - specs[i].function),
                  specs[i].function);
         if (python_module_ready(module, executed)) {
-            (void)python_wrap(module, colon + 1, method_called, &specs[i]);
-            python_traceback_watch(); // what its handles are left by
+            wrap_spec(module, colon + 1, &specs[i]);
             progress[i] = WRAPPED;
         } else {
             complete = false;

@@ -13,6 +13,7 @@
 #include "recorder/books/sites.h"
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/created.h"
+#include "recorder/runtimes/python/drivers.h"
 #include "recorder/runtimes/python/frames.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/sqlite.h"
@@ -125,6 +126,8 @@ static void note_exception(PyObject *holder, const struct python_walk_frame *fra
     struct trace_session *record = python_sqlite_is_some_connection(holder)
                                        ? python_sqlite_session(holder)
                                        : python_created_session(holder);
+    if (!record && python_drivers_is_object(holder))
+        record = python_drivers_session(holder);
     struct trace_site *site = record ? site_record(record->site) : NULL;
     const struct trace_location *function =
         site ? trace_record(&recorder_trace, TRACE_LOCATIONS, python_location(frame)) : NULL;
@@ -150,7 +153,7 @@ static bool may_hold(PyObject *object)
     return !((uintptr_t)python_at(object->type, TYPE_FLAGS) & TYPE_BUILTIN) &&
            object != py._Py_NoneStruct &&
            (python_created_session(object) || python_sqlite_is_some_connection(object) ||
-            stands_for(object));
+            python_drivers_is_object(object) || stands_for(object));
 }
 
 // An exception that is being raised is kept.

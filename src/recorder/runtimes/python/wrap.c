@@ -294,28 +294,33 @@ void python_wrap_undo(void)
         put_back(&places[--place_count]);
 }
 
-bool python_wrap(const char *module, const char *path, python_wrapped wrapped, const void *data)
+bool python_wrap_in(PyObject *holder, const char *name, bool in_class, python_wrapped wrapped,
+                    const void *data)
 {
     if ((!wrapper_type && !make_type()) || place_count == MOST_PLACES)
-        return false;
-    const char *name;
-    PyObject *holder = holder_of(module, path, &name);
-    if (!holder)
         return false;
     // What stands in the class itself, not what a look-up makes of it.
     PyObject *dict = python_attribute(holder, "__dict__");
     PyObject *key = py.PyUnicode_InternFromString(name);
     PyObject *original = dict && key ? py.PyObject_GetItem(dict, key) : NULL;
-    PyObject *wrapper =
-        original ? replacement(original, strchr(path, '.') != NULL, wrapped, data) : NULL;
-    bool done = wrapper && py.PyObject_SetAttrString(holder, name, wrapper) == 0;
+    bool done = original && original->type == wrapper_type;
+    PyObject *wrapper = original && !done ? replacement(original, in_class, wrapped, data) : NULL;
+    bool put = wrapper && py.PyObject_SetAttrString(holder, name, wrapper) == 0;
     py.PyErr_Clear();
-    if (done)
+    if (put)
         remember(holder, key, original, wrapper);
     python_drop(wrapper);
     python_drop(original);
     python_drop(key);
     python_drop(dict);
+    return put || done;
+}
+
+bool python_wrap(const char *module, const char *path, python_wrapped wrapped, const void *data)
+{
+    const char *name;
+    PyObject *holder = holder_of(module, path, &name);
+    bool done = holder && python_wrap_in(holder, name, strchr(path, '.') != NULL, wrapped, data);
     python_drop(holder);
     return done;
 }

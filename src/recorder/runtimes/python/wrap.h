@@ -39,6 +39,11 @@ PyObject *python_invocation_argument(const struct python_invocation *call, size_
 // where it is wrapped already.
 bool python_wrap(const char *module, const char *path, python_wrapped wrapped, const void *data);
 
+// The same for an attribute of a class or module, as it stands in that one; in_class: whether its
+// functions bind to instances. true also if a wrapper stands there already. No exception is set.
+bool python_wrap_in(PyObject *holder, const char *name, bool in_class, python_wrapped wrapped,
+                    const void *data);
+
 // Puts back all originals where something of ours still stands; wrappers that are being called go
 // on. GIL held; runs Python code.
 void python_wrap_undo(void);
