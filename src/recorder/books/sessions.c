@@ -67,8 +67,9 @@ struct entry *session_add(const struct acquire *acquire, uint32_t site, uint64_t
     if (!same)
         entry = entry_take(shard);
     if (entry) {
-        recorder_thread.acquired_slot =
-            acquire->wrapper ? recorder_thread.acquired_slot : entry->slot;
+        recorder_thread.acquired_slot = acquire->wrapper && !recorder_thread.owner.inside
+                                            ? recorder_thread.acquired_slot
+                                            : entry->slot;
         entry->key = key;
         entry->acquired_ns = entry->seen_ns = now_ns;
         entry->word = 0;

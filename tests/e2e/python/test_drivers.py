@@ -69,6 +69,38 @@ def add_tests():
                             lambda self, d=driver, c=cell, p=python: self.check(d, c, p))
 
 
+class Newest(PythonTestCase):
+    @unittest.skipUnless(NEWEST, "no drivers of the package index: E2E_NEWEST names no Python")
+    def test_has_drivers(self):
+        found = [driver.name for driver in driver_cells.DRIVERS
+                 if driver_cells.version(driver, NEWEST) is not None]
+        self.assertIn("psycopg", found)
+
+
+class Refused(PythonTestCase):
+    """A server that is not there: nothing was opened."""
+
+    def check(self, module, call):
+        if self.run_plain([PYTHON, "-c", f"import {module}"]).status != 0:
+            self.skipTest(f"no {module}")
+        program = self.write("refused.py", f"import {module}\nfor _ in range(3):\n    try:\n"
+                             f"        {call}\n    except Exception:\n        print('refused')\n")
+        run = self.trace([PYTHON, program])
+        self.assertEqual(run.out.count("refused"), 3)
+        report = run.report()
+        self.assert_totals(report, opened=0, never_closed=0, failed=3)
+
+    def test_oracledb(self):
+        self.check("oracledb", f"oracledb.connect(user='u', password='p', "
+                               f"dsn='127.0.0.1:{servers.free_port()}/x')")
+
+    def test_pymysql(self):
+        self.check("pymysql", f"pymysql.connect(host='127.0.0.1', port={servers.free_port()})")
+
+    def test_pg8000(self):
+        self.check("pg8000", f"pg8000.connect('u', host='127.0.0.1', port={servers.free_port()})")
+
+
 class ServersOwnList(PythonTestCase):
     """What is never closed is what the server still lists."""
 

@@ -14,6 +14,7 @@
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/created.h"
 #include "recorder/runtimes/python/methods.h"
+#include "recorder/runtimes/python/shutdown.h"
 #include "recorder/runtimes/python/traceback.h"
 #include "recorder/runtimes/python/wrap.h"
 
@@ -90,7 +91,8 @@ static void connected(PyObject *connection, const char *module, uint32_t before,
             python_created_hold(connection, recorder_thread.acquired_slot);
             recorder_leave();
         }
-    } else if (is_connection(connection) && follow_end(connection->type)) {
+    } else if (!python_keeps_nothing() && is_connection(connection) &&
+               follow_end(connection->type)) {
         char words[160];
         snprintf(words, sizeof words, "%s (by convention, no spec)", module);
         python_method_acquired(&acquire_spec, connection, started, words);
