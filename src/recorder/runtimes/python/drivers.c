@@ -188,14 +188,15 @@ static struct trace_session *session_of(uint64_t handle)
     int count;
     const struct spec *specs = recorder_specs(&count);
     const char *asked = ""; // specs of one kind stand together
-    struct trace_session *record = NULL;
-    for (int i = 0; i < count && !record; i++) {
+    uint32_t slot = TRACE_NONE;
+    for (int i = 0; i < count && slot == TRACE_NONE; i++) {
         if (specs[i].python || specs[i].session != TRACE_HANDLE ||
             strcmp(specs[i].kind, asked) == 0)
             continue;
         asked = specs[i].kind;
-        record = session_record(name_intern(asked), handle);
+        slot = session_slot(name_intern(asked), handle);
     }
+    struct trace_session *record = trace_record(&recorder_trace, TRACE_SESSIONS, slot);
     return record && !(record->flags & TRACE_SESSION_POOLED) ? record : NULL;
 }
 
