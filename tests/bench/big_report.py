@@ -16,24 +16,36 @@ import sys
 import tempfile
 
 LIBRARY = "#include <stdint.h>\nstatic uintptr_t last;\nvoid *depot_get(void) { return (void *)(last += 64); }\n"
+UNIT = 100  # sites of a source file
 TEXT_SECONDS, TEXT_MB, OTHER_SECONDS = 0.5, 200, 3.0
 
 
-def program(sites, rounds):
-    lines = ["void *depot_get(void);", "#define SITE __attribute__((noinline)) static void *"]
-    lines += [f"SITE site_{i}(void)\n{{\n    void *got = depot_get();\n    __asm__ volatile(\"\" : : \"r\"(got));\n"
-              "    return got;\n}" for i in range(sites)]
-    lines += ["static void *(*const all[])(void) = {", ",\n".join(f"site_{i}" for i in range(sites)), "};",
-              "int main(void) {", f"    for (int i = 0; i < {rounds}; i++)", f"        for (int j = 0; j < {sites}; j++)",
-              "            (void)all[j]();", "    return 0;", "}"]
-    return "\n".join(lines)
+def unit(number, sites):
+    """A source file with so many sites: as large as files are, not all of the program's."""
+    lines = ["void *depot_get(void);"]
+    lines += [f"void *site_{number}_{i}(void)\n{{\n    void *got = depot_get();\n"
+              "    __asm__ volatile(\"\" : : \"r\"(got));\n    return got;\n}" for i in range(sites)]
+    lines += [f"void *(*const all_{number}[])(void) = {{", ",\n".join(f"site_{number}_{i}" for i in range(sites)), "};"]
+    return "\n".join(lines) + "\n"
+
+
+def program(units, rounds):
+    lines = [f"extern void *(*const all_{i}[{UNIT}])(void);" for i in range(units)]
+    lines += ["static void *(*const *const all[])(void) = {", ", ".join(f"all_{i}" for i in range(units)), "};",
+              "int main(void) {", f"    for (int i = 0; i < {rounds}; i++)", f"        for (int j = 0; j < {units}; j++)",
+              f"            for (int k = 0; k < {UNIT}; k++)", "                (void)all[j][k]();", "    return 0;", "}"]
+    return "\n".join(lines) + "\n"
 
 
 def record(cli, folder, sites, sessions):
     (folder / "depot.c").write_text(LIBRARY)
-    (folder / "big.c").write_text(program(sites, sessions // sites))
+    units = max(1, sites // UNIT)
+    sources = [f"unit_{i}.c" for i in range(units)]
+    for i, source in enumerate(sources):
+        (folder / source).write_text(unit(i, UNIT))
+    (folder / "big.c").write_text(program(units, sessions // (units * UNIT)))
     subprocess.run(["gcc", "-g", "-O1", "-shared", "-fPIC", "-o", "libdepot.so", "depot.c"], cwd=folder, check=True)
-    subprocess.run(["gcc", "-g", "-O1", "-o", "big", "big.c", "-L.", "-ldepot", "-Wl,-rpath,$ORIGIN"], cwd=folder,
+    subprocess.run(["gcc", "-g", "-O1", "-o", "big", "big.c", *sources, "-L.", "-ldepot", "-Wl,-rpath,$ORIGIN"], cwd=folder,
                    check=True)
     subprocess.run([cli, "run", "-o", "big.trace", "--pool",
                     "kind depot; acquire depot_get() -> handle; release depot_put(handle)", "--", "./big"],
