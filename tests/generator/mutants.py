@@ -34,7 +34,7 @@ MUTANTS = {
     "one opened is missed": ("src/report/profile/sites.c", "tally->opened += ended[end];",
                              "tally->opened += ended[end] - (ended[end] == 7);"),
     "first thread is under way": ("src/report/profile/under_way.c", "if (left || session->flags & stuck)",
-                                  "if (session->flags & stuck)"),
+                                  "if ((left && stuck == 0) || session->flags & stuck)"),
     "ended threads are under way": ("src/report/profile/under_way.c", "TRACE_SESSION_THREAD_ENDED;", "0;"),
     "factories are sites": ("src/report/code/naming.c", "if (caller == stack->frames->count || verdict == KEPT)",
                             "if (true)"),

@@ -21,7 +21,8 @@ struct function {
     struct map callers;
     enum naming_evidence evidence; // of the source text
     bool suspends;                 // a generator or coroutine: what is active may be another call
-    uint64_t within, after;        // sessions seen later while it was active, after it had returned
+    uint64_t never_closed;
+    uint64_t within, after; // sessions seen later while it was active, after it had returned
 };
 
 // The user's frame that called the one at `index`, or frames->count; recursion is passed over.
@@ -152,7 +153,11 @@ static bool is_left_to_callers(const struct function *function)
 // to close them, or somebody else finds them where it has put them, is not known.
 static enum verdict verdict_of(const struct function *function)
 {
-    const enum verdict text = function->evidence == NAMING_HANDED_ON ? HANDED_ON : KEPT;
+    // What was left open by a generator that closes, if it gets that far, it has to answer for;
+    // unless one caller lets it and another does not.
+    const bool yielded = function->evidence == NAMING_YIELDED &&
+                         (function->never_closed == 0 || is_left_to_callers(function));
+    const enum verdict text = yielded || function->evidence == NAMING_HANDED_ON ? HANDED_ON : KEPT;
     if (function->suspends && function->evidence != NAMING_UNKNOWN)
         return text;
     if (function->after > 0 && function->after >= function->within)
@@ -178,6 +183,7 @@ static void gather_functions(struct map *functions, struct arena *arena, struct 
         size_t caller = caller_of(stacks[i].frames, stacks[i].index);
         struct function *function = find_function(functions, arena, code, &stacks[i]);
         note_ways(function, &stacks[i], caller);
+        function->never_closed += stacks[i].never_closed;
         if (caller < stacks[i].frames->count)
             note_caller(function, arena, &stacks[i], &stacks[i].frames->frame[caller]);
     }

@@ -50,8 +50,9 @@ void naming_resolve(struct arena *arena, struct code_text *code, struct naming *
                     size_t count);
 
 // Whether the source says that the session acquired at a line is handed on to the caller.
+// Yielded: by a generator that closes it behind the yield, unless an exception leaves it there.
 // function: its qualified name ("<lambda>", "make.<locals>.<lambda>").
-enum naming_evidence { NAMING_UNKNOWN, NAMING_KEPT, NAMING_HANDED_ON };
+enum naming_evidence { NAMING_UNKNOWN, NAMING_KEPT, NAMING_HANDED_ON, NAMING_YIELDED };
 enum naming_evidence naming_python_evidence(struct code_text *code, const char *directory,
                                             const char *file, unsigned line, const char *function);
 

@@ -118,6 +118,14 @@ static bool hands_on(const char *text, const char *name, size_t length)
     return false;
 }
 
+// Whether the text closes the session in the variable: "name.close()", "await name.close()".
+static bool closes(const char *text, const char *name, size_t length)
+{
+    const char *rest = after_word(text, "await");
+    const char *call = rest ? rest : text;
+    return strncmp(call, name, length) == 0 && strncmp(call + length, ".close(", 7) == 0;
+}
+
 static bool begins_definition(const char *text)
 {
     return after_word(text, "def") || after_word(text, "class") || after_word(text, "async") ||
@@ -178,6 +186,7 @@ enum naming_evidence naming_python_evidence(struct code_text *code, const char *
     const char *name = bound_name(text, &length);
     if (!name)
         return NAMING_KEPT;
+    enum naming_evidence evidence = NAMING_KEPT;
     for (unsigned ahead = 1; ahead <= LINES_AHEAD; ahead++) {
         const char *next = code_text_line(code, directory, file, line + ahead);
         if (!next)
@@ -189,9 +198,15 @@ enum naming_evidence naming_python_evidence(struct code_text *code, const char *
         if (next_indent == 0 || (next_indent < indent && begins_definition(next)))
             break;
         if (hands_on(next, name, length))
-            return NAMING_HANDED_ON;
+            evidence = NAMING_HANDED_ON;
+        if (evidence == NAMING_HANDED_ON &&
+            (after_word(next, "return") || after_word(next, "finally")))
+            break;
+        // A generator that closes what it has yielded, but not if it is left by an exception.
+        if (evidence == NAMING_HANDED_ON && closes(next, name, length))
+            return NAMING_YIELDED;
     }
-    return NAMING_KEPT;
+    return evidence;
 }
 
 // The line of the definition around `line`, with its indentation in *indent; 0: at module level.
