@@ -20,7 +20,7 @@ MUTANTS = {
     "python line": ("src/recorder/runtimes/python/location.c", "line > 0 ? (uint32_t)line : 0",
                     "line > 0 ? (uint32_t)line + 1 : 0"),
     "return address": ("src/report/code/frames.c", "&file, address - 1 - place->bias", "&file, address - place->bias"),
-    "reference is released": ("src/recorder/runtimes/joined.c", "return TRACE_RECLAIMED;", "return TRACE_RELEASED;"),
+    "collected is released": ("src/recorder/runtimes/joined.c", "return TRACE_COLLECTED;", "return TRACE_RELEASED;"),
     "shutdown is released": ("src/recorder/runtimes/joined.c", "return TRACE_SHUTDOWN;", "return TRACE_RELEASED;"),
     "released is reclaimed": ("src/recorder/runtimes/joined.c", "return TRACE_RELEASED;\n    }\n}",
                               "return TRACE_RECLAIMED;\n    }\n}"),
@@ -35,12 +35,10 @@ MUTANTS = {
                              "tally->opened += ended[end] - (ended[end] == 7);"),
     "first thread is under way": ("src/report/profile/under_way.c", "if (left || session->flags & stuck)",
                                   "if ((left && stuck == 0) || session->flags & stuck)"),
-    "ended threads are under way": ("src/report/profile/under_way.c", "TRACE_SESSION_THREAD_ENDED;", "0;"),
     "factories are sites": ("src/report/code/naming.c", "if (caller == stack->frames->count || verdict == KEPT)",
                             "if (true)"),
     "callers are sites": ("src/report/code/naming.c", "if (function->within > 0 || function->evidence == NAMING_KEPT)\n"
-                          "        return KEPT;", "if (function->within > 99)\n        return HANDED_ON;"),
-    "no library between": ("src/report/code/naming.c", "FRAMES_BETWEEN = 4", "FRAMES_BETWEEN = 0"),
+                          "        return KEPT;", "if (function->within > 0)\n        return HANDED_ON;"),
     "generators hand on": ("src/report/code/naming_python.c", "if (evidence == NAMING_HANDED_ON && closes(",
                            "if (false && closes("),
     "sites by function": ("src/report/profile/sites.c", 'return arena_format(arena, "%s|%s|%u|%s", kind, file, name->line,'
