@@ -93,13 +93,13 @@ def command(driver, cell, python, ports, sources):
 
 def version(driver, python):
     """The driver's version there, "" if that does not say, or None if it is not there."""
-    code = (f"import importlib; m = importlib.import_module({driver.module!r}); "
-            "import sys; top = sys.modules[m.__name__.split('.')[0]]; "
-            "v = getattr(top, '__version__', None) or getattr(top, 'version', ''); "
-            "print(v if isinstance(v, str) else '')")
+    code = (f"import importlib, importlib.metadata as d; name = {driver.module!r}; "
+            "importlib.import_module(name); "
+            "found = getattr(d, 'packages_distributions', dict)().get(name.split('.')[0], ()); "
+            "print(d.version(found[0]) if found else '')")
     result = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False,
                             timeout=60)
-    return result.stdout.strip().split(" ")[0] if result.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def answer(report, kind):

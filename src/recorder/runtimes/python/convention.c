@@ -81,7 +81,8 @@ static bool follow_end(PyObject *class)
     return follow_method(class, "close") && (!foreign || follow_method(class, "__exit__"));
 }
 
-// A connection was made; `before`: recorder_thread.acquires when that began.
+// A connection was made; `before`: recorder_thread.acquires when that began. What a pool or a spec
+// around it opens is theirs to account for.
 static void connected(PyObject *connection, const char *module, uint32_t before, uint64_t started)
 {
     PyObject *type, *value, *traceback;
@@ -91,8 +92,8 @@ static void connected(PyObject *connection, const char *module, uint32_t before,
             python_created_hold(connection, recorder_thread.acquired_slot);
             recorder_leave();
         }
-    } else if (!python_keeps_nothing() && is_connection(connection) &&
-               follow_end(connection->type)) {
+    } else if (recorder_thread.owner == TRACE_NONE && !python_keeps_nothing() &&
+               is_connection(connection) && follow_end(connection->type)) {
         char words[160];
         snprintf(words, sizeof words, "%s (by convention, no spec)", module);
         python_method_acquired(&acquire_spec, connection, started, words);
@@ -160,36 +161,4 @@ void python_convention_look(PyObject *module)
         python_traceback_watch(); // what its connections are left by
     py.PyErr_Clear();
     python_drop(dict);
-}
-
-static void guess_class(PyObject *class, const struct spec *spec)
-{
-    static const char *const acquires[] = {"acquire", "getconn", "get_connection", NULL};
-    static const char *const releases[] = {"release", "putconn", NULL};
-    bool gets = false, puts = false;
-    for (const char *const *name = acquires; *name; name++)
-        gets |= has(class, *name);
-    for (const char *const *name = releases; *name; name++)
-        puts |= has(class, *name);
-    if (!gets || !puts)
-        return;
-    for (const char *const *name = spec->verb == TRACE_ACQUIRE ? acquires : releases; *name; name++)
-        (void)python_wrap_in(class, *name, true, python_method_called, spec);
-}
-
-void python_convention_guess(const char *module, const struct spec *spec)
-{
-    PyObject *object = python_find(module, "");
-    PyObject *dict = object ? python_attribute(object, "__dict__") : NULL;
-    PyObject *values = dict ? py.PyDict_Values(dict) : NULL;
-    ssize_t count = values ? py.PyList_Size(values) : 0;
-    for (ssize_t i = 0; i < count; i++) {
-        PyObject *value = py.PyList_GetItem(values, i);
-        if (python_is_a(value, py.PyType_Type))
-            guess_class(value, spec);
-    }
-    py.PyErr_Clear();
-    python_drop(values);
-    python_drop(dict);
-    python_drop(object);
 }

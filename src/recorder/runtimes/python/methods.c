@@ -15,8 +15,8 @@
 #include "recorder/core/recorder.h"
 #include "recorder/runtimes/python/await.h"
 #include "recorder/runtimes/python/context.h"
-#include "recorder/runtimes/python/convention.h"
 #include "recorder/runtimes/python/created.h"
+#include "recorder/runtimes/python/guess.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/pool.h"
 #include "recorder/runtimes/python/shutdown.h"
@@ -593,7 +593,7 @@ void python_method_acquired(const struct spec *spec, PyObject *handle, uint64_t 
 static void wrap_spec(const char *module, const char *path, const struct spec *spec)
 {
     if (strcmp(path, SPEC_GUESS) == 0)
-        python_convention_guess(module, spec);
+        python_guess(module, spec, python_method_called);
     else
         (void)python_wrap(module, path, python_method_called, spec);
     python_traceback_watch(); // what its handles are left by

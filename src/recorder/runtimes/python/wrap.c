@@ -211,11 +211,21 @@ static PyObject *wrapper_new(PyObject *target, python_wrapped wrapped, const voi
 // argument if it stands in a class and binds to instances. No class: programs ask for instances.
 static bool is_function(PyObject *original, bool in_class)
 {
-    if (original->type == py.PyFunction_Type)
-        return true;
-    return original->type != wrapper_type && py.PyCallable_Check(original) &&
-           !python_is_a(original, py.PyType_Type) &&
-           (!in_class || python_at(original->type, TYPE_DESCR_GET));
+    return original->type == py.PyFunction_Type ||
+           (py.PyCallable_Check(original) && !python_is_a(original, py.PyType_Type) &&
+            (!in_class || python_at(original->type, TYPE_DESCR_GET)));
+}
+
+// Whether what stands there is a wrapper that does the same, or is around one.
+static bool stands(const PyObject *object, python_wrapped wrapped, const void *data)
+{
+    for (; object && object->type == wrapper_type;
+         object = ((const struct wrapper *)object)->target) {
+        const struct wrapper *wrapper = (const struct wrapper *)object;
+        if (wrapper->wrapped == wrapped && wrapper->data == data)
+            return true;
+    }
+    return false;
 }
 
 // What is to stand where `original` stood in its class or module. A new reference or NULL.
@@ -303,7 +313,7 @@ bool python_wrap_in(PyObject *holder, const char *name, bool in_class, python_wr
     PyObject *dict = python_attribute(holder, "__dict__");
     PyObject *key = py.PyUnicode_InternFromString(name);
     PyObject *original = dict && key ? py.PyObject_GetItem(dict, key) : NULL;
-    bool done = original && original->type == wrapper_type;
+    bool done = stands(original, wrapped, data);
     PyObject *wrapper = original && !done ? replacement(original, in_class, wrapped, data) : NULL;
     bool put = wrapper && py.PyObject_SetAttrString(holder, name, wrapper) == 0;
     py.PyErr_Clear();

@@ -36,7 +36,7 @@ PyObject *python_invocation_argument(const struct python_invocation *call, size_
 // Puts a wrapper in the place of `path` ("Class.method" or "function") in a module that has been
 // imported. Plain functions, class methods and static methods, as they stand in that class.
 // data: kept. false: not there, or not to be wrapped. GIL held; runs Python code. Nothing happens
-// where it is wrapped already.
+// where it is wrapped already with the same; else the wrapper is wrapped around.
 bool python_wrap(const char *module, const char *path, python_wrapped wrapped, const void *data);
 
 // The same for an attribute of a class or module, as it stands in that one; in_class: whether its
