@@ -92,8 +92,9 @@ static void connected(PyObject *connection, const char *module, uint32_t before,
             python_created_hold(connection, recorder_thread.acquired_slot);
             recorder_leave();
         }
-    } else if (recorder_thread.owner == TRACE_NONE && !python_keeps_nothing() &&
-               is_connection(connection) && follow_end(connection->type)) {
+    } else if (recorder_thread.owner.pool == TRACE_NONE && !recorder_thread.owner.inside &&
+               !python_keeps_nothing() && is_connection(connection) &&
+               follow_end(connection->type)) {
         char words[160];
         snprintf(words, sizeof words, "%s (by convention, no spec)", module);
         python_method_acquired(&acquire_spec, connection, started, words);

@@ -8,6 +8,19 @@
 #include "report/profile/profile.h"
 #include "report/render/pprof/wire.h"
 
+enum { // fields of a profile
+    PROFILE_SAMPLE_TYPE = 1,
+    PROFILE_SAMPLE = 2,
+    PROFILE_MAPPING = 3,
+    PROFILE_LOCATION = 4,
+    PROFILE_FUNCTION = 5,
+    PROFILE_STRING = 6,
+    PROFILE_TIME = 9,
+    PROFILE_DURATION = 10,
+    PROFILE_COMMENT = 13,
+    PROFILE_DEFAULT = 14,
+};
+
 enum pprof_value { // the order of a sample's values
     PPROF_NEVER_CLOSED = 0,
     PPROF_HELD,
@@ -29,6 +42,7 @@ struct pprof {
     struct wire inner, innermost; // kept for their memory
 };
 
+// encode.c: the number of a text; 0: an empty one.
 uint64_t pprof_string(struct pprof *pprof, const char *text);
 // stack: NULL or empty is one frame that says so.
 void pprof_sample(struct pprof *pprof, const struct frames *stack,
