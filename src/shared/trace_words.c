@@ -20,6 +20,8 @@ const char *trace_words_lost(enum trace_lost reason)
         return "more different sites than are kept apart";
     case TRACE_LOST_FILE:
         return "somebody shortened, overwrote or removed the trace while it was written";
+    case TRACE_LOST_FILTER:
+        return "the process added a seccomp filter, which may forbid to make the trace larger";
     default:
         return "a reason that this version does not know";
     }

@@ -77,6 +77,7 @@ enum trace_lost {
     TRACE_LOST_NAMES,     // names not kept, because their number is bounded
     TRACE_LOST_SITES,     // sites not kept apart, because their number is bounded
     TRACE_LOST_FILE,      // recorded in a file that somebody damaged or removed meanwhile
+    TRACE_LOST_FILTER,    // what was reserved before the program added a seccomp filter is used up
     TRACE_LOST_REASONS = 16
 };
 

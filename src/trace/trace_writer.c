@@ -136,6 +136,8 @@ static void chunk_add(struct trace_writer *writer, enum trace_chunk_type type,
 static void count_lost(struct trace_writer *writer, int error)
 {
     enum trace_lost reason = error == -ENOMEM ? TRACE_LOST_MEMORY : TRACE_LOST_SPACE;
+    if (writer->sealed)
+        reason = TRACE_LOST_FILTER;
     __atomic_add_fetch(&writer->header->lost[reason], 1, __ATOMIC_RELAXED);
 }
 
@@ -331,7 +333,7 @@ static int reopen(const struct trace_writer *writer)
 }
 
 // Adds a chunk to `type`; the lock is held.
-static int grow(struct trace_writer *writer, enum trace_chunk_type type)
+static int grow_by(struct trace_writer *writer, enum trace_chunk_type type, uint64_t bytes)
 {
     struct trace_space *space = &writer->space[type];
     if (space->chunks == TRACE_WRITER_CHUNKS)
@@ -340,7 +342,6 @@ static int grow(struct trace_writer *writer, enum trace_chunk_type type)
     if (fd < 0 && fd != NO_FILE)
         return fd;
     uint64_t from = writer->file_bytes;
-    uint64_t bytes = chunk_bytes(type, space->chunks, 1);
     int error = reserve(fd, from, bytes);
     if (error < 0)
         return error;
@@ -355,16 +356,32 @@ static int grow(struct trace_writer *writer, enum trace_chunk_type type)
     return 0;
 }
 
+static int grow(struct trace_writer *writer, enum trace_chunk_type type)
+{
+    return grow_by(writer, type, chunk_bytes(type, writer->space[type].chunks, 1));
+}
+
+void trace_seal(struct trace_writer *writer)
+{
+    enum { RESERVED_BYTES = 256 << 10, RESERVED_FOR_SESSIONS = 1 << 20 };
+    lock_take(&writer->lock);
+    for (int type = 1; type < TRACE_CHUNK_TYPES && !writer->sealed; type++)
+        (void)grow_by(writer, (enum trace_chunk_type)type,
+                      type == TRACE_SESSIONS ? RESERVED_FOR_SESSIONS : RESERVED_BYTES);
+    writer->sealed = true;
+    lock_give(&writer->lock);
+}
+
 // Grows, but does not try all the time while it is not possible: the program pays for each try.
 static bool try_to_grow(struct trace_writer *writer, enum trace_chunk_type type)
 {
     const uint64_t pause_ns = 100000000;
     uint64_t now_ns = clock_now(CLOCK_MONOTONIC_COARSE);
-    int error = now_ns < writer->retry_ns ? -ENOSPC : grow(writer, type);
+    int error = writer->sealed ? -EPERM : now_ns < writer->retry_ns ? -ENOSPC : grow(writer, type);
     if (error == 0)
         return true;
     count_lost(writer, error);
-    if (now_ns < writer->retry_ns)
+    if (writer->sealed || now_ns < writer->retry_ns)
         return false;
     writer->retry_ns = now_ns + pause_ns;
     if ((error == -ENOENT || error == -ESTALE) && writer->on_damage && !trace_is_intact(writer))

@@ -30,6 +30,7 @@ struct trace_writer {
     int fd;                      // that had to be kept open, see trace_create_open; else -1
     uint64_t device, inode;      // of the file, to recognize it when it is opened again
     uint64_t file_bytes;         // all that was made of it
+    bool sealed;                 // does not grow any more
     uint64_t retry_ns;           // it could not grow: not tried again before
     void (*on_damage)(void);     // called when the file turns out to be damaged; NULL: not needed
                                  // to know
@@ -101,6 +102,9 @@ const uint64_t *trace_words(const struct trace_writer *writer, enum trace_chunk_
 // no such stack. seen_ns: when it was first seen; may be NULL.
 uint32_t trace_stack_frames(const struct trace_writer *writer, uint32_t ref,
                             const uint64_t **frames, uint64_t *seen_ns);
+
+// Makes room for some thousand more sessions now, and makes no system call after that.
+void trace_seal(struct trace_writer *writer);
 
 // Calls `visit` for each record of a type that is complete by now.
 void trace_each(const struct trace_writer *writer, enum trace_chunk_type type,

@@ -73,6 +73,19 @@ class Limits(harness.TestCase):
                 for trace in run.traces:
                     os.unlink(trace)
 
+    def test_filter_added_later(self):
+        """A seccomp filter that kills: what fits into what was reserved is recorded, the rest
+        counted, and the program is not killed for it."""
+        for how in ("prctl", "syscall"):
+            with self.subTest(how=how):
+                run, report = self.scenario("filter", f"{how} 100 3000", lost_allowed=False)
+                self.assert_totals(report, never_closed=100 + 750)
+        run, report = self.scenario("filter", "syscall 0 200000", env={"UNCLOSED_SIGNAL": "none"})
+        (process,) = report["processes"]
+        self.assertGreater(report["totals"]["handle"]["opened"], 10000)
+        self.assertIn("the process added a seccomp filter, which may forbid to make the trace larger",
+                      process["lost_reasons"])
+
     @harness.needs_root
     def test_changed_root(self):
         os.mkdir(self.path("root"))

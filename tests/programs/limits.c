@@ -5,14 +5,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "counts.h"
@@ -175,6 +181,53 @@ SCENARIO bus(const char *what)
     return 0;
 }
 
+// A filter that kills, for what SQLite does not need with databases in memory: added by prctl,
+// seccomp or syscall, as the argument says.
+static void add_filter(const char *how)
+{
+    static const int forbidden[] = {SYS_openat,    SYS_mmap,           SYS_process_vm_readv,
+                                    SYS_readlink,  SYS_newfstatat,     SYS_gettid,
+                                    SYS_fallocate, SYS_prctl,          SYS_mincore,
+                                    SYS_fcntl,     SYS_rt_sigprocmask, SYS_munmap,
+                                    SYS_mremap,    SYS_rt_sigaction,   SYS_getcwd};
+    enum { COUNT = sizeof forbidden / sizeof forbidden[0] };
+    struct sock_filter code[2 * COUNT + 2] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+    for (int i = 0; i < COUNT; i++) {
+        code[1 + 2 * i] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)forbidden[i], 0, 1);
+        code[2 + 2 * i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    }
+    code[1 + 2 * COUNT] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog filter = {2 * COUNT + 2, code};
+    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges");
+    if (strcmp(how, "prctl") == 0)
+        must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0, "filter");
+    else
+        must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0, "filter");
+}
+
+// argument: "prctl 100 3000": how, databases opened before and after.
+SCENARIO filter(const char *argument)
+{
+    char how[16];
+    int before, after;
+    must(sscanf(argument, "%15s %d %d", how, &before, &after) == 3, "argument");
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TOP_PAD, 256 << 20);
+    free(malloc(1));
+    must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == -1, "a question, no filter");
+    for (int i = 0; i < before; i++)
+        open_one();
+    add_filter(how);
+    for (int i = 0; i < after; i++)
+        if (i % 4)
+            counts_closed(sqlite3_close(open_one()));
+        else
+            open_one();
+    return 0;
+}
+
 SCENARIO changed_root(const char *folder)
 {
     open_one();
@@ -276,6 +329,7 @@ static const struct scenario {
     {"slowly", slowly},
     {"until_told", until_told},
     {"bus", bus},
+    {"filter", filter},
     {"changed_root", changed_root},
     {"interrupted", interrupted},
     {"changed_root_first", changed_root_first},

@@ -10,6 +10,7 @@
 #include "recorder/books/pools.h"
 #include "recorder/books/sessions.h"
 #include "recorder/books/sites.h"
+#include "recorder/core/confined.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/labels.h"
 #include "recorder/core/recorder.h"
@@ -20,6 +21,7 @@
 struct trace_writer recorder_trace;
 struct options recorder_options = {.depth = 64, .wait_threshold_ns = 10000000};
 void (*recorder_language_frames)(struct stack *stack, const struct stack_origin *origin);
+atomic_bool confined_flag;
 atomic_uint recorder_generation = 1;
 __thread struct recorder_thread recorder_thread;
 

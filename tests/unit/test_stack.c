@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "recorder/core/confined.h"
 #include "recorder/core/recorder.h"
 #include "recorder/stacks/capture.h"
 #include "recorder/stacks/own_code.h"
@@ -20,6 +21,7 @@
 
 // What capture.c needs of the rest of the recorder.
 struct options recorder_options = {.depth = 64};
+atomic_bool confined_flag;
 __thread struct recorder_thread recorder_thread;
 void (*recorder_language_frames)(struct stack *stack, const struct stack_origin *origin);
 

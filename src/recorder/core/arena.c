@@ -2,6 +2,7 @@
 #include "recorder/core/arena.h"
 
 #include "recorder/core/lock_order.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,6 +23,7 @@ struct free_block {
 };
 static struct free_block *free_blocks[CLASSES];
 static char *region, *region_end;
+static bool sealed;
 
 // The class of a size, and the size of all blocks in it.
 static int size_class(size_t bytes, size_t *rounded)
@@ -52,6 +54,8 @@ static char *map_region(size_t bytes)
 static void *carve(size_t bytes)
 {
     if ((size_t)(region_end - region) < bytes) {
+        if (sealed)
+            return NULL;
         if (bytes > REGION_BYTES / 4)
             return map_region((bytes + 4095) / 4096 * 4096);
         char *fresh = map_region(REGION_BYTES);
@@ -63,6 +67,18 @@ static void *carve(size_t bytes)
     void *block = region;
     region += bytes;
     return block;
+}
+
+void arena_seal(size_t bytes)
+{
+    lock_take(&arena_lock);
+    char *fresh = map_region(bytes);
+    if (fresh) {
+        region = fresh;
+        region_end = fresh + bytes;
+    }
+    sealed = true;
+    lock_give(&arena_lock);
 }
 
 void *arena_alloc(size_t bytes)

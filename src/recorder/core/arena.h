@@ -17,4 +17,7 @@ void *arena_alloc(size_t bytes);
 // Gives back a block of arena_alloc; `bytes` as it was asked for. NULL is ignored.
 void arena_free(void *block, size_t bytes);
 
+// Takes `bytes` from the kernel, and nothing any more after that.
+void arena_seal(size_t bytes);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "recorder/core/confined.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/recorder.h"
 
@@ -13,7 +14,7 @@ uint32_t recorder_thread_name(void)
 {
     struct recorder_thread *thread = &recorder_thread;
     uint32_t uses = thread->name_uses++;
-    if ((uses & (uses - 1)) == 0) {
+    if ((uses & (uses - 1)) == 0 && !is_confined()) {
         char name[17] = "";
         if (prctl(PR_GET_NAME, name) == 0)
             thread->name = name_intern(name);

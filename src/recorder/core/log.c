@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/core/confined.h"
 #include "recorder/core/recorder.h"
 #include "shared/clean.h"
 #include "shared/line_out.h"
@@ -51,6 +52,9 @@ static void close_own(const struct log *log)
 void log_open(struct log *log)
 {
     log->used = 0;
+    log->fd = -1;
+    if (is_confined())
+        return;
     log->fd = !recorder_options.log[0] && is_standard_error() ? STDERR_FILENO : -1;
     if (recorder_options.log[0])
         log->fd = line_out_open(recorder_options.log, true);

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/core/confined.h"
 #include "recorder/core/shield.h"
 
 enum { GUARD_BYTES = 64 << 10 }; // at least a page, whatever its size
@@ -28,6 +29,8 @@ static __thread struct slot *last __attribute__((tls_model("initial-exec")));
 static __attribute__((noinline, cold)) char *make(void)
 {
     const size_t bytes = GUARD_BYTES + OWN_STACK_BYTES;
+    if (is_confined())
+        return NULL;
     char *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (start == MAP_FAILED)
@@ -92,7 +95,7 @@ static __attribute__((noinline)) void call_carefully(void (*work)(void *data), v
     struct shielded *call = (struct shielded *)(slot->top - OWN_STACK_BYTES);
     *call = (struct shielded){.work = work, .data = data, .slot = slot};
     __asm__ volatile("" : "+r"(call)::"memory"); // also for the compiler
-    if (syscall(SYS_sigaltstack, NULL, &call->signal_stack) != 0) {
+    if (is_confined() || syscall(SYS_sigaltstack, NULL, &call->signal_stack) != 0) {
         call->work(call->data);
     } else if (!(call->signal_stack.ss_flags & SS_ONSTACK)) {
         own_stack_switch(call->work, call->data, call->slot->top);

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/core/confined.h"
 #include "recorder/core/own_stack.h"
 #include "recorder/core/presence.h"
 #include "trace/clock.h"
@@ -106,7 +107,7 @@ static void notice_fork(void)
 static void thread_begin(struct recorder_thread *thread)
 {
     thread->generation = recorder_generation;
-    thread->tid = (uint32_t)syscall(SYS_gettid);
+    thread->tid = is_confined() ? 0 : (uint32_t)syscall(SYS_gettid);
     thread->name = TRACE_NONE;
     thread->name_uses = 0;
     thread->owner = (struct thread_owner){TRACE_NONE, false};
@@ -218,6 +219,8 @@ uint64_t recorder_now_coarse(void)
 void recorder_lost(enum trace_lost reason)
 {
     struct trace_header *header = recorder_trace.header;
+    if (is_confined() && (reason == TRACE_LOST_MEMORY || reason == TRACE_LOST_SPACE))
+        reason = TRACE_LOST_FILTER; // there is more, but it cannot be asked for
     if (header && !recorder_is_forked())
         __atomic_add_fetch(&header->lost[reason], 1, __ATOMIC_RELAXED);
 }

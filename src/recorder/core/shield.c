@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "recorder/core/confined.h"
+
 atomic_uint shield_needed;
 
 #define BIT(number) (UINT64_C(1) << ((number)-1))
@@ -35,6 +37,8 @@ void shield_hold_signals(struct shield *shield)
 
 void shield_raise(struct shield *shield)
 {
+    if (is_confined())
+        return;
     int kept = errno;
     unsigned needed = atomic_load_explicit(&shield_needed, memory_order_relaxed);
     if (needed & SHIELD_SIGNALS)

@@ -42,6 +42,9 @@ static const struct {
     {"__sysv_signal", FUNCTION_SIGNAL},
     {"sigset", FUNCTION_SIGNAL},
     {"pthread_setcanceltype", FUNCTION_CANCEL_TYPE},
+    {"prctl", FUNCTION_PRCTL},
+    {"seccomp", FUNCTION_SECCOMP},
+    {"syscall", FUNCTION_SYSCALL},
     // Not _longjmp, for that is not what leaves a handler: libcrypto has it, and many load that.
     {"siglongjmp", FUNCTION_JUMP},
     {"longjmp", FUNCTION_JUMP},

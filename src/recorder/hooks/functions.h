@@ -23,9 +23,12 @@ enum function_special {
     FUNCTION_CANCEL_TYPE, // pthread_setcanceltype
     FUNCTION_EXEC,        // argument 0: the program
     FUNCTION_SPAWN,       // argument 1: the program
-    FUNCTION_JUMP,        // siglongjmp and its like: never hooked, only looked for
-    FUNCTION_EXIT,        // _exit and _Exit: no handler of ours runs
-    FUNCTION_CHILD,       // only of SQLite's children: see enum function_sqlite
+    FUNCTION_PRCTL,       // who adds a seccomp filter
+    FUNCTION_SECCOMP,
+    FUNCTION_SYSCALL,
+    FUNCTION_JUMP,  // siglongjmp and its like: never hooked, only looked for
+    FUNCTION_EXIT,  // _exit and _Exit: no handler of ours runs
+    FUNCTION_CHILD, // only of SQLite's children: see enum function_sqlite
 };
 
 // What a function does to the children of a SQLite connection: see sqlite_children.c.

@@ -14,6 +14,7 @@
 #include "recorder/books/overdue.h"
 #include "recorder/books/sessions.h"
 #include "recorder/books/ways.h"
+#include "recorder/core/confined.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/journal.h"
 #include "recorder/core/log.h"
@@ -22,6 +23,7 @@
 #include "recorder/core/recorder.h"
 #include "recorder/core/redacted.h"
 #include "recorder/hooks/dl_hooks.h"
+#include "recorder/hooks/filter_hooks.h"
 #include "recorder/hooks/functions.h"
 #include "recorder/hooks/nesting.h"
 #include "recorder/hooks/signal_hooks.h"
@@ -61,6 +63,8 @@ size_t hook_readable(uint64_t from)
     unsigned char there;
     if (edge - from >= HOOK_STACK_BYTES)
         return HOOK_STACK_BYTES; // the assembly thinks of the smallest pages
+    if (is_confined())
+        return (size_t)(edge - from) & ~(size_t)7;
     int kept = errno;
     long result = syscall(SYS_mincore, edge, page, &there); // fails on what is not mapped
     errno = kept;
@@ -343,6 +347,10 @@ unsigned hook_before(struct call *call)
         return special <= FUNCTION_DLCLOSE ? dl_hooks_before(call) : signal_hooks_before(call);
     if (special == FUNCTION_EXEC || special == FUNCTION_SPAWN) {
         before_execution(call);
+        return HOOK_TAIL;
+    }
+    if (special >= FUNCTION_PRCTL && special <= FUNCTION_SYSCALL) {
+        filter_hooks_before(call);
         return HOOK_TAIL;
     }
     if (!recorder_enter())

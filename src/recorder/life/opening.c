@@ -2,6 +2,7 @@
 // it.
 #include "recorder/life/opening.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "recorder/books/pools.h"
 #include "recorder/books/sessions.h"
 #include "recorder/books/sites.h"
+#include "recorder/core/confined.h"
 #include "recorder/core/fault.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/lock_order.h"
@@ -74,6 +76,8 @@ bool opening_open(void)
 {
     (void)modules_refresh(); // asks the loader, whose lock comes before ours
     lock_take(&opening_lock);
+    if (is_confined() && error == 0)
+        error = -EPERM;
     if (!recorder_is_opened() && error == 0) {
         create();
         if (error == 0) {

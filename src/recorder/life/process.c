@@ -13,6 +13,7 @@
 #include "recorder/books/sessions.h"
 #include "recorder/books/sites.h"
 #include "recorder/core/arena.h"
+#include "recorder/core/confined.h"
 #include "recorder/core/fault.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/journal.h"
@@ -194,7 +195,7 @@ static void mark_thread_ended(struct trace_session *record, uint32_t slot, void 
 static void finish(int status)
 {
     // A vfork child shares our memory and leaves by _exit: it is not this process that ends.
-    if (!recorder_trace.header || opening_pid() != (uint32_t)getpid())
+    if (!recorder_trace.header || (!is_confined() && opening_pid() != (uint32_t)getpid()))
         return;
     renewal_check();
     struct trace_header *header = recorder_trace.header;
@@ -202,7 +203,8 @@ static void finish(int status)
         return;
     sqlite_tell_all();
     overdue_finish();
-    session_each(mark_thread_ended, &(struct thread_look){0});
+    if (!is_confined())
+        session_each(mark_thread_ended, &(struct thread_look){0});
     header->end_ns = recorder_now();
     if (status != STATUS_UNKNOWN) {
         header->end_status = status & 0xff;

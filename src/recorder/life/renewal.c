@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "recorder/core/confined.h"
 #include "recorder/core/fault.h"
 #include "recorder/core/log.h"
 #include "recorder/core/presence.h"
@@ -57,7 +58,7 @@ static bool begin_another(void)
 void renewal_begin(void)
 {
     static char path[TRACE_PATH_BYTES]; // one thread at a time gets here
-    if (!recorder_take_damage())
+    if (is_confined() || !recorder_take_damage())
         return;
     int kept = errno;
     strcpy(path, recorder_trace.path);
@@ -73,7 +74,7 @@ void renewal_begin(void)
 
 void renewal_check(void)
 {
-    if (!recorder_is_damaged() && trace_is_intact(&recorder_trace))
+    if (is_confined() || (!recorder_is_damaged() && trace_is_intact(&recorder_trace)))
         return;
     recorder_damage();
     renewal_begin();

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "recorder/core/arena.h"
+#include "recorder/core/confined.h"
 #include "recorder/core/intern.h"
 #include "recorder/core/journal.h"
 #include "recorder/core/loader.h"
@@ -99,6 +100,8 @@ static const char *keep(const char *text)
 
 static const char *find_path(const char *name)
 {
+    if (is_confined())
+        return keep(name);
     static char path[MODULE_PATH_BYTES * 4]; // realpath wants PATH_MAX; modules_lock is held
     if (name[0] == 0) {
         ssize_t got = readlink("/proc/self/exe", path, sizeof path - 1);

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "recorder/core/arch.h"
+#include "recorder/core/confined.h"
 #include "recorder/core/loader.h"
 #include "recorder/core/peek.h"
 
@@ -186,7 +187,7 @@ static bool load_libunwind(void)
 
 void unwind_prepare(void)
 {
-    if (unwind_backtrace || given_up)
+    if (unwind_backtrace || given_up || is_confined())
         return;
     if (load_libunwind())
         initialize_without_pipe();
@@ -226,6 +227,8 @@ static bool has_room(void)
 unwind_way unwind_begin(void)
 {
     unwind_way way = __atomic_load_n(&unwind_backtrace, __ATOMIC_ACQUIRE);
+    if (is_confined()) // the kernel cannot be asked whether an address can be read
+        return NULL;
     checked.frame = ARCH_STACK_TOP();
     for (int i = 0; i < CHECKED_PAGES; i++)
         checked.page[i] = 0;
