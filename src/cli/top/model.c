@@ -86,7 +86,8 @@ static void add_site(struct top_model *model, const struct profile_site *site)
         .id = site->id,
         .kind = site->kind,
         // What interpreter shutdown closed was held up to then.
-        .held = site->tally.live + site->tally.refused + site->tally.zombie + site->tally.shutdown,
+        .held = site->tally.live + site->tally.refused + site->tally.zombie + site->tally.shutdown +
+                site->tally.under_way,
         .oldest_ns = site->longest_live_ns,
         .opened = site->tally.opened,
         .reclaimed = site->tally.reclaimed - site->tally.shutdown,
