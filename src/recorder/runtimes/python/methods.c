@@ -19,7 +19,6 @@
 #include "recorder/runtimes/python/guess.h"
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/pool.h"
-#include "recorder/runtimes/python/shutdown.h"
 #include "recorder/runtimes/python/sqlite.h"
 #include "recorder/runtimes/python/traceback.h"
 #include "recorder/runtimes/python/watch.h"
@@ -357,7 +356,7 @@ static bool called_by_finalizer(PyObject *handle)
 static enum trace_end end_of(const struct method_call *call)
 {
     if (call->finalizer)
-        return python_is_shutdown() ? TRACE_SHUTDOWN : TRACE_RECLAIMED;
+        return python_watch_end(&call->session, call->spec);
     return call->spec->verb == TRACE_DISCARD ? TRACE_DISCARDED : TRACE_RELEASED;
 }
 

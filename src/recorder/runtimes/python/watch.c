@@ -9,9 +9,7 @@
 
 static PyObject *callback;
 
-// What a pool opened is the pool's to drop. What a library keeps for the program goes away unclosed
-// with a thread that has ended.
-static enum trace_end end_of(const struct session *session, const struct spec *spec)
+enum trace_end python_watch_end(const struct session *session, const struct spec *spec)
 {
     bool pooled = session->record->flags & TRACE_SESSION_POOLED;
     if (python_is_shutdown())
@@ -24,7 +22,7 @@ static void end(struct session *session, const struct spec *spec)
     if (spec->lost && !python_is_shutdown())
         session_lose(session);
     else
-        session_end(session, end_of(session, spec), session->taken_ns);
+        session_end(session, python_watch_end(session, spec), session->taken_ns);
 }
 
 static PyObject *on_death(PyObject *self, PyObject *reference)
