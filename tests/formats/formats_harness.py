@@ -306,6 +306,18 @@ def database(data):
     return connection
 
 
+def read_html(data):
+    """The data that the page shows."""
+    text = re.search(rb'<script type="application/json" id="data">(.*?)</script>', data, re.S).group(1)
+    document = json.loads(text)
+    numbers = {}
+    for site in document["sites"]:
+        _add(numbers, site["kind"], site.get("never_closed", 0))
+    totals = {kind: total["never_closed"] for kind, total in document["totals"].items()}
+    assert _without_zeros(numbers) == _without_zeros(totals), (numbers, totals)
+    return _without_zeros(totals)
+
+
 def read_sqlite(data):
     connection = database(data)
     assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
@@ -317,6 +329,7 @@ def read_sqlite(data):
 
 
 READERS = {
+    "html": read_html,
     "sqlite": read_sqlite,
     "speedscope": read_speedscope,
     "junit": read_junit,
