@@ -439,6 +439,12 @@ static void name_by_symbol_table(struct symbols *symbols, struct file *file, GEl
         symbol->language = "c++";
 }
 
+// Each look at the table passes over all of it.
+static bool needs_symbol_table(const struct symbol *symbol)
+{
+    return !symbol->function || (!symbol->signature && strcmp(symbol->language, "c++") == 0);
+}
+
 static struct found *look_up(struct symbols *symbols, struct file *file, uint64_t address)
 {
     struct found *found = arena_take(symbols->arena, sizeof *found);
@@ -450,7 +456,7 @@ static struct found *look_up(struct symbols *symbols, struct file *file, uint64_
         found->count = 1;
     }
     struct symbol *outermost = &found->symbols[found->count - 1];
-    if (!outermost->signature && file->dwfl)
+    if (needs_symbol_table(outermost) && file->dwfl)
         name_by_symbol_table(symbols, file, address + file->bias, outermost);
     return found;
 }

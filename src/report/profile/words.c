@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "report/code/map.h"
 #include "report/profile/profile.h"
 #include "shared/trace_words.h"
 
@@ -114,15 +115,17 @@ static const char *site_file(const struct profile_site *site)
 
 size_t profile_file_count(const struct profile *profile)
 {
+    struct map files = {0};
     size_t count = 0;
     for (size_t i = 0; i < profile->sites.count; i++) {
         const struct profile_site *site = profile->sites.item[i];
-        bool first = site->tally.never_closed > 0;
-        for (size_t j = 0; first && j < i; j++)
-            first = profile->sites.item[j]->tally.never_closed == 0 ||
-                    strcmp(site_file(profile->sites.item[j]), site_file(site)) != 0;
-        count += first;
+        const char *file = site_file(site);
+        if (site->tally.never_closed == 0 || map_get_text(&files, file))
+            continue;
+        map_add_text(profile->arena, &files, file, profile->sites.item[i]);
+        count++;
     }
+    map_clear(&files);
     return count;
 }
 
