@@ -351,6 +351,14 @@ void pool_count_kept(uint32_t ref, struct trace_site *site, uint64_t held_ns)
     lock_give(&pool->lock);
 }
 
+void pool_count_unheld(uint32_t ref, struct trace_site *site, uint64_t held_ns)
+{
+    struct pool *pool = lock_counters(ref);
+    site->total_hold_ns -= held_ns;
+    site->hold[site_hold_bucket(held_ns)]--;
+    lock_give(&pool->lock);
+}
+
 void pool_count_failed(uint32_t ref, bool timed_out, uint64_t took_ns, uint64_t now_ns)
 {
     struct pool *pool = pool_of(ref);

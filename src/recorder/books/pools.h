@@ -24,6 +24,9 @@ void pool_count_created(uint32_t pool, uint64_t took_ns);
 void pool_count_back(uint32_t pool, struct trace_site *site, uint64_t held_ns, uint32_t thread,
                      uint64_t now_ns);
 
+// What came back after `held_ns` was no session: that time counts for nothing.
+void pool_count_unheld(uint32_t pool, struct trace_site *site, uint64_t held_ns);
+
 // It did not come back after all: the release was refused.
 void pool_count_kept(uint32_t pool, struct trace_site *site, uint64_t held_ns);
 

@@ -96,6 +96,10 @@ void session_end(struct session *session, enum trace_end end, uint64_t now_ns);
 // ... or it was no session at all ...
 void session_forget(struct session *session);
 
+// The session that was taken never was one: its acquire had failed, as is known only now. Counts
+// that at its site.
+void session_failed(struct session *session);
+
 // ... or it did not (refused, zombie): back into the table with these flags added.
 void session_put_back(struct session *session, uint32_t add_flags);
 

@@ -295,6 +295,17 @@ void session_forget(struct session *session)
     entry_give_back(session->entry);
 }
 
+void session_failed(struct session *session)
+{
+    const struct entry *entry = session->entry;
+    struct trace_site *site = session->site;
+    if (is_counted(entry, site)) {
+        pool_count_unheld(counting_pool(entry, site), site, held(entry, session->taken_ns));
+        __atomic_add_fetch(&site->failed, 1, __ATOMIC_RELAXED);
+    }
+    session_forget(session);
+}
+
 void session_put_back(struct session *session, uint32_t add_flags)
 {
     struct entry *entry = session->entry;

@@ -22,6 +22,7 @@
 #include "recorder/core/peek.h"
 #include "recorder/core/recorder.h"
 #include "recorder/core/redacted.h"
+#include "recorder/hooks/connected.h"
 #include "recorder/hooks/dl_hooks.h"
 #include "recorder/hooks/filter_hooks.h"
 #include "recorder/hooks/functions.h"
@@ -241,6 +242,7 @@ static unsigned before_release(struct call *call)
         misuse(call, TRACE_MISUSE_CHILD, call->session.taken_ns);
     if (call->hook->sqlite)
         sqlite_before_close(call);
+    call->refused = call->taken && !call->inherited && connected_never(call);
     nesting_enter(call);
     return HOOK_THROUGH;
 }
@@ -480,7 +482,9 @@ static void after_release(struct call *call)
     bool by_code = !ended || end == TRACE_RELEASED;
     if (call->hook->sqlite && sqlite_after_close(call, ended, by_code))
         return;
-    if (ended)
+    if (ended && call->refused)
+        session_failed(&call->session);
+    else if (ended)
         session_end(&call->session, end, call->session.taken_ns);
     else
         session_put_back(&call->session, TRACE_SESSION_REFUSED);

@@ -97,6 +97,17 @@ class Refused(PythonTestCase):
     def test_pymysql(self):
         self.check("pymysql", f"pymysql.connect(host='127.0.0.1', port={servers.free_port()})")
 
+    def test_psycopg2(self):
+        """libpq gives an object all the same, which the driver frees."""
+        self.check("psycopg2", f"psycopg2.connect(host='127.0.0.1', port={servers.free_port()})")
+
+    def test_psycopg(self):
+        self.check("psycopg", f"psycopg.connect('host=127.0.0.1 port={servers.free_port()}')")
+
+    def test_mysqldb(self):
+        """So does libmariadb."""
+        self.check("MySQLdb", f"MySQLdb.connect(host='127.0.0.1', port={servers.free_port()})")
+
     def test_pg8000(self):
         self.check("pg8000", f"pg8000.connect('u', host='127.0.0.1', port={servers.free_port()})")
 
