@@ -329,7 +329,6 @@ def read_sqlite(data):
 
 
 READERS = {
-    "html": read_html,
     "sqlite": read_sqlite,
     "speedscope": read_speedscope,
     "junit": read_junit,
@@ -342,6 +341,11 @@ READERS = {
 }
 BINARY = ("pprof", "sqlite")
 FILES = ("sqlite",)  # no streams
+if "built without" in subprocess.run([CLI, "report", "--format=html", "/nowhere"], capture_output=True, text=True,
+                                     check=False).stderr:
+    print("skipped: the totals of the page: THIS BUILD HAS NO PAGE, for it had no npm")
+else:
+    READERS["html"] = read_html
 GO = shutil.which("go")
 if GO:
     READERS["pprof"] = read_pprof

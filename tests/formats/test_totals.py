@@ -41,7 +41,7 @@ class Totals(harness.FormatsTestCase):
     def test_unknown_formats_are_no_test(self):
         """Each format that --help names has a reader here."""
         known = self.unclosed("report", "--format", "none").stderr.rpartition("known: ")[2].split()
-        self.assertEqual({name.strip(",") for name in known}, {"json", "junit-merge", "pprof", "supp", *harness.READERS})
+        self.assertEqual({name.strip(",") for name in known}, {"html", "json", "junit-merge", "pprof", "supp", *harness.READERS})
 
 
 class Csv(harness.FormatsTestCase):

@@ -382,8 +382,10 @@ bool pool_wants_exhaustion(uint32_t ref, bool failed, uint64_t waited_ns, uint64
     // Who got a session in the end waited for one of those that are out; if these are all there may
     // be, that is worth telling.
     const uint32_t capacity = capacity_of(pool->record);
-    bool wanted = failed || (has_waited(pool, waited_ns, now_ns) &&
-                             (capacity == UINT32_MAX || pool->record->out >= capacity));
+    // Where nothing is out, an acquire has failed for another reason: the server is down.
+    bool wanted = (failed && pool->record->out > 0) ||
+                  (has_waited(pool, waited_ns, now_ns) &&
+                   (capacity == UINT32_MAX || pool->record->out >= capacity));
     // A failure is not left out for others that waited shortly before.
     const bool early = failed && pool->failures < FREE_EXHAUSTIONS;
     wanted = wanted && pool->exhaustions < MOST_EXHAUSTIONS &&

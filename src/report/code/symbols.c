@@ -139,12 +139,14 @@ static enum opened open_file(const struct symbols *symbols, struct file *file, c
 static void open_first(struct symbols *symbols, struct file *file,
                        const struct symbols_file *wanted)
 {
+    // What /proc/self/fd/9 was to a process (the recorder of an attach) it is not to this one.
+    const bool elsewhere = strncmp(wanted->path, "/proc/self/fd/", strlen("/proc/self/fd/")) == 0;
     enum opened result = MISSING;
     if (wanted->stand_in)
         result = open_file(symbols, file, wanted->stand_in, wanted);
-    if (result != OPENED)
+    if (result != OPENED && !elsewhere)
         result = open_file(symbols, file, wanted->path, wanted);
-    if (result == OPENED || wanted->path[0] != '/') // [vdso] and the like are no files
+    if (result == OPENED || elsewhere || wanted->path[0] != '/') // [vdso] and the like are no files
         return;
     *LIST_ADD(symbols->arena, &symbols->problems) =
         result == MISSING

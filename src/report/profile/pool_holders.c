@@ -35,12 +35,17 @@ static void size_pools(const struct source *source)
     }
 }
 
-static void count_sessions(struct profile *profile)
+// Of the handles that belong to a pool, those of its checkouts are not idle.
+static void count_idle(struct profile *profile)
 {
     for (size_t i = 0; i < profile->sessions.count; i++) {
         const struct profile_session *session = profile->sessions.item[i];
         if (session->pool)
             session->pool->idle += (session->flags & TRACE_SESSION_POOLED) != 0;
+    }
+    for (size_t i = 0; i < profile->pools.count; i++) {
+        struct profile_pool *pool = profile->pools.item[i];
+        pool->idle -= pool->out < pool->idle ? pool->out : pool->idle;
     }
 }
 
@@ -53,7 +58,7 @@ void profile_finish_pools(struct profile_builder *builder)
             add_site(builder, source, ref, reader_site(source->trace, ref));
         size_pools(source);
     }
-    count_sessions(profile);
+    count_idle(profile);
     for (size_t i = 0; i < profile->pools.count; i++)
         profile_sort_holders(&profile->pools.item[i]->holders);
     for (size_t i = 0; i < profile->sites.count; i++) {
