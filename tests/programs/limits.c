@@ -185,11 +185,14 @@ SCENARIO bus(const char *what)
 // seccomp or syscall, as the argument says.
 static void add_filter(const char *how)
 {
-    static const int forbidden[] = {SYS_openat,    SYS_mmap,           SYS_process_vm_readv,
-                                    SYS_readlink,  SYS_newfstatat,     SYS_gettid,
-                                    SYS_fallocate, SYS_prctl,          SYS_mincore,
-                                    SYS_fcntl,     SYS_rt_sigprocmask, SYS_munmap,
-                                    SYS_mremap,    SYS_rt_sigaction,   SYS_getcwd};
+    static const int forbidden[] = {SYS_openat,     SYS_mmap,           SYS_process_vm_readv,
+#ifdef SYS_readlink
+                                    SYS_readlink,
+#endif
+                                    SYS_readlinkat, SYS_newfstatat,     SYS_gettid,
+                                    SYS_fallocate,  SYS_prctl,          SYS_mincore,
+                                    SYS_fcntl,      SYS_rt_sigprocmask, SYS_munmap,
+                                    SYS_mremap,     SYS_rt_sigaction,   SYS_getcwd};
     enum { COUNT = sizeof forbidden / sizeof forbidden[0] };
     struct sock_filter code[2 * COUNT + 2] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};

@@ -17,8 +17,8 @@ struct description {
 // "a|b" as "a b"; a format is one of those that there are. Lives to the end of the process.
 static const char *words_of(const char *label)
 {
-    const bool format = strcmp(label, "FORMAT") == 0;
-    char *words = strdup(format ? report_formats(false) : label);
+    const bool format = label && strcmp(label, "FORMAT") == 0;
+    char *words = strdup(format ? report_formats(false) : label ? label : "");
     if (!words)
         cli_no_memory();
     for (char *at = words; *at; at++)

@@ -47,6 +47,8 @@ static struct followed **find(struct ends *ends, uint32_t pid)
 static void forget(struct ends *ends, struct followed **at)
 {
     struct followed *gone = *at;
+    if (!gone)
+        return;
     *at = gone->next;
     ends->count--;
     (void)close(gone->fd);

@@ -152,7 +152,8 @@ static void add_change(struct arena *arena, struct comparison *comparison,
     const unsigned is = change.after ? change.after->share : 0;
     if ((candidate->before && match) || (was == 0 && is == 0))
         return;
-    change.moved = match && strcmp(change.before->file, change.after->file) != 0;
+    change.moved =
+        change.before && change.after && strcmp(change.before->file, change.after->file) != 0;
     if (was == 0) {
         change.change = PROFILE_NEW;
     } else if (is == 0) {

@@ -88,7 +88,8 @@ static json_t *flow_json(const struct sarif *sarif, const struct frames *stack,
                          const char *directory)
 {
     json_t *locations = json_array();
-    for (size_t i = 0; i < stack->count && json_array_size(locations) < SARIF_FRAMES; i++) {
+    for (size_t i = 0; stack && i < stack->count && json_array_size(locations) < SARIF_FRAMES;
+         i++) {
         if (!is_shown(sarif, &stack->frame[i]))
             continue;
         json_t *location = json_object();

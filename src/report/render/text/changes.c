@@ -38,6 +38,8 @@ static const char *place_of(struct arena *arena, const struct entry *entry)
 // "5 of 15 never closed", or the share if that is all there is.
 static const char *leak_words(struct arena *arena, const struct entry *entry)
 {
+    if (!entry)
+        return "";
     if (entry->judged > 0)
         return arena_format(arena, "%" PRIu64 " of %" PRIu64 " never closed", entry->never_closed,
                             entry->judged);
@@ -62,7 +64,7 @@ static const char *change_words(struct arena *arena, const struct change *change
         return arena_format(arena, "was %s%s", leak_words(arena, change->before),
                             change->after ? ", is closed now" : "; not seen now");
     const char *words = leak_words(arena, change->after);
-    if (change->before->share != change->after->share)
+    if (change->before && change->after && change->before->share != change->after->share)
         words = arena_format(arena, "%s (%u %%), was %u %%", words, change->after->share,
                              change->before->share);
     if (change->outcomes)
