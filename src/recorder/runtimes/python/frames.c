@@ -27,6 +27,7 @@ struct location_slot {
     int instruction;
     const PyObject *code;
     const void *filename, *name, *linetable;
+    uint64_t file; // hash of the text of filename
     bool kept;
 } __attribute__((aligned(64)));
 
@@ -182,6 +183,19 @@ static inline struct location_slot *way_of(size_t first, unsigned way)
     return &location_slots[first ^ way];
 }
 
+// Code that is made, run and thrown away, and made again, may have all its parts where the one
+// before had them: the text of its file name tells them apart.
+static uint64_t file_hash(const PyObject *code)
+{
+    char text[256];
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); // FNV-1a
+    if (!python_text_copy(python_at(code, python_layout->code_filename), text, sizeof text))
+        return 0;
+    for (const char *at = text; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 // The location of a frame if this slot has it. *kept: the slot holds a reference.
 static inline uint32_t slot_read(struct location_slot *slot, const PyObject *code, int instruction,
                                  bool *kept)
@@ -193,13 +207,15 @@ static inline uint32_t slot_read(struct location_slot *slot, const PyObject *cod
         return TRACE_NONE;
     uint32_t location = slot->location;
     const void *filename = slot->filename, *name = slot->name, *linetable = slot->linetable;
+    const uint64_t file = slot->file;
     *kept = slot->kept;
     atomic_thread_fence(memory_order_acquire);
     if (atomic_load_explicit(&slot->sequence, memory_order_relaxed) != before)
         return TRACE_NONE;
-    same = *kept || (filename == python_at(code, python_layout->code_filename) &&
-                     name == python_at(code, python_layout->code_name) &&
-                     linetable == python_at(code, python_layout->code_linetable));
+    same = *kept ||
+           (filename == python_at(code, python_layout->code_filename) &&
+            name == python_at(code, python_layout->code_name) &&
+            linetable == python_at(code, python_layout->code_linetable) && file == file_hash(code));
     return same ? location : TRACE_NONE;
 }
 
@@ -222,6 +238,7 @@ static bool slot_write(struct location_slot *slot, PyObject *code, int instructi
     slot->filename = python_at(code, python_layout->code_filename);
     slot->name = python_at(code, python_layout->code_name);
     slot->linetable = python_at(code, python_layout->code_linetable);
+    slot->file = file_hash(code);
     atomic_store_explicit(&slot->sequence, before + 2, memory_order_release);
     return true;
 }
