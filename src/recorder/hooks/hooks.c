@@ -242,7 +242,8 @@ static unsigned before_release(struct call *call)
         misuse(call, TRACE_MISUSE_CHILD, call->session.taken_ns);
     if (call->hook->sqlite)
         sqlite_before_close(call);
-    call->refused = call->taken && !call->inherited && connected_never(call);
+    call->refused = call->spec->session == TRACE_HANDLE && !call->hook->sqlite && call->taken &&
+                    !call->inherited && connected_never(call);
     nesting_enter(call);
     return HOOK_THROUGH;
 }
