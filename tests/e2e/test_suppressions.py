@@ -135,5 +135,19 @@ class Suppressions(harness.TestCase):
             self.assertEqual({site["name"] for site in json.load(file)["sites"]}, {"save", "drop"})
 
 
+class EndedThreads(harness.TestCase):
+    def test_of_ended_threads(self):
+        """What is of the live ones only is in no number either."""
+        self.write("s.supp", "leak:work\n")
+        run = self.trace([harness.program("ended")])
+        result = self.unclosed("report", "--suppressions", self.path("s.supp"), "--format", "json",
+                               run.folder)
+        totals = json.loads(result.stdout)["totals"]["handle"]
+        self.assertEqual({name: totals[name] for name in (
+            "suppressed", "never_closed", "live", "held_now", "thread_ended", "lost_to_pool")}, {
+                "suppressed": 8, "never_closed": 0, "live": 0, "held_now": 0, "thread_ended": 0,
+                "lost_to_pool": 0})
+
+
 if __name__ == "__main__":
     harness.main()

@@ -534,6 +534,7 @@ static void suppress(struct raw_site *raw, struct suppression *suppression)
     suppression->used += tally->never_closed;
     tally->suppressed = tally->never_closed;
     tally->never_closed = tally->live = tally->held = tally->overdue = 0;
+    tally->lost = tally->thread_ended = 0;
     tally->reclaimed = tally->shutdown = tally->collected = tally->request = 0;
     tally->refused = tally->zombie = 0;
     raw->longest_live_ns = raw->in_transaction = raw->exceptions = 0;
