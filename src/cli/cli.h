@@ -2,6 +2,8 @@
 #ifndef UNCLOSED_CLI_CLI_H
 #define UNCLOSED_CLI_CLI_H
 
+#include <stdbool.h>
+
 enum { // exit statuses of unclosed itself, as those of env(1)
     CLI_FAILURE = 125,
     CLI_NOT_EXECUTABLE = 126,
@@ -42,6 +44,14 @@ const char *cli_shown(const char *name);
 
 // Ends the process with CLI_FAILURE after a message that there is no memory left.
 void cli_no_memory(void) __attribute__((noreturn));
+
+// Whether `text` is a whole number from `least` to `most`, and which.
+bool cli_number(const char *text, long least, long most, long *number);
+
+// The values of --error-exitcode, and of -n (0: all); end the process with a message if they are
+// none.
+int cli_exitcode(const char *text);
+unsigned cli_limit(const char *text);
 
 // Path of libunclosed.so, in the build folder or installed, found relative to the running
 // executable; to be freed. NULL: there is none (a message was printed).

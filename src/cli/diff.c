@@ -24,15 +24,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static int parse_number(const char *option, const char *text, long least, long most)
-{
-    char *end;
-    long number = strtol(text, &end, 10);
-    if (end == text || *end || number < least || number > most)
-        exit(cli_fail("%s %s: expected a number from %ld to %ld", option, text, least, most));
-    return (int)number;
-}
-
 static error_t parse_diff_option(int key, char *value, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -43,10 +34,10 @@ static error_t parse_diff_option(int key, char *value, struct argp_state *state)
         arguments->request.format = value;
         return 0;
     case 'n':
-        arguments->request.limit = (unsigned)parse_number("-n", value, 0, 1000000);
+        arguments->request.limit = cli_limit(value);
         return 0;
     case KEY_ERROR_EXITCODE:
-        arguments->error_exitcode = parse_number("--error-exitcode", value, 1, 255);
+        arguments->error_exitcode = cli_exitcode(value);
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 1)

@@ -1,7 +1,6 @@
 // Options that make a report fail: see judging.h.
 #include "cli/judging.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -45,16 +44,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static int parse_exitcode(const char *text)
-{
-    char *end = NULL;
-    errno = 0;
-    long number = strtol(text, &end, 10);
-    if (errno || *end || end == text || number < 1 || number > 255)
-        exit(cli_fail("--error-exitcode '%s': expected an exit status from 1 to 255", text));
-    return (int)number;
-}
-
 static void take_limit(struct judging *judging, const char *value, bool held)
 {
     struct limit limit;
@@ -71,7 +60,7 @@ static error_t parse_judging_option(int key, char *value, struct argp_state *sta
     struct judging *judging = state->input;
     switch (key) {
     case KEY_ERROR_EXITCODE:
-        judging->error_exitcode = parse_exitcode(value);
+        judging->error_exitcode = cli_exitcode(value);
         return 0;
     case KEY_ALLOW_BLIND:
         judging->allow_blind = true;

@@ -2,7 +2,6 @@
 #include "cli/live.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,10 +12,8 @@
 
 pid_t live_pid(const char *text)
 {
-    char *end = NULL;
-    errno = 0;
-    const long number = strtol(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || number <= 0 || number > INT_MAX)
+    long number;
+    if (!cli_number(text, 1, INT_MAX, &number))
         exit(cli_fail(
             "'%s' is not a process ID; `pgrep -l NAME` lists the process IDs of a program", text));
     return (pid_t)number;

@@ -28,15 +28,6 @@ static void take_source(struct report_options *taken, const char *source)
     taken->sources[taken->count++] = source;
 }
 
-static unsigned take_limit(const char *value)
-{
-    char *end;
-    long limit = strtol(value, &end, 10);
-    if (end == value || *end || limit < 0 || limit > 1000000)
-        exit(cli_fail("-n %s: expected a number of entries, 0 for all", value));
-    return (unsigned)limit;
-}
-
 static error_t parse_common_option(int key, char *value, struct argp_state *state)
 {
     struct report_options *taken = state->input;
@@ -51,7 +42,7 @@ static error_t parse_common_option(int key, char *value, struct argp_state *stat
             exit(cli_fail("--threshold=%s: expected a time such as 30s, 500ms or 2m", value));
         return 0;
     case 'n':
-        taken->request.render.limit = take_limit(value);
+        taken->request.render.limit = cli_limit(value);
         return 0;
     case KEY_FRAMES:
         taken->request.render.all_frames = true;

@@ -340,22 +340,27 @@ void pool_count_back(uint32_t ref, struct trace_site *site, uint64_t held_ns, ui
     lock_give(&pool->lock);
 }
 
+// A hold that was counted is none.
+static void take_out_hold(struct trace_site *site, uint64_t held_ns)
+{
+    site->total_hold_ns -= held_ns;
+    site->hold[site_hold_bucket(held_ns)]--;
+}
+
 void pool_count_kept(uint32_t ref, struct trace_site *site, uint64_t held_ns)
 {
     struct pool *pool = lock_counters(ref);
     if (pool->record)
         pool->record->out++; // as it was before: no new peak
     site->out++;
-    site->total_hold_ns -= held_ns;
-    site->hold[site_hold_bucket(held_ns)]--;
+    take_out_hold(site, held_ns);
     lock_give(&pool->lock);
 }
 
 void pool_count_unheld(uint32_t ref, struct trace_site *site, uint64_t held_ns)
 {
     struct pool *pool = lock_counters(ref);
-    site->total_hold_ns -= held_ns;
-    site->hold[site_hold_bucket(held_ns)]--;
+    take_out_hold(site, held_ns);
     lock_give(&pool->lock);
 }
 

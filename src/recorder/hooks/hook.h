@@ -49,7 +49,7 @@ struct call {
     uint64_t pool_address;
     uint32_t acquires_before; // of this thread, see struct recorder_thread
     bool nested, taken, inherited;
-    bool refused; // a release of what never was connected
+    bool refused;       // a release of what never was connected
     unsigned recording; // in which it began: recorder_recording
     struct session session;
     struct sqlite_handle *known; // of SQLite: the connection, see sqlite_handle.h

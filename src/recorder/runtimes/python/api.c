@@ -153,6 +153,15 @@ PyObject *python_find(const char *module, const char *path)
     return object;
 }
 
+PyObject *python_subclasses(PyObject *type)
+{
+    PyObject *method = python_attribute(type, "__subclasses__");
+    PyObject *list = method ? py.PyObject_CallObject(method, NULL) : NULL;
+    python_drop(method);
+    py.PyErr_Clear();
+    return list;
+}
+
 bool python_module_ready(const char *module, const char *executed)
 {
     if (executed && strcmp(module, executed) == 0)

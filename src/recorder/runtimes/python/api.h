@@ -53,6 +53,19 @@ struct python_member { // PyMemberDef
     const char *doc;
 };
 
+// Offsets in PyTypeObject, the same in 3.8 to 3.15 (Include/cpython/object.h).
+enum {
+    PYTHON_TYPE_BASIC_SIZE = 32,
+    PYTHON_TYPE_DEALLOC = 48,
+    PYTHON_TYPE_FLAGS = 168,
+    PYTHON_TYPE_CLEAR = 192,
+    PYTHON_TYPE_BASE = 256,
+    PYTHON_TYPE_DICT = 264,
+    PYTHON_TYPE_DESCR_GET = 272,
+    PYTHON_TYPE_MRO = 344,
+    PYTHON_TYPE_FINALIZE = 392,
+};
+
 // Slot numbers and flags of the stable ABI (typeslots.h, object.h, structmember.h).
 enum {
     PYTHON_SLOT_CALL = 50,
@@ -218,6 +231,9 @@ long python_attribute_long(PyObject *object, const char *name, long otherwise);
 // The object named by a module that has been imported and a dotted path in it ("Pool.connect").
 // A new reference; NULL (no exception set) if it is not there.
 PyObject *python_find(const char *module, const char *path);
+
+// The classes right below a class, as a list. A new reference; NULL (no exception set): not known.
+PyObject *python_subclasses(PyObject *type);
 
 // Whether the module is in sys.modules and its code has run to the end. executed: the name of a
 // module of which that is known, or NULL.

@@ -21,14 +21,7 @@
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/stacks/modules.h"
 
-enum { // PyTypeObject, the same in 3.8 to 3.15
-    TYPE_BASIC_SIZE = 32,
-    TYPE_DEALLOC = 48,
-    TYPE_FLAGS = 168,
-    TYPE_BASE = 256,
-    TYPE_FINALIZE = 392,
-    TYPE_IS_HEAP = 1 << 9,
-};
+enum { TYPE_IS_HEAP = 1 << 9 };
 
 typedef void (*end_function)(PyObject *self);
 
@@ -38,7 +31,7 @@ enum { MOST_TYPES = 128 };
 static struct driver_type {
     PyObject *type; // owned as long as `owned`
     end_function real;
-    unsigned short place; // TYPE_DEALLOC or TYPE_FINALIZE
+    unsigned short place; // PYTHON_TYPE_DEALLOC or PYTHON_TYPE_FINALIZE
     bool owned;
 } types[MOST_TYPES];
 static atomic_uint type_count;
@@ -71,7 +64,7 @@ static const struct driver_type *driver_type(const PyObject *type, unsigned shor
 static void end_object(PyObject *self, unsigned short place)
 {
     const struct driver_type *found = NULL;
-    for (PyObject *type = self->type; type && !found; type = python_at(type, TYPE_BASE))
+    for (PyObject *type = self->type; type && !found; type = python_at(type, PYTHON_TYPE_BASE))
         found = driver_type(type, place);
     if (!found)
         return;
@@ -82,17 +75,17 @@ static void end_object(PyObject *self, unsigned short place)
 
 static void dealloc(PyObject *self)
 {
-    end_object(self, TYPE_DEALLOC);
+    end_object(self, PYTHON_TYPE_DEALLOC);
 }
 
 static void finalize(PyObject *self)
 {
-    end_object(self, TYPE_FINALIZE);
+    end_object(self, PYTHON_TYPE_FINALIZE);
 }
 
 static bool is_heap(const PyObject *type)
 {
-    return (uintptr_t)python_at(type, TYPE_FLAGS) & TYPE_IS_HEAP;
+    return (uintptr_t)python_at(type, PYTHON_TYPE_FLAGS) & TYPE_IS_HEAP;
 }
 
 // Whether a type may be written to: it is data of its module that stays writable, or on the heap.
@@ -101,7 +94,7 @@ static bool is_writable(const PyObject *type, const struct module *module)
     uint64_t at = (uint64_t)(uintptr_t)type;
     return is_heap(type) ||
            (at >= module->text_end && at < module->end &&
-            !(at < module->relro_end && at + TYPE_FINALIZE >= module->relro_start));
+            !(at < module->relro_end && at + PYTHON_TYPE_FINALIZE >= module->relro_start));
 }
 
 // Whether objects of the type may have a handle: something that closes.
@@ -132,14 +125,14 @@ static bool may_be_driver(const struct module *module)
 
 static void watch_type(PyObject *type, const struct module *interpreter)
 {
-    void *finalizer = python_at(type, TYPE_FINALIZE);
-    unsigned short place = finalizer ? TYPE_FINALIZE : TYPE_DEALLOC;
+    void *finalizer = python_at(type, PYTHON_TYPE_FINALIZE);
+    unsigned short place = finalizer ? PYTHON_TYPE_FINALIZE : PYTHON_TYPE_DEALLOC;
     end_function ours = finalizer ? finalize : dealloc, real;
     void *now = python_at(type, place);
     struct module module;
     unsigned count = atomic_load(&type_count);
     if (count == MOST_TYPES || now == (void *)dealloc || now == (void *)finalize ||
-        is_in(interpreter, now) || python_at(type, TYPE_BASE) != py.PyBaseObject_Type ||
+        is_in(interpreter, now) || python_at(type, PYTHON_TYPE_BASE) != py.PyBaseObject_Type ||
         !module_find((uint64_t)(uintptr_t)now, &module) || !may_be_driver(&module) ||
         !is_writable(type, &module) || !closes(type))
         return;
@@ -156,14 +149,12 @@ void python_drivers_look(void)
     struct module interpreter;
     if (!module_find((uint64_t)(uintptr_t)py.PyBaseObject_Type, &interpreter))
         return;
-    PyObject *function = python_attribute(py.PyBaseObject_Type, "__subclasses__");
-    PyObject *list = function ? py.PyObject_CallObject(function, NULL) : NULL;
+    PyObject *list = python_subclasses(py.PyBaseObject_Type);
     ssize_t count = list ? py.PyList_Size(list) : 0;
     for (ssize_t i = 0; i < count; i++)
         watch_type(py.PyList_GetItem(list, i), &interpreter);
     py.PyErr_Clear();
     python_drop(list);
-    python_drop(function);
     native_modules_changed();
 }
 
@@ -171,8 +162,8 @@ void python_drivers_look(void)
 static const PyObject *driver_base(const PyObject *object)
 {
     unsigned count = atomic_load_explicit(&type_count, memory_order_acquire);
-    for (PyObject *type = object->type; count > 0 && type; type = python_at(type, TYPE_BASE))
-        if (driver_type(type, TYPE_DEALLOC) || driver_type(type, TYPE_FINALIZE))
+    for (PyObject *type = object->type; count > 0 && type; type = python_at(type, PYTHON_TYPE_BASE))
+        if (driver_type(type, PYTHON_TYPE_DEALLOC) || driver_type(type, PYTHON_TYPE_FINALIZE))
             return type;
     return NULL;
 }
@@ -204,7 +195,7 @@ struct trace_session *python_drivers_session(const PyObject *object)
 {
     enum { FIRST = 16, MOST = 1024, LOWEST = 4096 }; // what follows the head of an object
     const PyObject *type = recorder_trace.header ? driver_base(object) : NULL;
-    ssize_t size = type ? (ssize_t)python_at(type, TYPE_BASIC_SIZE) : 0;
+    ssize_t size = type ? (ssize_t)python_at(type, PYTHON_TYPE_BASIC_SIZE) : 0;
     struct trace_session *record = NULL;
     for (int at = FIRST; at + 8 <= size && at < MOST && !record; at += 8) {
         uint64_t word = (uint64_t)(uintptr_t)python_at(object, at);

@@ -12,8 +12,7 @@
 
 enum { LOCATION_TEXT = 512 };
 
-// 3.8 to 3.10 only: the offsets of PyTypeObject that have not changed since Python 3.0.
-enum { TYPE_DICT = 264, TYPE_MRO = 344, TUPLE_SIZE = 16, TUPLE_ITEMS = 24 };
+enum { TUPLE_SIZE = 16, TUPLE_ITEMS = 24 };
 
 // The function behind a class attribute: itself, or what a classmethod or the like wraps. Borrowed.
 static PyObject *plain_function(PyObject *attribute)
@@ -27,12 +26,12 @@ static PyObject *plain_function(PyObject *attribute)
 // The class in whose body the code stands: one of the bases of `type`. Writes "Class.method".
 static bool qualify_by_class(PyObject *type, const PyObject *code, PyObject *name, char *text)
 {
-    PyObject *bases = python_at(type, TYPE_MRO);
+    PyObject *bases = python_at(type, PYTHON_TYPE_MRO);
     if (!bases)
         return false;
     ssize_t count = (ssize_t)python_at(bases, TUPLE_SIZE);
     for (ssize_t i = 0; i < count; i++) {
-        PyObject *dict = python_at(python_at(bases, TUPLE_ITEMS + 8 * (int)i), TYPE_DICT);
+        PyObject *dict = python_at(python_at(bases, TUPLE_ITEMS + 8 * (int)i), PYTHON_TYPE_DICT);
         PyObject *function = plain_function(dict ? py.PyDict_GetItem(dict, name) : NULL);
         if (!function || python_at(function, python_layout->function_code) != code)
             continue;

@@ -24,7 +24,6 @@
 
 enum { DESCRIPTOR_METHOD = 40 }; // PyMethodDescrObject: d_method, the same in 3.8 to 3.15
 enum { CONNECTION_DB = 16 };     // pysqlite_Connection: db, the first member, likewise
-enum { TYPE_FINALIZE = 392 };    // PyTypeObject: tp_finalize, likewise
 
 static PyObject *connection_type;      // of the main interpreter
 static struct python_method *replaced; // where close_method stands
@@ -67,7 +66,7 @@ static void finalize(PyObject *self)
 
 static void **finalizer_of(PyObject *type)
 {
-    return (void **)((char *)type + TYPE_FINALIZE);
+    return (void **)((char *)type + PYTHON_TYPE_FINALIZE);
 }
 
 static void exchange_finalizer(PyObject *type, void *from, void *to, int depth);
@@ -75,12 +74,10 @@ static void exchange_finalizer(PyObject *type, void *from, void *to, int depth);
 // Classes that are derived from it have copied the pointer.
 static void exchange_in_subclasses(PyObject *type, void *from, void *to, int depth)
 {
-    PyObject *method = python_attribute(type, "__subclasses__");
-    PyObject *list = method ? python_call(method, NULL, 0, NULL) : NULL;
+    PyObject *list = python_subclasses(type);
     for (ssize_t i = 0; list && i < py.PyList_Size(list); i++)
         exchange_finalizer(py.PyList_GetItem(list, i), from, to, depth);
     python_drop(list);
-    python_drop(method);
     py.PyErr_Clear();
 }
 

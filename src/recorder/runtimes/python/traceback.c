@@ -18,10 +18,7 @@
 #include "recorder/runtimes/python/layout.h"
 #include "recorder/runtimes/python/sqlite.h"
 
-enum { // PyTypeObject and PyTracebackObject, the same in 3.8 to 3.15
-    TYPE_DEALLOC = 48,
-    TYPE_CLEAR = 192,
-    TYPE_FLAGS = 168,
+enum { // PyTracebackObject, the same in 3.8 to 3.15
     TRACEBACK_NEXT = 16,
     TRACEBACK_FRAME = 24,
     CELL_CONTENT = 16,
@@ -150,7 +147,7 @@ static const char *stands_for(const PyObject *object)
 // Whether a variable may have to do with a session: asked of each, so the frequent ones first.
 static bool may_hold(PyObject *object)
 {
-    return !((uintptr_t)python_at(object->type, TYPE_FLAGS) & TYPE_BUILTIN) &&
+    return !((uintptr_t)python_at(object->type, PYTHON_TYPE_FLAGS) & TYPE_BUILTIN) &&
            object != py._Py_NoneStruct &&
            (python_created_session(object) || python_sqlite_is_some_connection(object) ||
             python_drivers_is_object(object) || stands_for(object));
@@ -235,8 +232,8 @@ static int traceback_clear(PyObject *self)
 
 void python_traceback_watch(void)
 {
-    void **dealloc = (void **)((char *)py.PyTraceBack_Type + TYPE_DEALLOC);
-    void **clear = (void **)((char *)py.PyTraceBack_Type + TYPE_CLEAR);
+    void **dealloc = (void **)((char *)py.PyTraceBack_Type + PYTHON_TYPE_DEALLOC);
+    void **clear = (void **)((char *)py.PyTraceBack_Type + PYTHON_TYPE_CLEAR);
     if (!python_layout_trusted || *dealloc == (void *)traceback_dealloc)
         return;
     if (*dealloc != py.PyType_GetSlot(py.PyTraceBack_Type, PYTHON_SLOT_DEALLOC) &&
@@ -258,8 +255,8 @@ void python_traceback_drop(void)
 
 void python_traceback_undo(void)
 {
-    void **dealloc = (void **)((char *)py.PyTraceBack_Type + TYPE_DEALLOC);
-    void **clear = (void **)((char *)py.PyTraceBack_Type + TYPE_CLEAR);
+    void **dealloc = (void **)((char *)py.PyTraceBack_Type + PYTHON_TYPE_DEALLOC);
+    void **clear = (void **)((char *)py.PyTraceBack_Type + PYTHON_TYPE_CLEAR);
     if (*dealloc != (void *)traceback_dealloc || *clear != (void *)traceback_clear)
         return;
     *clear = *(void **)&real_clear;

@@ -5,8 +5,6 @@
 
 #include "shared/python_layouts.h"
 
-enum { TYPE_DESCR_GET = 272 }; // PyTypeObject: tp_descr_get, the same in 3.8 to 3.15
-
 struct wrapper { // the object
     PyObject head;
     python_vectorcall vectorcall;
@@ -213,7 +211,7 @@ static bool is_function(PyObject *original, bool in_class)
 {
     return original->type == py.PyFunction_Type ||
            (py.PyCallable_Check(original) && !python_is_a(original, py.PyType_Type) &&
-            (!in_class || python_at(original->type, TYPE_DESCR_GET)));
+            (!in_class || python_at(original->type, PYTHON_TYPE_DESCR_GET)));
 }
 
 // Whether what stands there is a wrapper that does the same, or is around one.
